@@ -1,0 +1,69 @@
+/* The expression language of Hone's data files: shapes, rules, launch geometry, estimates, and the bodies
+ * of pointwise operators.
+ *
+ *     or      and      not a      == != < <= > >=      + - * / %      -a      (a)
+ *     a if condition else b      min(a, b) max(a, b) abs(a) ceil_div(a, b) align(a, b) log2(a)
+ *     exp(a) tanh(a) sqrt(a) log(a) sin(a) cos(a) sigmoid(a)   (real evaluation only)
+ *     integers, reals (1.5, 2e-3), names (letters, digits, _ and .), true, false
+ *
+ * An expression is parsed once into a postfix program over named slots; the names are bound to slot numbers
+ * by a resolver, so evaluating needs no lookup.  Integers are 64 bits; overflow and division by zero are
+ * errors, not surprises.  `/` and `%` floor.  The same program can be evaluated in reals, or walked by a
+ * printer or an emitter (expression_step_count and the struct below are public for that purpose). */
+#ifndef BASE_EXPRESSION_H
+#define BASE_EXPRESSION_H
+
+#include "base/arena.h"
+
+#include <stdint.h>
+
+enum expression_operation {
+    EXPRESSION_INTEGER, /* push integer */
+    EXPRESSION_REAL,    /* push real */
+    EXPRESSION_NAME,    /* push slot */
+    EXPRESSION_NEGATE, EXPRESSION_NOT,
+    EXPRESSION_ADD, EXPRESSION_SUBTRACT, EXPRESSION_MULTIPLY, EXPRESSION_DIVIDE, EXPRESSION_MODULO,
+    EXPRESSION_EQUAL, EXPRESSION_UNEQUAL, EXPRESSION_LESS, EXPRESSION_LESS_EQUAL,
+    EXPRESSION_GREATER, EXPRESSION_GREATER_EQUAL,
+    EXPRESSION_AND, EXPRESSION_OR,
+    EXPRESSION_SELECT, /* condition, a, b -> condition ? a : b; all three are evaluated lazily where it matters */
+    EXPRESSION_MINIMUM, EXPRESSION_MAXIMUM, EXPRESSION_ABSOLUTE, EXPRESSION_CEIL_DIVIDE,
+    EXPRESSION_ALIGN, EXPRESSION_LOG2,
+    EXPRESSION_EXP, EXPRESSION_TANH, EXPRESSION_SQRT, EXPRESSION_LOG, EXPRESSION_SIN, EXPRESSION_COS,
+    EXPRESSION_SIGMOID,
+    EXPRESSION_OPERATION_COUNT
+};
+
+/* A tree node: operands are indices of earlier steps, so walking `steps` in order visits operands first. */
+struct expression_step {
+    enum expression_operation operation;
+    int operands[3]; /* steps; -1 where unused */
+    int slot;        /* NAME */
+    int column;      /* of the text, from 1, for messages */
+    int64_t integer;
+    double real;
+};
+
+struct expression {
+    const char *text;
+    const char *origin; /* "file:line:column" of the text, for messages; may be NULL */
+    int step_count;
+    struct expression_step *steps; /* the last one is the value */
+    uint64_t slots_used;           /* bit s: slot s is read (slots above 63 set no bit) */
+};
+
+/* The slot of a name of `length` bytes, or -1 when there is no such name. */
+typedef int expression_resolver(const void *context, const char *name, size_t length);
+
+/* At most 4 KiB of text, 1024 steps, 64 levels.  Errors name the column and, for unknown names, the name. */
+CHECKED status expression_parse(const char *text, const char *origin, expression_resolver *resolve,
+                                const void *context, struct arena *arena,
+                                struct expression **expression, struct diagnostic *diagnostic);
+
+/* `slots[s]` is the value of slot s.  Conditions are 0 and 1. */
+CHECKED status expression_integer(const struct expression *expression, const int64_t *slots,
+                                  int64_t *value, struct diagnostic *diagnostic);
+CHECKED status expression_real(const struct expression *expression, const double *slots,
+                               double *value, struct diagnostic *diagnostic);
+
+#endif

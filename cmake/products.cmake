@@ -1,0 +1,26 @@
+# What is made from the rooms: libhone (everything but code generation with LLVM), the command `hone`, and the
+# module libhone_codegen_cpu, which is loaded only when a kernel must be compiled.
+get_property(libraries GLOBAL PROPERTY HONE_LIBRARIES)
+list(REMOVE_DUPLICATES libraries)
+
+if(HONE_SHARED_ROOMS)
+    foreach(room ${HONE_ROOMS})
+        list(APPEND room_targets hone_${room})
+    endforeach()
+    add_library(hone INTERFACE)
+    target_link_libraries(hone INTERFACE ${room_targets} ${libraries} ${CMAKE_DL_LIBS})
+else()
+    foreach(room ${HONE_ROOMS})
+        list(APPEND objects $<TARGET_OBJECTS:hone_${room}>)
+    endforeach()
+    add_library(hone SHARED ${objects})
+    target_link_libraries(hone PUBLIC ${libraries} ${CMAKE_DL_LIBS} Threads::Threads m)
+    target_link_options(hone PRIVATE -Wl,--no-undefined -Wl,-z,relro -Wl,-z,now)
+    set_target_properties(hone PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+endif()
+
+if(EXISTS ${CMAKE_SOURCE_DIR}/cli/main.c)
+    add_executable(hone_command cli/main.c)
+    set_target_properties(hone_command PROPERTIES OUTPUT_NAME hone INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+    target_link_libraries(hone_command PRIVATE hone)
+endif()
