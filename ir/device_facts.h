@@ -1,0 +1,38 @@
+/* Device facts: what spaces, estimates and keys may know of a device.  Read from the machine, or from a profile file for
+ * devices that are not here. */
+#ifndef IR_DEVICE_FACTS_H
+#define IR_DEVICE_FACTS_H
+
+#include "base/hash.h"
+#include "base/yaml.h"
+
+#include <stdint.h>
+
+enum target { TARGET_CPU, TARGET_CUDA, TARGET_COUNT };
+
+enum fact {
+#define FACT(name, meaning) FACT_##name,
+#include "ir/facts.def"
+#undef FACT
+    FACT_COUNT
+};
+
+struct device_facts {
+    enum target target;
+    const char *name;     /* "AMD EPYC", for people */
+    const char *triple;   /* CPU: LLVM target triple */
+    const char *cpu;      /* CPU: LLVM processor name, "x86-64-v3" */
+    const char *features; /* CPU: LLVM feature string, "+avx2,+fma" */
+    const char *class_name; /* devices of one class share measurements: part of every key */
+    double values[FACT_COUNT];
+};
+
+const char *fact_name(enum fact fact);
+bool fact_by_name(const char *name, enum fact *fact);
+const char *target_name(enum target target);
+
+/* A profile file (YAML): name, target, class and facts by name. */
+CHECKED status device_facts_read(struct yaml *root, struct arena *arena,
+                                 struct device_facts *facts, struct diagnostic *diagnostic);
+
+#endif

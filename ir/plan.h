@@ -1,0 +1,74 @@
+/* The plan: a graph lowered onto devices, as data.  Steps, chosen images per bucket, buffers, homes of weights.
+ * Executing a plan (runtime/execute.h) never searches and never generates code. */
+#ifndef IR_PLAN_H
+#define IR_PLAN_H
+
+#include "ir/bucket.h"
+#include "ir/pass.h"
+#include "ir/variant.h"
+
+enum step_kind {
+    STEP_LAUNCH,     /* run node `node` with the image chosen for the step's bucket */
+    STEP_COPY,       /* value `value` -> value `target`, between devices */
+    STEP_SIGNAL,     /* mark `event` when the queue gets here */
+    STEP_WAIT,       /* hold the queue until `event` is marked */
+    STEP_COLLECTIVE, /* sum or gather over devices */
+    STEP_HOST_TASK,  /* work on the host beside the queues */
+    STEP_RESOLVE     /* read routed experts, map them to slots, queue fetches */
+};
+
+struct plan_step {
+    enum step_kind kind;
+    int device; /* whose queue */
+    int node;   /* LAUNCH */
+    int value, target; /* COPY */
+    int event;  /* SIGNAL, WAIT */
+};
+
+struct plan_device {
+    const char *specification; /* as in --devices: "cpu", "virtual:256MiB" */
+    const char *class_name;    /* of its facts */
+    enum target target;
+    int64_t arena_bytes;
+    int64_t weight_bytes, state_bytes; /* what will live on it */
+};
+
+/* An image with its provenance. */
+struct plan_image {
+    const struct problem *problem;
+    const char *candidate; /* text form */
+    struct hash artifact;
+    struct image image;
+    double seconds; /* measured or estimated time at the bucket's bounds; 0: unknown */
+    bool measured;
+};
+
+struct plan_bounds {
+    int64_t tokens;    /* most tokens in one step */
+    int64_t outputs;   /* most logit rows in one step */
+    int64_t sequences; /* page tables side by side */
+    int64_t context;   /* longest sequence */
+    int64_t page_tokens;
+    int64_t pages; /* per state: sequences * ceil(context / page_tokens) */
+};
+
+struct plan {
+    struct arena *arena;
+    struct graph *graph; /* after all passes */
+    struct plan_bounds bounds;
+    int device_count, step_count, event_count, image_count;
+    size_t step_capacity, image_capacity;
+    struct plan_device *devices;
+    struct plan_step *steps;
+    struct plan_image *images;
+    int (*choices)[BUCKET_ROW_COUNT][BUCKET_CONTEXT_COUNT]; /* per node: index into images, -1: node has no launch */
+    struct memory_layout memory;
+};
+
+/* Symbol values at the plan's bounds. */
+void plan_symbols(const struct plan_bounds *bounds, int64_t symbols[SYMBOL_COUNT]);
+
+/* Bounds of every index, overlap of live buffers, launches within their images: run on every plan from a file. */
+CHECKED status plan_verify(const struct plan *plan, struct diagnostic *diagnostic);
+
+#endif

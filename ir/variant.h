@@ -1,0 +1,43 @@
+/* Variants: the ways to answer a problem.  A CPU variant is ops/OP/NAME_cpu.c, an emitter, with ops/OP/NAME_cpu.yaml, its
+ * space; CMake makes the table of both, so adding a variant touches no other file. */
+#ifndef IR_VARIANT_H
+#define IR_VARIANT_H
+
+#include "ir/image.h"
+
+/* Everything an emitter may know; it must not look at the machine it runs on. */
+struct generation {
+    const struct space *space;
+    const struct problem *problem;
+    const struct config *config;
+    const struct device_facts *facts;
+};
+
+/* A problem's answer: a variant with a config.  `space` NULL: the operator's reference. */
+struct candidate {
+    const struct space *space;
+    struct config config;
+};
+
+/* "linear_dot_cpu streams=4 prefetch=2048", or "reference". */
+void candidate_print(const struct candidate *candidate, struct text *text);
+
+/* What else code generation can say about a kernel, for `hone show`. */
+struct listing {
+    const char *source;   /* LLVM IR, CUDA */
+    const char *assembly;
+};
+
+/* Turns a generation into an image.  Loaded from a module of its own (codegen/compile.h), never called in a process that
+ * must survive: compilers may abort.  `listing` may be NULL. */
+typedef status generate_function(const struct generation *generation, struct arena *arena,
+                                 struct image *image, struct listing *listing,
+                                 struct diagnostic *diagnostic);
+
+/* All built-in spaces (from the YAML files beside the operators), read once per catalogue. */
+struct catalogue {
+    const struct space *const *spaces; /* NULL-terminated */
+    int count;
+};
+
+#endif

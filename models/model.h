@@ -1,0 +1,43 @@
+/* Models: a file or folder on disk becomes a graph, a source of weights and a tokenizer.
+ *
+ * Architectures are YAML files in this folder (models/llama.yaml); readers know formats (GGUF, safetensors), never
+ * architectures.  Every key of a model file that changes its meaning must be consumed by the architecture, or the load
+ * is refused with the key's name. */
+#ifndef MODELS_MODEL_H
+#define MODELS_MODEL_H
+
+#include "ir/graph.h"
+#include "ir/weight_source.h"
+
+#include "base/hash.h"
+#include "base/progress.h"
+
+struct tokenizer; /* models/tokenizer.h */
+
+struct model_options {
+    const struct op *const *ops; /* op_table() */
+    enum element_type state_element; /* of K and V: f16, f32 or bf16 */
+    int64_t page_tokens;             /* tokens per KV page */
+    bool allow_unknown_keys;         /* warn instead of refusing */
+    const char *architecture_folder; /* further *.yaml, tried first; may be NULL */
+    const struct progress *progress; /* for warnings; may be NULL */
+};
+
+struct model {
+    struct arena *arena;
+    const char *path, *architecture; /* "llama" */
+    const char *description;         /* "llama, 22 layers, width 2048, q8_0" */
+    struct graph *graph; /* inputs tokens, positions, sequences, pages, outputs; output logits f32[outputs,vocabulary] */
+    struct weight_source weights;
+    struct tokenizer *tokenizer; /* NULL when the file carries none */
+    int64_t vocabulary, context; /* context: as trained */
+    int64_t layer_count;
+    struct hash identity; /* of metadata and tensor directory: plans and captures name the model by it */
+    void *files;          /* owned; closed by model_close */
+};
+
+CHECKED status model_open(const char *path, const struct model_options *options,
+                          struct model **model, struct diagnostic *diagnostic);
+void model_close(struct model *model);
+
+#endif
