@@ -1,8 +1,9 @@
-/* Arenas: every small allocation of Hone has one of a few named lifetimes (a graph, a plan, a candidate
- * under evaluation) and dies with its arena.  Nothing is freed singly.
+/* Arenas: every small allocation of Hone has one of a few named lifetimes (a graph, a plan, a
+ * candidate under evaluation) and dies with its arena.  Nothing is freed singly.
  *
- * Memory comes zeroed and aligned to 16 bytes.  An allocation that fails returns NULL, leaves the arena
- * usable and is reported by the caller through TRY_NEW.  Tests make the N-th allocation fail (fault.h). */
+ * Memory comes zeroed and aligned to 16 bytes.  An allocation that fails returns NULL, leaves the
+ * arena usable and is reported by the caller through TRY_NEW.  Tests make the N-th allocation fail
+ * (fault.h). */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -13,8 +14,8 @@
 
 struct arena;
 
-/* `limit_bytes` bounds the arena's whole size (0: no bound), so that a hostile file cannot ask for more
- * than its reader allows.  NULL when memory is out. */
+/* `limit_bytes` bounds the arena's whole size (0: no bound), so that a hostile file cannot ask for
+ * more than its reader allows.  NULL when memory is out. */
 struct arena *arena_create(size_t limit_bytes);
 void arena_destroy(struct arena *arena); /* NULL is allowed */
 void arena_reset(struct arena *arena);   /* frees everything in it, keeps the arena */
@@ -26,8 +27,8 @@ char *arena_text(struct arena *arena, const char *text);
 char *arena_text_range(struct arena *arena, const char *text, size_t length);
 char *arena_print(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Makes room for one more item in an arena-owned array; the old array stays where it was.  Returns the
- * array (moved or not) or NULL. */
+/* Makes room for one more item in an arena-owned array; the old array stays where it was.  Returns
+ * the array (moved or not) or NULL. */
 void *arena_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
                  size_t item_bytes);
 
@@ -45,7 +46,8 @@ void *arena_grow(struct arena *arena, void *items, size_t count, size_t *capacit
         if (!(pointer)) return fail_memory((diagnostic), 0);                                       \
     } while (0)
 
-/* Appends room for one item to (items, count, capacity); `items[count - 1]` is the new, zeroed one. */
+/* Appends room for one item to (items, count, capacity); the new, zeroed one is `items[count - 1]`
+ */
 #define TRY_APPEND(items, count, capacity, arena, diagnostic)                                      \
     do {                                                                                           \
         void *grown_ =                                                                             \

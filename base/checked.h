@@ -1,5 +1,5 @@
-/* Arithmetic on sizes that come from files: every sum and product is checked.  Each function returns
- * false on overflow and leaves `result` alone. */
+/* Arithmetic on sizes that come from files: every sum and product is checked.  Each function
+ * returns false on overflow and leaves `result` alone. */
 #ifndef BASE_CHECKED_H
 #define BASE_CHECKED_H
 

@@ -6,6 +6,6 @@
 
 double clock_seconds(void);
 int64_t clock_nanoseconds(void);
-int64_t clock_wall_seconds(void); /* time of day, for records that people read; nothing is decided by it */
+int64_t clock_wall_seconds(void); /* time of day, for records; nothing is decided by it */
 
 #endif

@@ -1,7 +1,7 @@
 /* Fault injection for tests: make the N-th allocation, or the N-th call on a file, fail.
  *
- * HONE_FAIL_ALLOCATION=N and HONE_FAIL_IO=N are read once, by the first fault point, and only in builds with
- * -DHONE_FAULTS; without it the points cost nothing. */
+ * HONE_FAIL_ALLOCATION=N and HONE_FAIL_IO=N are read once, by the first fault point, and only in
+ * builds with -DHONE_FAULTS; without it the points cost nothing. */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 
@@ -13,8 +13,15 @@ bool fault_io(void);         /* true: this read, write, sync or rename must fail
 void fault_set(long allocation, long io); /* from tests: 1 is the next one, 0 never */
 long fault_points_passed(void);
 #else
-static inline bool fault_allocation(void) { return false; }
-static inline bool fault_io(void) { return false; }
+static inline bool fault_allocation(void)
+{
+    return false;
+}
+
+static inline bool fault_io(void)
+{
+    return false;
+}
 #endif
 
 #endif

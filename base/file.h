@@ -1,5 +1,5 @@
-/* Files: reading whole small files, mapping large ones, writing so that a reader sees the old or the new
- * content and nothing between, and the folders of the XDG standard. */
+/* Files: reading whole small files, mapping large ones, writing so that a reader sees the old or
+ * the new content and nothing between, and the folders of the XDG standard. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -13,8 +13,9 @@ struct mapped_file {
     size_t byte_count;
 };
 
-/* The whole content with a zero byte behind it.  Refuses anything but a regular file, and files above
- * `limit_bytes`, with STATUS_BAD_INPUT; a file that is not there gives STATUS_BAD_INPUT as well. */
+/* The whole content with a zero byte behind it.  Refuses anything but a regular file, and files
+ * above `limit_bytes`, with STATUS_BAD_INPUT; a file that is not there gives STATUS_BAD_INPUT as
+ * well. */
 CHECKED status file_read(const char *path, size_t limit_bytes, struct arena *arena, char **bytes,
                          size_t *byte_count, struct diagnostic *diagnostic);
 
@@ -23,15 +24,15 @@ CHECKED status file_map(const char *path, struct arena *arena, struct mapped_fil
                         struct diagnostic *diagnostic);
 void file_unmap(struct mapped_file *file);
 
-/* Temporary file in the same folder, fsync, rename, fsync of the folder.  Missing folders are made. */
+/* Temporary file in the same folder, fsync, rename, fsync of the folder.  Makes missing folders. */
 CHECKED status file_write(const char *path, const void *bytes, size_t byte_count,
                           struct diagnostic *diagnostic);
 CHECKED status file_make_folders(const char *folder, struct diagnostic *diagnostic);
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 
-/* $XDG_CACHE_HOME/hone and $XDG_CONFIG_HOME/hone, or ~/.cache/hone and ~/.config/hone; relative XDG values
- * are ignored, as the standard says.  NULL when there is no home or memory is out. */
+/* $XDG_CACHE_HOME/hone and $XDG_CONFIG_HOME/hone, or ~/.cache/hone and ~/.config/hone; relative XDG
+ * values are ignored, as the standard says.  NULL when there is no home or memory is out. */
 const char *file_cache_folder(struct arena *arena);
 const char *file_config_folder(struct arena *arena);
 

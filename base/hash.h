@@ -1,4 +1,4 @@
-/* Content hashes (XXH3, 128 bits): keys of artifacts and records.  Not a defence against forgery. */
+/* Content hashes (XXH3, 128 bits): keys of artifacts and records.  No defence against forgery. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

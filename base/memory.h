@@ -12,8 +12,8 @@ enum { MEMORY_ALIGNMENT_BYTES = 4096 };
 CHECKED status memory_map(size_t bytes, void **memory, struct diagnostic *diagnostic);
 void memory_unmap(void *memory, size_t bytes);
 
-/* Copies `bytes` of machine code into fresh pages and makes them read-only and executable; the pages are
- * never writable and executable at the same time. */
+/* Copies `bytes` of machine code into fresh pages and makes them read-only and executable; the
+ * pages are never writable and executable at the same time. */
 CHECKED status memory_map_code(const void *code, size_t bytes, void **memory,
                                struct diagnostic *diagnostic);
 

@@ -1,7 +1,7 @@
 /* Work in a child process that may crash, hang or eat memory without harm to the caller.
  *
- * The child is forked, so it shares the parent's data as of the fork; it answers with bytes over a pipe.
- * It dies with its parent. */
+ * The child is forked, so it shares the parent's data as of the fork; it answers with bytes over a
+ * pipe.  It dies with its parent. */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
@@ -21,16 +21,16 @@ struct process {
     struct process_limits limits;
 };
 
-/* The child's main: reads requests from `requests`, writes answers to `answers`, returns when its input
- * ends.  Single-threaded parents only may fork with a body that allocates. */
+/* The child's main: reads requests from `requests`, writes answers to `answers`, returns when its
+ * input ends.  Single-threaded parents only may fork with a body that allocates. */
 typedef void process_body(void *context, int requests, int answers);
 
 CHECKED status process_start(struct process *process, process_body *body, void *context,
                              struct process_limits limits, struct diagnostic *diagnostic);
 
-/* Sends one message and waits for one answer.  STATUS_TIMEOUT: the limit passed, the child was killed;
- * STATUS_CRASHED: it died, the text names the signal or status.  After either the process must be started
- * anew.  `seconds` overrides the limit when above 0. */
+/* Sends one message and waits for one answer.  STATUS_TIMEOUT: the limit passed, the child was
+ * killed; STATUS_CRASHED: it died, the text names the signal or status.  After either the process
+ * must be started anew.  `seconds` overrides the limit when above 0. */
 CHECKED status process_ask(struct process *process, const void *request, size_t request_bytes,
                            double seconds, struct arena *arena, void **answer, size_t *answer_bytes,
                            struct diagnostic *diagnostic);
@@ -42,8 +42,8 @@ bool process_read_message(int file, struct arena *arena, void **bytes, size_t *b
 bool process_write_message(int file, const void *bytes, size_t byte_count);
 
 /* One-shot form: runs `work` in a child and copies back at most `result_bytes`. */
-typedef status process_work(void *context, struct arena *arena, void **result,
-                            size_t *result_bytes, struct diagnostic *diagnostic);
+typedef status process_work(void *context, struct arena *arena, void **result, size_t *result_bytes,
+                            struct diagnostic *diagnostic);
 CHECKED status process_call(process_work *work, void *context, struct process_limits limits,
                             struct arena *arena, void **result, size_t *result_bytes,
                             struct diagnostic *diagnostic);

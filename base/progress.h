@@ -1,15 +1,15 @@
-/* How long work tells that it goes on.  The library reports, whoever calls decides what to show: the
- * command line draws one line with an estimate of the time left (cli/progress_line.c). */
+/* How long work tells that it goes on.  The library reports, whoever calls decides what to show:
+ * the command line draws one line with an estimate of the time left (cli/progress_line.c). */
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H
 
 #include <stdbool.h>
 
 struct progress_state {
-    const char *stage;    /* "tuning", "loading" */
-    const char *detail;   /* what is being done now; may be NULL */
-    double done, total;   /* same unit; total 0: unknown */
-    double seconds_left;  /* below 0: unknown */
+    const char *stage;   /* "tuning", "loading" */
+    const char *detail;  /* what is being done now; may be NULL */
+    double done, total;  /* same unit; total 0: unknown */
+    double seconds_left; /* below 0: unknown */
 };
 
 /* Any member may be NULL, and so may be a pointer to the struct. */

@@ -1,5 +1,5 @@
-/* Counter-based random numbers: the n-th number of a stream is a pure function of (seed, stream, n), so
- * that results do not depend on threads, placement or the order of calls. */
+/* Counter-based random numbers: the n-th number of a stream is a pure function of (seed, stream,
+ * n), so that results do not depend on threads, placement or the order of calls. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

@@ -15,11 +15,20 @@ static const struct status_row status_rows[STATUS_COUNT] = {
 #undef STATUS
 };
 
-const char *status_name(status code) { return status_rows[code].name; }
+const char *status_name(status code)
+{
+    return status_rows[code].name;
+}
 
-const char *status_message(status code) { return status_rows[code].message; }
+const char *status_message(status code)
+{
+    return status_rows[code].message;
+}
 
-int status_exit(status code) { return status_rows[code].exit_status; }
+int status_exit(status code)
+{
+    return status_rows[code].exit_status;
+}
 
 status fail(struct diagnostic *diagnostic, status code, const char *format, ...)
 {

@@ -1,8 +1,8 @@
 /* Status codes and diagnostics.
  *
- * Every function that can fail returns a status and takes, as its last parameter, the diagnostic that
- * receives the reason in words for the user: what, where, what to do.  The first failure wins, so outer
- * layers may add nothing and the innermost, best informed message survives. */
+ * Every function that can fail returns a status and takes, as its last parameter, the diagnostic
+ * that receives the reason in words for the user: what, where, what to do.  The first failure wins,
+ * so outer layers may add nothing and the innermost, best informed message survives. */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 

@@ -1,8 +1,9 @@
 /* A YAML file as a small tree that keeps positions, on libyaml.
  *
- * Files are treated as hostile: at most 1 MiB, 64 levels and 100,000 nodes; keys at most 128 bytes, scalars
- * at most 64 KiB; anchors, aliases, tags, merge keys, duplicate keys and several documents are refused.
- * Scalars stay text; the typed readers below convert plainly written values and refuse everything else. */
+ * Files are treated as hostile: at most 1 MiB, 64 levels and 100,000 nodes; keys at most 128 bytes,
+ * scalars at most 64 KiB; anchors, aliases, tags, merge keys, duplicate keys and several documents
+ * are refused.  Scalars stay text; the typed readers below convert plainly written values and
+ * refuse everything else. */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
 
@@ -14,8 +15,8 @@ enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml {
     enum yaml_kind kind;
-    bool plain;       /* a scalar written without quotes */
-    bool used;        /* set by yaml_find: keys that nothing asked for are errors (yaml_check_used) */
+    bool plain; /* a scalar written without quotes */
+    bool used;  /* set by yaml_find: keys that nothing asked for are errors (yaml_check_used) */
     int line, column; /* from 1 */
     const char *file; /* for messages */
     const char *text; /* scalar */
@@ -42,8 +43,8 @@ CHECKED status yaml_integer(const struct yaml *scalar, int64_t *value,
 CHECKED status yaml_real(const struct yaml *scalar, double *value, struct diagnostic *diagnostic);
 CHECKED status yaml_boolean(const struct yaml *scalar, bool *value, struct diagnostic *diagnostic);
 
-/* Fails on the first key, at any depth, that nothing asked for; suggests the nearest of `known` (may be
- * NULL).  Call yaml_use_all on subtrees that are consumed as a whole. */
+/* Fails on the first key, at any depth, that nothing asked for; suggests the nearest of `known`
+ * (may be NULL).  Call yaml_use_all on subtrees that are consumed as a whole. */
 CHECKED status yaml_check_used(const struct yaml *root, const char *const *known,
                                struct diagnostic *diagnostic);
 void yaml_use_all(struct yaml *node);

@@ -38,6 +38,9 @@ endfunction()
 # Operators are listed once, in ops/operators.def; each has a folder.  Files named *_cpu.c are emitters and go
 # into the code generator module, everything else into the room.
 function(operator_sources result)
+    if(NOT EXISTS ${CMAKE_SOURCE_DIR}/ops/operators.def)
+        return()
+    endif()
     file(STRINGS ops/operators.def lines REGEX "^OPERATOR")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ops/operators.def)
     foreach(line IN LISTS lines)
