@@ -1,0 +1,78 @@
+/* Devices: something with its own memory and a queue.  One interface for the host CPU, virtual cards (host memory with a
+ * size limit, a queue thread and modelled speed), and the null device that accepts everything and runs nothing.
+ *
+ * A queue holds launches, copies, signals and waits, and does them in order.  Enqueuing does not start them;
+ * device_submit does, for devices with a queue thread, and device_finish returns when all are done (the host CPU works in
+ * the calling thread, inside device_finish).  Events order queues of different devices: submit all, then finish all.
+ *
+ *     cpu                           the host
+ *     virtual:2GiB                  a card of that size, computing on the host as fast as it can
+ *     virtual:2GiB@20GFLOPS,2GB/s   no launch ends earlier than its operations at 20 GFLOP/s, no copy earlier than its
+ *                                   bytes at 2 GB/s
+ *     null                          nothing is computed */
+#ifndef RUNTIME_DEVICE_H
+#define RUNTIME_DEVICE_H
+
+#include "ir/image.h"
+
+struct device;
+struct kernel; /* an image loaded onto a device */
+struct event;
+
+struct device_options {
+    int threads;     /* host threads for all devices together; 0: as many as make sense */
+    const char *cpu; /* "native", "x86-64-v3" ...; NULL: native */
+};
+
+CHECKED status device_open(const char *specification, const struct device_options *options,
+                           struct device **device, struct diagnostic *diagnostic);
+void device_close(struct device *device); /* NULL is allowed */
+
+const struct device_facts *device_facts(const struct device *device);
+const char *device_specification(const struct device *device);
+bool device_is_host(const struct device *device); /* reads host memory in place: weights need no copy */
+int device_threads(const struct device *device);
+
+/* Memory of the device.  STATUS_NO_MEMORY names what is used, what is asked and the limit. */
+CHECKED status device_allocate(struct device *device, int64_t bytes, void **address,
+                               struct diagnostic *diagnostic);
+void device_free(struct device *device, void *address, int64_t bytes);
+int64_t device_memory_used(const struct device *device);
+int64_t device_memory_limit(const struct device *device); /* INT64_MAX: none */
+
+/* Prepares an image for launching; the image's code may go away afterwards, the problem must stay.  The workspaces are
+ * sized for the problem's row bound and shared by all kernels of the device. */
+CHECKED status kernel_load(struct device *device, const struct problem *problem,
+                           const struct image *image, struct kernel **kernel,
+                           struct diagnostic *diagnostic);
+void kernel_unload(struct kernel *kernel);
+
+CHECKED status device_launch(struct device *device, const struct kernel *kernel,
+                             const struct run *run, void *const *operands,
+                             struct diagnostic *diagnostic);
+/* Between host memory and the device, or from another device; either side may be the device's. */
+CHECKED status device_copy(struct device *device, void *to, const void *from, int64_t bytes,
+                           struct diagnostic *diagnostic);
+CHECKED status device_signal(struct device *device, struct event *event,
+                             struct diagnostic *diagnostic);
+CHECKED status device_wait(struct device *device, struct event *event,
+                           struct diagnostic *diagnostic);
+void device_submit(struct device *device);
+CHECKED status device_finish(struct device *device, struct diagnostic *diagnostic);
+
+/* Runs one kernel and waits: what measuring and tests need. */
+CHECKED status device_run(struct device *device, const struct kernel *kernel, const struct run *run,
+                          void *const *operands, struct diagnostic *diagnostic);
+
+/* The devices of a list like "virtual:256MiB,virtual:256MiB,cpu" (a comma inside a virtual card's model belongs to it).
+ * The host's threads are divided between them. */
+CHECKED status device_open_list(const char *list, const struct device_options *options,
+                                struct arena *arena, struct device ***devices, int *count,
+                                struct diagnostic *diagnostic);
+
+/* An event is marked once per generation; event_reset makes it unmarked again (no queue may be using it). */
+CHECKED status event_create(struct event **event, struct diagnostic *diagnostic);
+void event_destroy(struct event *event);
+void event_reset(struct event *event);
+
+#endif

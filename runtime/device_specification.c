@@ -1,0 +1,92 @@
+/* Reads "cpu", "null", "virtual:2GiB", "virtual:2GiB@20GFLOPS,2GB/s". */
+#include "runtime/device_specification.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* "20GFLOPS", "1.5TFLOPS", "2GB/s", "500MB/s": a number, a decimal prefix, then `unit`. */
+static bool rate(struct arena *arena, const char *text, const char *unit, double *value)
+{
+    size_t length = strlen(text), unit_length = strlen(unit);
+    if (length <= unit_length + 1 || strcmp(text + length - unit_length, unit) != 0) return false;
+    const char *const prefixes = "kMGT";
+    const char *prefix = strchr(prefixes, text[length - unit_length - 1]);
+    char *number = arena_text_range(arena, text, length - unit_length - (prefix ? 1 : 0));
+    if (!number || !text_to_real(number, value) || *value <= 0) return false;
+    for (long p = 0; prefix && p <= prefix - prefixes; p++) *value *= 1000;
+    return true;
+}
+
+static status virtual_card(struct device_specification *specification, struct arena *arena,
+                           struct diagnostic *diagnostic)
+{
+    char *size = arena_text(arena, specification->text + strlen("virtual:"));
+    TRY_MEMORY(size, diagnostic);
+    char *model = strchr(size, '@');
+    if (model) *model++ = 0;
+    uint64_t bytes;
+    if (!text_to_bytes(size, &bytes) || bytes == 0 || bytes > INT64_MAX)
+        return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\": the memory size is not understood; write virtual:2GiB",
+                    specification->text);
+    specification->memory_bytes = (int64_t)bytes;
+    if (!model) return STATUS_OK;
+    char *link = strchr(model, ',');
+    if (link) *link++ = 0;
+    if (!link || !rate(arena, model, "FLOPS", &specification->operations_per_second) ||
+        !rate(arena, link, "B/s", &specification->link_bytes_per_second))
+        return fail(diagnostic, STATUS_USAGE,
+                    "--devices: \"%s\": the speed is not understood; write virtual:2GiB@20GFLOPS,2GB/s",
+                    specification->text);
+    return STATUS_OK;
+}
+
+status device_specification_parse(const char *text, struct arena *arena,
+                                  struct device_specification *specification,
+                                  struct diagnostic *diagnostic)
+{
+    *specification = (struct device_specification){.text = text, .memory_bytes = INT64_MAX};
+    if (strcmp(text, "cpu") == 0) return STATUS_OK;
+    if (strcmp(text, "null") == 0) {
+        specification->kind = DEVICE_NULL;
+        return STATUS_OK;
+    }
+    if (starts_with(text, "virtual:")) {
+        specification->kind = DEVICE_VIRTUAL;
+        return virtual_card(specification, arena, diagnostic);
+    }
+    if (starts_with(text, "cuda") || starts_with(text, "emulated"))
+        return fail(diagnostic, STATUS_DEVICE, "--devices: \"%s\": this build has no CUDA target; use cpu or virtual:SIZE",
+                    text);
+    return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\" is no device; known are cpu, virtual:SIZE and null", text);
+}
+
+status device_list_parse(const char *list, struct arena *arena,
+                         struct device_specification **specifications, int *count,
+                         struct diagnostic *diagnostic)
+{
+    struct device_specification *items = NULL;
+    size_t capacity = 0;
+    int found = 0;
+    const char *at = list;
+    for (;;) {
+        const char *comma = strchr(at, ',');
+        const char *model = strchr(at, '@');
+        if (comma && model && model < comma) comma = strchr(comma + 1, ',');
+        size_t length = comma ? (size_t)(comma - at) : strlen(at);
+        char *text = arena_text_range(arena, at, length);
+        TRY_MEMORY(text, diagnostic);
+        TRY_APPEND(items, found, capacity, arena, diagnostic);
+        TRY(device_specification_parse(text, arena, &items[found - 1], diagnostic));
+        if (!comma) break;
+        at = comma + 1;
+    }
+    *specifications = items;
+    *count = found;
+    return STATUS_OK;
+}

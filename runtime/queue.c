@@ -1,0 +1,202 @@
+/* A queue's commands, executed by a pool of host threads.
+ *
+ * All threads walk the list together: each does its share of a launch's work items, and a barrier ends every launch and
+ * every copy.  So a step of hundreds of launches wakes the pool once. */
+#include "runtime/device_internal.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+#include <time.h>
+
+status queue_append(struct device *device, const struct command *command,
+                    struct diagnostic *diagnostic)
+{
+    TRY_APPEND(device->commands, device->command_count, device->command_capacity,
+               device->command_arena, diagnostic);
+    device->commands[device->command_count - 1] = *command;
+    return STATUS_OK;
+}
+
+static void resolve_arguments(const struct device *device, const struct command *command,
+                              const struct launch *launch, void **pointers)
+{
+    for (int a = 0; a < launch->argument_count; a++) {
+        const struct argument *argument = &launch->arguments[a];
+        if (argument->kind == ARGUMENT_OPERAND)
+            pointers[a] = command->operands[argument->index];
+        else
+            pointers[a] =
+                (char *)device->scratch + command->kernel->workspace_offsets[argument->index];
+    }
+}
+
+static void run_reference(const struct device *device, const struct command *command, int thread)
+{
+    const struct problem *problem = command->kernel->problem;
+    int64_t items = problem->op->reference_items
+                        ? problem->op->reference_items(problem, &command->run)
+                        : command->run.symbols[SYMBOL_ROWS];
+    int64_t begin, end;
+    thread_share(items, 1, thread, thread_pool_size(device->pool), &begin, &end);
+    if (begin < end)
+        problem->op->reference(problem, &command->run, command->operands, begin, end);
+}
+
+static void run_compiled(const struct device *device, const struct command *command,
+                         const struct launch *launch, int thread)
+{
+    void *pointers[LAUNCH_ARGUMENTS_MAX];
+    resolve_arguments(device, command, launch, pointers);
+    const struct run *run = &command->run;
+    const int64_t integers[KERNEL_INTEGER_COUNT] = {
+        [KERNEL_ROWS] = run->symbols[SYMBOL_ROWS],
+        [KERNEL_CONTEXT] = run->context,
+        [KERNEL_STRIDE] = run->symbols[SYMBOL_STRIDE],
+        [KERNEL_SEQUENCES] = run->symbols[SYMBOL_SEQUENCES],
+    };
+    int64_t begin, end;
+    thread_share(launch_items(launch, run->symbols[SYMBOL_ROWS]), launch->geometry.unit, thread,
+                 thread_pool_size(device->pool), &begin, &end);
+    if (begin >= end) return;
+    /* ISO C has no conversion from an object pointer to a function pointer; POSIX guarantees it. */
+    void *entry = (char *)command->kernel->code + launch->offset;
+    kernel_function *function;
+    memcpy(&function, &entry, sizeof function);
+    function(pointers, integers, begin, end);
+}
+
+static void zero_workspaces(const struct device *device, const struct command *command, int thread)
+{
+    const struct kernel *kernel = command->kernel;
+    bool any = false;
+    for (int w = 0; w < kernel->image.workspace_count; w++) {
+        const struct workspace *workspace = &kernel->image.workspaces[w];
+        if (!workspace->zeroed) continue;
+        int64_t bytes = workspace->per_row_bytes * command->run.symbols[SYMBOL_ROWS] +
+                        workspace->fixed_bytes;
+        int64_t begin, end;
+        thread_share(bytes, 64, thread, thread_pool_size(device->pool), &begin, &end);
+        memset((char *)device->scratch + kernel->workspace_offsets[w] + begin, 0,
+               (size_t)(end - begin));
+        any = true;
+    }
+    if (any) thread_pool_barrier(device->pool);
+}
+
+static void run_launches(const struct device *device, const struct command *command, int thread)
+{
+    zero_workspaces(device, command, thread);
+    const struct image *image = &command->kernel->image;
+    for (int l = 0; l < image->launch_count; l++) {
+        if (image->launches[l].offset < 0)
+            run_reference(device, command, thread);
+        else
+            run_compiled(device, command, &image->launches[l], thread);
+        thread_pool_barrier(device->pool);
+    }
+}
+
+static void run_copy(const struct device *device, const struct command *command, int thread)
+{
+    int64_t begin, end;
+    thread_share(command->bytes, 4096, thread, thread_pool_size(device->pool), &begin, &end);
+    memcpy((char *)command->to + begin, (const char *)command->from + begin,
+           (size_t)(end - begin));
+    thread_pool_barrier(device->pool);
+}
+
+/* How long the command takes at least on the card that is modelled. */
+static double modelled_seconds(const struct device *device, const struct command *command)
+{
+    if (command->kind == COMMAND_COPY && device->link_bytes_per_second > 0)
+        return (double)command->bytes / device->link_bytes_per_second;
+    if (command->kind != COMMAND_LAUNCH || device->operations_per_second <= 0) return 0;
+    struct problem bounded = *command->kernel->problem;
+    bounded.rows = command->run.symbols[SYMBOL_ROWS];
+    if (bounded.context) bounded.context = command->run.context;
+    return problem_cost(&bounded).operations / device->operations_per_second;
+}
+
+static void sleep_until(double deadline)
+{
+    for (double left; (left = deadline - clock_seconds()) > 0;) {
+        struct timespec pause = {.tv_sec = (time_t)left,
+                                 .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void walk(void *context, int thread)
+{
+    const struct device *device = context;
+    for (int c = 0; c < device->command_count; c++) {
+        const struct command *command = &device->commands[c];
+        double modelled = thread == 0 ? modelled_seconds(device, command) : 0;
+        double start = modelled > 0 ? clock_seconds() : 0;
+        switch (command->kind) {
+        case COMMAND_LAUNCH: run_launches(device, command, thread); break;
+        case COMMAND_COPY: run_copy(device, command, thread); break;
+        case COMMAND_SIGNAL:
+            if (thread == 0) event_mark(command->event);
+            break;
+        case COMMAND_WAIT:
+            if (thread == 0) event_await(command->event);
+            thread_pool_barrier(device->pool);
+            break;
+        }
+        if (modelled > 0) sleep_until(start + modelled);
+    }
+}
+
+void queue_run(struct device *device)
+{
+    if (device->command_count && device->computes) thread_pool_run(device->pool, walk, device);
+    device->command_count = 0;
+}
+
+static void *queue_main(void *context)
+{
+    struct device *device = context;
+    struct queue_thread *queue = &device->queue;
+    /* The pool pins its other threads; this one is thread 0 of its own pool. */
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->closing) {
+        if (!queue->submitted) {
+            pthread_cond_wait(&queue->changed, &queue->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&queue->lock);
+        queue_run(device);
+        pthread_mutex_lock(&queue->lock);
+        queue->submitted = false;
+        pthread_cond_broadcast(&queue->changed);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return NULL;
+}
+
+status queue_start_thread(struct device *device, struct diagnostic *diagnostic)
+{
+    struct queue_thread *queue = &device->queue;
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->changed, NULL);
+    if (pthread_create(&queue->thread, NULL, queue_main, device))
+        return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started",
+                    device->specification);
+    queue->started = true;
+    return STATUS_OK;
+}
+
+void queue_stop_thread(struct device *device)
+{
+    struct queue_thread *queue = &device->queue;
+    if (!queue->started) return;
+    pthread_mutex_lock(&queue->lock);
+    queue->closing = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+    pthread_join(queue->thread, NULL);
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->lock);
+}

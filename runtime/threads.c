@@ -1,0 +1,186 @@
+/* The thread pool: a run counter that threads wait on, a barrier, and a futex under both.
+ *
+ * Waiting spins first: steps of a decode are microseconds apart and a system call costs more than that.  It parks after
+ * SPIN_ROUNDS because on a shared machine the thread waited for may have lost its core. */
+#include "runtime/threads.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* About 50 microseconds of pauses: longer than any gap between two launches of a step. */
+enum { SPIN_ROUNDS = 2000, CACHE_LINE_BYTES = 64 };
+
+struct gate {
+    _Alignas(CACHE_LINE_BYTES) atomic_uint generation; /* the futex word */
+    atomic_uint parked;
+};
+
+struct thread_pool {
+    struct gate run;     /* opened by the caller for each run */
+    struct gate barrier; /* opened by the last to arrive */
+    _Alignas(CACHE_LINE_BYTES) atomic_uint arrived;
+    atomic_bool closing;
+    struct arena *arena;
+    int size, started;
+    bool pinned;
+    pthread_t *threads;
+    void (*work)(void *context, int thread);
+    void *context;
+};
+
+struct thread_start {
+    struct thread_pool *pool;
+    int thread;
+};
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void gate_wait(struct gate *gate, unsigned generation)
+{
+    for (int round = 0; round < SPIN_ROUNDS; round++) {
+        if (atomic_load_explicit(&gate->generation, memory_order_acquire) != generation) return;
+        pause_briefly();
+    }
+    atomic_fetch_add(&gate->parked, 1);
+    while (atomic_load_explicit(&gate->generation, memory_order_acquire) == generation)
+        syscall(SYS_futex, &gate->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
+    atomic_fetch_sub(&gate->parked, 1);
+}
+
+static void gate_open(struct gate *gate)
+{
+    atomic_fetch_add(&gate->generation, 1);
+    if (atomic_load(&gate->parked))
+        syscall(SYS_futex, &gate->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void thread_pool_barrier(struct thread_pool *pool)
+{
+    if (pool->size == 1) return;
+    unsigned generation = atomic_load_explicit(&pool->barrier.generation, memory_order_acquire);
+    if (atomic_fetch_add(&pool->arrived, 1) + 1 == (unsigned)pool->size) {
+        atomic_store(&pool->arrived, 0);
+        gate_open(&pool->barrier);
+    } else {
+        gate_wait(&pool->barrier, generation);
+    }
+}
+
+static void pin_to_core(int index)
+{
+    cpu_set_t allowed, one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) return;
+    for (int core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET((size_t)core, &allowed) || index--) continue;
+        CPU_ZERO(&one);
+        CPU_SET((size_t)core, &one);
+        (void)sched_setaffinity(0, sizeof one, &one); /* a hint: an unpinned thread is only slower */
+        return;
+    }
+}
+
+static void *thread_main(void *argument)
+{
+    struct thread_start start = *(struct thread_start *)argument;
+    struct thread_pool *pool = start.pool;
+    if (pool->pinned) pin_to_core(start.thread);
+    /* The pool cannot be run before thread_pool_create returns, so generation 0 is the first to leave. */
+    for (unsigned generation = 0;; generation++) {
+        gate_wait(&pool->run, generation);
+        if (atomic_load(&pool->closing)) return NULL;
+        pool->work(pool->context, start.thread);
+        thread_pool_barrier(pool);
+    }
+}
+
+void thread_pool_run(struct thread_pool *pool, void (*work)(void *context, int thread),
+                     void *context)
+{
+    pool->work = work;
+    pool->context = context;
+    if (pool->size > 1) gate_open(&pool->run);
+    work(context, 0);
+    thread_pool_barrier(pool);
+}
+
+int thread_count_default(void)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) return 1;
+    int count = CPU_COUNT(&allowed);
+    return count > 0 ? count : 1;
+}
+
+static status start_threads(struct thread_pool *pool, struct thread_start *starts,
+                            struct diagnostic *diagnostic)
+{
+    for (int thread = 1; thread < pool->size; thread++) {
+        starts[thread] = (struct thread_start){.pool = pool, .thread = thread};
+        if (pthread_create(&pool->threads[thread], NULL, thread_main, &starts[thread]))
+            return fail(diagnostic, STATUS_FAILED, "thread %d of %d could not be started: try --threads 1",
+                        thread + 1, pool->size);
+        pool->started++;
+    }
+    return STATUS_OK;
+}
+
+status thread_pool_create(int threads, struct thread_pool **result, struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    /* The gates want cache lines of their own; the arena aligns to 16 bytes only. */
+    char *room = arena_allocate(arena, 1, sizeof(struct thread_pool) + CACHE_LINE_BYTES);
+    struct thread_start *starts = arena_allocate(arena, (size_t)threads, sizeof *starts);
+    pthread_t *handles = arena_allocate(arena, (size_t)threads, sizeof *handles);
+    if (!room || !starts || !handles) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof(struct thread_pool));
+    }
+    size_t misalignment = (uintptr_t)room % CACHE_LINE_BYTES;
+    struct thread_pool *pool = (void *)(room + (misalignment ? CACHE_LINE_BYTES - misalignment : 0));
+    pool->arena = arena;
+    pool->size = threads;
+    pool->started = 1;
+    pool->threads = handles;
+    pool->pinned = threads > 1 && threads <= thread_count_default();
+    status code = start_threads(pool, starts, diagnostic);
+    if (code != STATUS_OK) {
+        thread_pool_destroy(pool);
+        return code;
+    }
+    *result = pool;
+    return STATUS_OK;
+}
+
+void thread_pool_destroy(struct thread_pool *pool)
+{
+    if (!pool) return;
+    atomic_store(&pool->closing, true);
+    gate_open(&pool->run);
+    for (int thread = 1; thread < pool->started; thread++) pthread_join(pool->threads[thread], NULL);
+    arena_destroy(pool->arena);
+}
+
+int thread_pool_size(const struct thread_pool *pool) { return pool->size; }
+
+void thread_share(int64_t items, int64_t unit, int thread, int threads, int64_t *begin,
+                  int64_t *end)
+{
+    int64_t units = (items + unit - 1) / unit;
+    *begin = units * thread / threads * unit;
+    *end = units * (thread + 1) / threads * unit;
+    if (*begin > items) *begin = items;
+    if (*end > items) *end = items;
+}
