@@ -30,6 +30,15 @@ int status_exit(status code)
     return status_rows[code].exit_status;
 }
 
+/* Messages quote hostile files: nothing that a terminal would obey may pass. */
+static void remove_controls(char *text)
+{
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f) *text = '?';
+    }
+}
+
 status fail(struct diagnostic *diagnostic, status code, const char *format, ...)
 {
     if (diagnostic->code == STATUS_OK) {
@@ -37,6 +46,7 @@ status fail(struct diagnostic *diagnostic, status code, const char *format, ...)
         va_start(arguments, format);
         vsnprintf(diagnostic->text, sizeof diagnostic->text, format, arguments);
         va_end(arguments);
+        remove_controls(diagnostic->text);
         diagnostic->code = code;
     }
     return code;

@@ -17,11 +17,12 @@ struct yaml {
     enum yaml_kind kind;
     bool plain; /* a scalar written without quotes */
     bool used;  /* set by yaml_find: keys that nothing asked for are errors (yaml_check_used) */
-    int line, column; /* from 1 */
-    const char *file; /* for messages */
-    const char *text; /* scalar */
-    const char *key;  /* when it is a value in a map */
-    int count;        /* children of a list or map */
+    int line, column;         /* from 1 */
+    int key_line, key_column; /* where the key stands, when it is a value in a map */
+    const char *file;         /* for messages */
+    const char *text;         /* scalar */
+    const char *key;          /* when it is a value in a map */
+    int count;                /* children of a list or map */
     struct yaml *items;
 };
 
