@@ -44,7 +44,7 @@ static status grow_scratch(struct device *device, int64_t bytes, struct diagnost
 static status load_parts(struct device *device, struct kernel *kernel, const struct image *image,
                          struct diagnostic *diagnostic)
 {
-    int64_t scratch_bytes;
+    int64_t scratch_bytes = 0;
     TRY(place_workspaces(kernel, &scratch_bytes, diagnostic));
     TRY(grow_scratch(device, scratch_bytes, diagnostic));
     if (image->code_bytes)
