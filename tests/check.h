@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* clang-format off: cmocka.h needs the headers above */
+/* cmocka.h needs the headers above. */
+/* clang-format off */
 #include <cmocka.h>
 /* clang-format on */
 #undef fail
