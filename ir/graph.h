@@ -26,6 +26,16 @@ enum value_kind {
 
 enum { VALUE_NONE = -1 };
 
+/* Bounds of every graph, far above real ones, so that a hostile text cannot ask for much. */
+enum {
+    GRAPH_VALUES_MAX = 1 << 18,
+    GRAPH_NODES_MAX = 1 << 17,
+    GRAPH_OUTPUTS_MAX = 256,
+    GRAPH_LAYERS_MAX = 1 << 14,
+    GRAPH_DEVICES_MAX = 64,
+    GRAPH_NAME_BYTES_MAX = 127 /* letters, digits and _ . / @ - ; "_" alone stands for an absent operand */
+};
+
 struct value {
     const char *name; /* unique */
     enum value_kind kind;
@@ -55,6 +65,8 @@ struct graph {
     int value_count, node_count, output_count;
     size_t value_capacity, node_capacity, output_capacity;
     int layer_count; /* virtual layers */
+    int *name_slots; /* hash table of value numbers + 1; graph.c's own */
+    size_t name_slot_count;
 };
 
 CHECKED status graph_create(struct arena *arena, const char *name, const struct op *const *ops,
@@ -63,7 +75,7 @@ CHECKED status graph_create(struct arena *arena, const char *name, const struct 
 CHECKED status graph_copy(const struct graph *graph, struct arena *arena, struct graph **copy,
                           struct diagnostic *diagnostic);
 
-/* Adds a value of kind INPUT, WEIGHT or STATE. */
+/* Adds a value of kind INPUT, WEIGHT or STATE.  After a failure of this or the next two, discard the graph. */
 CHECKED status graph_add_value(struct graph *graph, enum value_kind kind, const char *name,
                                const struct tensor_type *type, int layer, int *value,
                                struct diagnostic *diagnostic);
@@ -75,15 +87,23 @@ CHECKED status graph_add_node(struct graph *graph, const struct node *node,
 CHECKED status graph_add_output(struct graph *graph, int value, struct diagnostic *diagnostic);
 
 int graph_find_value(const struct graph *graph, const char *name); /* VALUE_NONE when absent */
+int node_find_input(const struct node *node, const char *name); /* VALUE_NONE when absent or not an operand */
 int graph_use_count(const struct graph *graph, int value); /* inputs of nodes, and outputs of the graph */
 
-/* Default values of all attributes of `op`. */
+/* Default values of all attributes of `op`.  Reals are kept as the shortest decimal number that names the same float
+ * (graph_add_node sees to it), so that %.9g prints them exactly, from whatever file they came. */
 void attributes_default(const struct op *op, union attribute *attributes);
 int attribute_by_name(const struct op *op, const char *name); /* row, or -1 */
+void attributes_normalize(const struct op *op, union attribute *attributes);
+bool attributes_equal(const struct op *op, const union attribute *a, const union attribute *b);
 CHECKED status attributes_check(const struct op *op, const union attribute *attributes,
                                 struct diagnostic *diagnostic);
 
+/* Whether the graph is legal: names, types, operands, order, devices, and every type as the operators infer it. */
 CHECKED status graph_verify(const struct graph *graph, struct diagnostic *diagnostic);
+
+/* Attributes are printed where they are required or differ from their default, layers and devices where they are not -1
+ * and 0, the source of a weight where it differs from its name.  The parser allows `#` comments and empty lines. */
 void graph_print(const struct graph *graph, struct text *text);
 void node_print(const struct graph *graph, const struct node *node, struct text *text);
 CHECKED status graph_parse(const char *file, const char *text, const struct op *const *ops,

@@ -19,6 +19,7 @@ enum symbol {
 };
 
 const char *symbol_name(enum symbol symbol);
+bool symbol_by_name(const char *name, enum symbol *symbol);
 
 struct dimension {
     int64_t scale;      /* the whole size when symbol is NONE */
@@ -48,11 +49,16 @@ static inline struct dimension dimension_of(enum symbol symbol, int64_t scale)
 bool dimension_equal(struct dimension a, struct dimension b);
 int64_t dimension_value(struct dimension dimension, const int64_t symbols[SYMBOL_COUNT]);
 
+/* Whether the type is one that Hone can hold: rank 1 to 4, sizes of at least 1 whose product stays below
+ * TENSOR_ELEMENTS_MAX, a last dimension of whole blocks, a layout that suits. */
+#define TENSOR_ELEMENTS_MAX ((int64_t)1 << 48)
+CHECKED status tensor_check(const struct tensor_type *type, struct diagnostic *diagnostic);
+
 bool tensor_type_equal(const struct tensor_type *a, const struct tensor_type *b);
 int64_t tensor_elements(const struct tensor_type *type, const int64_t symbols[SYMBOL_COUNT]);
-/* Bytes when the symbols have these values; rows are padded to nothing. */
+/* Bytes when the symbols have these values; rows are padded to nothing.  This and tensor_elements stop at INT64_MAX. */
 int64_t tensor_bytes(const struct tensor_type *type, const int64_t symbols[SYMBOL_COUNT]);
-/* The product of all dimensions but the last, and the last one. */
+/* The product of all dimensions but the last, and the last one (its scale where it has a symbol). */
 int64_t tensor_rows(const struct tensor_type *type, const int64_t symbols[SYMBOL_COUNT]);
 int64_t tensor_columns(const struct tensor_type *type);
 
