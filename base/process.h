@@ -1,7 +1,8 @@
 /* Work in a child process that may crash, hang or eat memory without harm to the caller.
  *
  * The child is forked, so it shares the parent's data as of the fork; it answers with bytes over a
- * pipe.  It dies with its parent. */
+ * socket.  It dies with the thread that started it, ignores Ctrl-C and leaves no core file.  What
+ * it prints must be flushed by itself, because it ends with _exit. */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
@@ -17,9 +18,12 @@ struct process_limits {
 
 struct process {
     pid_t pid;
-    int requests, answers; /* pipe ends */
+    int channel; /* the parent's end of a pair of sockets */
     struct process_limits limits;
 };
+
+/* The exit status of a child whose limits could not be set. */
+enum { PROCESS_EXIT_UNPREPARED = 125 };
 
 /* The child's main: reads requests from `requests`, writes answers to `answers`, returns when its
  * input ends.  Single-threaded parents only may fork with a body that allocates. */
@@ -29,8 +33,9 @@ CHECKED status process_start(struct process *process, process_body *body, void *
                              struct process_limits limits, struct diagnostic *diagnostic);
 
 /* Sends one message and waits for one answer.  STATUS_TIMEOUT: the limit passed, the child was
- * killed; STATUS_CRASHED: it died, the text names the signal or status.  After either the process
- * must be started anew.  `seconds` overrides the limit when above 0. */
+ * killed; STATUS_CRASHED: it died, the text names the signal or status.  After any failure the
+ * process must be started anew.  Messages have at most 256 MiB.  `seconds` overrides the limit when
+ * above 0. */
 CHECKED status process_ask(struct process *process, const void *request, size_t request_bytes,
                            double seconds, struct arena *arena, void **answer, size_t *answer_bytes,
                            struct diagnostic *diagnostic);
@@ -41,7 +46,8 @@ bool process_running(const struct process *process);
 bool process_read_message(int file, struct arena *arena, void **bytes, size_t *byte_count);
 bool process_write_message(int file, const void *bytes, size_t byte_count);
 
-/* One-shot form: runs `work` in a child and copies back at most `result_bytes`. */
+/* One-shot form: runs `work` in a child and brings back its status, its diagnostic and, when that
+ * is STATUS_OK, its result (at most 256 MiB with a kilobyte to spare). */
 typedef status process_work(void *context, struct arena *arena, void **result, size_t *result_bytes,
                             struct diagnostic *diagnostic);
 CHECKED status process_call(process_work *work, void *context, struct process_limits limits,

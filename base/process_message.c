@@ -1,0 +1,98 @@
+/* Framed messages with a deadline.  Sockets instead of pipes, because a write to a dead process
+ * must give an error and not the signal SIGPIPE. */
+#include "base/process_message.h"
+
+#include "base/clock.h"
+#include "base/process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+/* Waits until `file` is ready for `events` (or broken, which the next call finds out). */
+static enum message_outcome wait_until_ready(int file, short events, int64_t deadline)
+{
+    for (;;) {
+        int timeout_milliseconds = -1;
+        if (deadline != INT64_MAX) {
+            int64_t left = deadline - clock_nanoseconds();
+            if (left <= 0) return MESSAGE_TIMEOUT;
+            left = left / 1000000 + 1;
+            timeout_milliseconds = left < 1000000 ? (int)left : 1000000;
+        }
+        struct pollfd waiting = {.fd = file, .events = events};
+        int ready = poll(&waiting, 1, timeout_milliseconds);
+        if (ready > 0) return MESSAGE_DONE;
+        if (ready < 0 && errno != EINTR) return MESSAGE_ENDED;
+    }
+}
+
+/* True when the call moved nothing but may be tried again. */
+static bool must_wait(ssize_t moved)
+{
+    return moved < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+static enum message_outcome send_fully(int file, const char *bytes, size_t byte_count,
+                                       int64_t deadline)
+{
+    while (byte_count) {
+        enum message_outcome outcome = wait_until_ready(file, POLLOUT, deadline);
+        if (outcome != MESSAGE_DONE) return outcome;
+        ssize_t sent = send(file, bytes, byte_count, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (must_wait(sent)) continue;
+        if (sent < 0) return MESSAGE_ENDED;
+        bytes += sent;
+        byte_count -= (size_t)sent;
+    }
+    return MESSAGE_DONE;
+}
+
+static enum message_outcome receive_fully(int file, char *bytes, size_t byte_count,
+                                          int64_t deadline)
+{
+    while (byte_count) {
+        enum message_outcome outcome = wait_until_ready(file, POLLIN, deadline);
+        if (outcome != MESSAGE_DONE) return outcome;
+        ssize_t received = recv(file, bytes, byte_count, MSG_DONTWAIT);
+        if (must_wait(received)) continue;
+        if (received <= 0) return MESSAGE_ENDED;
+        bytes += received;
+        byte_count -= (size_t)received;
+    }
+    return MESSAGE_DONE;
+}
+
+enum message_outcome message_send(int file, const void *bytes, size_t byte_count, int64_t deadline)
+{
+    uint64_t length = byte_count;
+    if (byte_count > MESSAGE_BYTES_MAX) return MESSAGE_BROKEN;
+    enum message_outcome outcome = send_fully(file, (const char *)&length, sizeof length, deadline);
+    return outcome ? outcome : send_fully(file, bytes, byte_count, deadline);
+}
+
+enum message_outcome message_receive(int file, struct arena *arena, void **bytes,
+                                     size_t *byte_count, int64_t deadline)
+{
+    uint64_t length;
+    enum message_outcome outcome = receive_fully(file, (char *)&length, sizeof length, deadline);
+    if (outcome) return outcome;
+    if (length > MESSAGE_BYTES_MAX) return MESSAGE_BROKEN;
+    char *content = arena_allocate(arena, (size_t)length, 1);
+    if (!content) return MESSAGE_NO_MEMORY;
+    outcome = receive_fully(file, content, (size_t)length, deadline);
+    if (outcome) return outcome;
+    *bytes = content;
+    *byte_count = (size_t)length;
+    return MESSAGE_DONE;
+}
+
+bool process_read_message(int file, struct arena *arena, void **bytes, size_t *byte_count)
+{
+    return message_receive(file, arena, bytes, byte_count, INT64_MAX) == MESSAGE_DONE;
+}
+
+bool process_write_message(int file, const void *bytes, size_t byte_count)
+{
+    return message_send(file, bytes, byte_count, INT64_MAX) == MESSAGE_DONE;
+}
