@@ -1,0 +1,78 @@
+/* dispatch: a stable counting sort of the assignments a = token * used + i by expert.
+ * order[slot] = a, places[a] = slot, expert e has slots offsets[e] .. offsets[e + 1].  Assignments
+ * whose id is no expert follow after offsets[experts]; grouped operators give 0 for them. */
+#include "ops/dispatch/dispatch.h"
+
+#include "ops/access.h"
+#include "ops/filling.h"
+#include "ops/infer.h"
+
+static const struct input_rule inputs[] = {{.name = "experts"}, {0}};
+static const char *const outputs[] = {"order", "offsets", "places", NULL};
+
+static const struct attribute_rule attributes[] = {
+    [DISPATCH_EXPERT_COUNT] = {.name = "experts",
+                               .kind = ATTRIBUTE_INTEGER,
+                               .required = true,
+                               .least = 1,
+                               .most = EXPERTS_MOST},
+    {0},
+};
+
+static status infer(const union attribute *values, const struct tensor_type *const *types,
+                    struct tensor_type *results, struct diagnostic *diagnostic)
+{
+    struct inference inference = {&op_dispatch, types, results, diagnostic};
+    TRY(infer_begin(&inference));
+    TRY(infer_operand(&inference, DISPATCH_EXPERTS, 2, CLASS_I32));
+    TRY(infer_fixed(&inference, DISPATCH_EXPERTS, 1));
+    const struct tensor_type *experts = types[DISPATCH_EXPERTS];
+    struct dimension assignments;
+    if (!infer_multiply(experts->shape[0], experts->shape[1].scale, &assignments))
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "experts has more elements than any tensor may have");
+    infer_output_vector(&inference, 0, ELEMENT_I32, assignments);
+    infer_output_vector(&inference, 1, ELEMENT_I32,
+                        dimension_fixed(values[DISPATCH_EXPERT_COUNT].integer + 1));
+    infer_output_vector(&inference, 2, ELEMENT_I32, assignments);
+    return STATUS_OK;
+}
+
+static struct cost cost(const struct problem *problem)
+{
+    return cost_pointwise(problem, 4);
+}
+
+/* Sorting is one piece of work. */
+static int64_t items(const struct problem *problem, const struct run *run)
+{
+    (void)problem;
+    (void)run;
+    return 1;
+}
+
+static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
+                 void *bytes)
+{
+    (void)operand;
+    struct assignments assignments = {
+        .seed = seed,
+        .rows = run_dimension(problem, run, DISPATCH_EXPERTS, 0),
+        .used = fixed_dimension(problem, DISPATCH_EXPERTS, 1),
+        .experts = problem->attributes[DISPATCH_EXPERT_COUNT].integer,
+    };
+    fill_experts(&assignments, bytes);
+    return true;
+}
+
+const struct op op_dispatch = {
+    .name = "dispatch",
+    .inputs = inputs,
+    .outputs = outputs,
+    .attributes = attributes,
+    .infer = infer,
+    .cost = cost,
+    .reference_items = items,
+    .reference = dispatch_reference,
+    .fill = fill,
+};
