@@ -156,6 +156,8 @@ status device_wait(struct device *device, struct event *event, struct diagnostic
     return queue_append(device, &command, diagnostic);
 }
 
+void device_discard(struct device *device) { device->command_count = 0; }
+
 void device_submit(struct device *device)
 {
     struct queue_thread *queue = &device->queue;

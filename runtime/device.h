@@ -57,6 +57,7 @@ CHECKED status device_signal(struct device *device, struct event *event,
                              struct diagnostic *diagnostic);
 CHECKED status device_wait(struct device *device, struct event *event,
                            struct diagnostic *diagnostic);
+void device_discard(struct device *device); /* drops what was enqueued and not yet submitted */
 void device_submit(struct device *device);
 CHECKED status device_finish(struct device *device, struct diagnostic *diagnostic);
 

@@ -1,0 +1,52 @@
+/* What commands share. */
+#include "cli/command.h"
+
+#include <string.h>
+
+status command_positional(const struct arguments *arguments, int index, const char *what,
+                          const char **value, struct diagnostic *diagnostic)
+{
+    if (index >= arguments->positional_count)
+        return fail(diagnostic, STATUS_USAGE, "`hone %s` needs %s; see `hone %s --help`",
+                    command_name(arguments->command), what, command_name(arguments->command));
+    *value = arguments->positional[index];
+    return STATUS_OK;
+}
+
+static status state_element(const char *name, enum element_type *type,
+                            struct diagnostic *diagnostic)
+{
+    *type = ELEMENT_F16;
+    if (!name) return STATUS_OK;
+    if (element_by_name(name, type) &&
+        (*type == ELEMENT_F16 || *type == ELEMENT_F32 || *type == ELEMENT_BF16))
+        return STATUS_OK;
+    return fail(diagnostic, STATUS_USAGE, "--kv: \"%s\" is not known; write f16, bf16 or f32", name);
+}
+
+status command_engine_options(const struct arguments *arguments, struct console *console,
+                              struct engine_options *options, struct diagnostic *diagnostic)
+{
+    *options = (struct engine_options){
+        .devices = arguments->devices,
+        .cpu = arguments->cpu,
+        .threads = (int)given_or(arguments->threads, 0),
+        .context = given_or(arguments->context, 0),
+        .sequences = given_or(arguments->sequences, 0),
+        .chunk = given_or(arguments->chunk, 0),
+        .layer_map = arguments->layer_map,
+        .references = arguments->references,
+        .allow_unknown_keys = arguments->allow_unknown_keys,
+        .cache_folder = arguments->cache,
+        .variants_folder = arguments->variants,
+        .models_folder = arguments->models,
+        .progress = &console->progress,
+    };
+    if (arguments->numerics) {
+        options->fast = strcmp(arguments->numerics, "fast") == 0;
+        if (!options->fast && strcmp(arguments->numerics, "default") != 0)
+            return fail(diagnostic, STATUS_USAGE, "--numerics: \"%s\" is not known; write default or fast",
+                        arguments->numerics);
+    }
+    return state_element(arguments->kv, &options->state_element, diagnostic);
+}

@@ -1,0 +1,191 @@
+/* hone run: a prompt in, text or logits out. */
+#include "cli/command.h"
+#include "cli/npy.h"
+#include "engine/generate.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TOKENS_DEFAULT = 128, TOP_K_DEFAULT = 40 };
+static const double TEMPERATURE_DEFAULT = 0.8, TOP_P_DEFAULT = 0.95;
+
+struct running {
+    const struct arguments *arguments;
+    struct console *console;
+    struct arena *arena;
+    struct engine *engine;
+    int32_t *prompt;
+    int64_t prompt_count;
+    int requests;
+    struct generation_result *results;
+    struct generation_times times;
+    double start_seconds;
+};
+
+static status read_prompt(struct running *running, struct diagnostic *diagnostic)
+{
+    const struct arguments *arguments = running->arguments;
+    if (arguments->token_ids)
+        return arguments_parse_ids(arguments->token_ids, running->arena, &running->prompt,
+                                   &running->prompt_count, diagnostic);
+    const struct tokenizer *tokenizer = engine_model(running->engine)->tokenizer;
+    if (!tokenizer)
+        return fail(diagnostic, STATUS_USAGE, "%s carries no tokenizer: give the prompt with --token-ids",
+                    engine_model(running->engine)->path);
+    const char *text = arguments->prompt ? arguments->prompt : "";
+    TRY(tokenizer_encode(tokenizer, text, strlen(text), true, true, running->arena,
+                         &running->prompt, &running->prompt_count, diagnostic));
+    if (running->prompt_count == 0)
+        return fail(diagnostic, STATUS_USAGE, "the prompt is empty: give one with -p TEXT");
+    return STATUS_OK;
+}
+
+static status write_logits(struct running *running, struct diagnostic *diagnostic)
+{
+    int64_t vocabulary = engine_model(running->engine)->vocabulary;
+    float *logits;
+    TRY_NEW(logits, running->arena, running->prompt_count * vocabulary, diagnostic);
+    int sequence;
+    TRY(engine_sequence_open(running->engine, &sequence, diagnostic));
+    const struct engine_input input = {.sequence = sequence,
+                                       .tokens = running->prompt,
+                                       .count = running->prompt_count,
+                                       .all_logits = true};
+    TRY(engine_feed(running->engine, &input, 1, logits, diagnostic));
+    engine_sequence_close(running->engine, sequence);
+    return npy_write(running->arguments->logits, logits, running->prompt_count, vocabulary,
+                     diagnostic);
+}
+
+/* Text goes out as it comes when there is one sequence and a person is reading. */
+static void print_text(void *context, int request, const char *text, size_t length)
+{
+    struct running *running = context;
+    (void)request;
+    console_clear_line(running->console);
+    fwrite(text, 1, length, stdout);
+    fflush(stdout);
+}
+
+static struct sampling sampling_from(const struct arguments *arguments)
+{
+    struct sampling sampling = sampling_default();
+    sampling.temperature = real_or(arguments->temperature, TEMPERATURE_DEFAULT);
+    sampling.top_k = given_or(arguments->top_k, TOP_K_DEFAULT);
+    sampling.top_p = real_or(arguments->top_p, TOP_P_DEFAULT);
+    sampling.min_p = real_or(arguments->min_p, 0);
+    sampling.repetition_penalty = real_or(arguments->repetition_penalty, 1);
+    sampling.seed = (uint64_t)given_or(arguments->seed, 0);
+    return sampling;
+}
+
+static status run_generation(struct running *running, struct diagnostic *diagnostic)
+{
+    const struct arguments *arguments = running->arguments;
+    struct generation_request *requests;
+    TRY_NEW(requests, running->arena, running->requests, diagnostic);
+    TRY_NEW(running->results, running->arena, running->requests, diagnostic);
+    for (int r = 0; r < running->requests; r++)
+        requests[r] = (struct generation_request){
+            .prompt = running->prompt,
+            .prompt_count = running->prompt_count,
+            .tokens = given_or(arguments->tokens, TOKENS_DEFAULT),
+            .sampling = sampling_from(arguments),
+            .stream = (uint64_t)r,
+            .stops = arguments->stops,
+            .ignore_end = arguments->ignore_end,
+        };
+    bool stream = !arguments->json && running->requests == 1;
+    return generate(running->engine, requests, running->requests, stream ? print_text : NULL,
+                    running, &running->console->progress, running->arena, running->results,
+                    &running->times, diagnostic);
+}
+
+static json_t *result_json(const struct generation_result *result)
+{
+    static const char *const ends[] = {"length", "end-token", "stop-text", "interrupted"};
+    json_t *tokens = json_array();
+    for (int64_t t = 0; t < result->count; t++)
+        json_array_append_new(tokens, json_integer(result->tokens[t]));
+    return json_pack("{s:s%, s:o, s:s}", "text", result->text ? result->text : "",
+                     result->text_length, "tokens", tokens, "end", ends[result->end]);
+}
+
+static status print_results_json(struct running *running, struct diagnostic *diagnostic)
+{
+    const struct engine_report *report = engine_report(running->engine);
+    const struct generation_times *times = &running->times;
+    json_t *document = running->requests ? result_json(&running->results[0]) : json_object();
+    json_t *all = json_array();
+    for (int r = 0; r < running->requests; r++)
+        json_array_append_new(all, result_json(&running->results[r]));
+    json_object_set_new(document, "sequences", all);
+    json_object_set_new(document, "prompt_tokens", json_integer(running->prompt_count));
+    json_object_set_new(document, "kernels", json_integer(report->kernels));
+    json_object_set_new(document, "kernels_compiled", json_integer(report->kernels_compiled));
+    json_object_set_new(document, "load_seconds", json_real(report->load_seconds));
+    json_object_set_new(document, "first_token_seconds",
+                        json_real(report->load_seconds + times->first_token_seconds));
+    json_object_set_new(document, "prefill_seconds", json_real(times->prefill_seconds));
+    json_object_set_new(document, "decode_seconds", json_real(times->decode_seconds));
+    json_object_set_new(document, "decode_tokens", json_integer(times->decode_tokens));
+    return console_print_json(document, diagnostic);
+}
+
+static void print_results_text(const struct running *running)
+{
+    for (int r = 0; running->requests > 1 && r < running->requests; r++) {
+        const struct generation_result *result = &running->results[r];
+        printf("--- sequence %d ---\n", r);
+        fwrite(result->text ? result->text : "", 1, result->text_length, stdout);
+        putchar('\n');
+    }
+    if (running->requests == 1) putchar('\n');
+}
+
+static void print_rates(const struct running *running)
+{
+    const struct engine_report *report = engine_report(running->engine);
+    const struct generation_times *times = &running->times;
+    if (running->arguments->quiet || times->decode_tokens == 0) return;
+    fprintf(stderr,
+            "loaded in %.2f s (%d kernels, %d compiled now); prompt: %lld tokens at %.1f per second; "
+            "generation: %.1f tokens per second\n",
+            report->load_seconds, report->kernels, report->kernels_compiled,
+            (long long)times->prompt_tokens, (double)times->prompt_tokens / times->prefill_seconds,
+            (double)times->decode_tokens / times->decode_seconds);
+}
+
+static status run_with_engine(struct running *running, struct diagnostic *diagnostic)
+{
+    TRY(read_prompt(running, diagnostic));
+    if (running->arguments->logits) TRY(write_logits(running, diagnostic));
+    running->requests = (int)given_or(running->arguments->sequences, 1);
+    if (running->arguments->tokens == 0) running->requests = 0;
+    if (running->requests) TRY(run_generation(running, diagnostic));
+    if (running->arguments->json) {
+        TRY(print_results_json(running, diagnostic));
+    } else {
+        print_results_text(running);
+        TRY(console_flush(diagnostic));
+        print_rates(running);
+    }
+    if (console_interrupted()) return fail(diagnostic, STATUS_INTERRUPTED, "interrupted");
+    return STATUS_OK;
+}
+
+status command_run(const struct arguments *arguments, struct console *console, struct arena *arena,
+                   struct diagnostic *diagnostic)
+{
+    const char *path;
+    TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
+    struct engine_options options;
+    TRY(command_engine_options(arguments, console, &options, diagnostic));
+    struct running running = {.arguments = arguments, .console = console, .arena = arena};
+    TRY(engine_open(path, &options, &running.engine, diagnostic));
+    status code = run_with_engine(&running, diagnostic);
+    engine_close(running.engine);
+    return code;
+}

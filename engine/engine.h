@@ -1,0 +1,81 @@
+/* The engine: a model on devices, ready to take tokens and give logits.
+ *
+ * Opening reads the model, opens the devices, builds or loads the plan, brings weights home.  Sequences are rows of KV
+ * state; feeding appends tokens to one or several of them in ragged steps of at most `chunk` tokens. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "models/model.h"
+#include "models/tokenizer.h"
+#include "planner/build.h"
+#include "runtime/device.h"
+#include "runtime/execute.h"
+#include "runtime/pages.h"
+
+struct engine_options {
+    const char *devices; /* "cpu", "virtual:256MiB,cpu"; NULL: cpu */
+    const char *cpu;     /* instruction families: "native", "x86-64-v3" ...; NULL: native */
+    int threads;         /* 0: one per core */
+    int64_t context;     /* tokens per sequence; 0: the model's, at most CONTEXT_DEFAULT */
+    int64_t sequences;   /* side by side; 0: 1 */
+    int64_t chunk;       /* most tokens in one step; 0: CHUNK_DEFAULT */
+    int64_t outputs;     /* most logit rows in one step; 0: OUTPUTS_DEFAULT */
+    enum element_type state_element; /* K and V: f16, f32, bf16 */
+    const char *layer_map;           /* "0..51,45..79"; NULL: every layer once */
+    bool fast;       /* --numerics fast */
+    bool references; /* run references only: the oracle */
+    bool allow_unknown_keys;
+    const char *cache_folder;    /* NULL: the user's; "": nothing is read or kept */
+    const char *variants_folder; /* further variants; NULL: none */
+    const char *models_folder;   /* further architectures; NULL: none */
+    const struct progress *progress;
+};
+
+enum {
+    CONTEXT_DEFAULT = 4096, /* KV memory is paid for the whole context, so a model's 128k is not taken unasked */
+    CHUNK_DEFAULT = 512,
+    OUTPUTS_DEFAULT = 32,
+    PAGE_TOKENS = 32
+};
+
+struct engine_report {
+    double load_seconds; /* open to ready */
+    int kernels, kernels_compiled;
+    int64_t weight_bytes, state_bytes, arena_bytes; /* over all devices */
+    int64_t weight_bytes_per_token; /* read for one token of decode, experts counted as used */
+};
+
+struct engine;
+
+CHECKED status engine_open(const char *path, const struct engine_options *options,
+                           struct engine **engine, struct diagnostic *diagnostic);
+void engine_close(struct engine *engine); /* NULL is allowed */
+
+const struct model *engine_model(const struct engine *engine);
+const struct plan *engine_plan(const struct engine *engine);
+struct executor *engine_executor(struct engine *engine);
+const struct engine_report *engine_report(const struct engine *engine);
+struct device *const *engine_devices(const struct engine *engine, int *count);
+
+/* Sequences; ids are small integers. */
+CHECKED status engine_sequence_open(struct engine *engine, int *sequence,
+                                    struct diagnostic *diagnostic);
+void engine_sequence_close(struct engine *engine, int sequence);
+int64_t engine_sequence_length(const struct engine *engine, int sequence);
+void engine_sequence_truncate(struct engine *engine, int sequence, int64_t length);
+CHECKED status engine_sequence_fork(struct engine *engine, int from, int *sequence,
+                                    struct diagnostic *diagnostic);
+
+/* Tokens to append to one sequence.  Logits come for the last token, or for all. */
+struct engine_input {
+    int sequence;
+    const int32_t *tokens;
+    int64_t count;
+    bool all_logits;
+};
+
+/* Appends every input; `logits` receives f32[rows, vocabulary], inputs in order, rows as asked. */
+CHECKED status engine_feed(struct engine *engine, const struct engine_input *inputs, int count,
+                           float *logits, struct diagnostic *diagnostic);
+
+#endif

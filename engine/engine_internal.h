@@ -1,0 +1,29 @@
+/* The inside of an engine, for engine/ only. */
+#ifndef ENGINE_ENGINE_INTERNAL_H
+#define ENGINE_ENGINE_INTERNAL_H
+
+#include "engine/engine.h"
+#include "runtime/threads.h"
+
+/* The arrays of one step, at the plan's bounds. */
+struct step_arrays {
+    int32_t *tokens, *positions, *sequences; /* [tokens] */
+    int32_t *outputs;                        /* [outputs] */
+};
+
+struct engine {
+    struct arena *arena;
+    struct model *model;
+    struct catalogue catalogue;
+    struct device **devices;
+    int device_count, threads;
+    struct plan *plan;
+    struct executor *executor;
+    struct page_pool *pages;
+    struct step_arrays arrays;
+    struct engine_report report;
+};
+
+CHECKED status feed_prepare(struct engine *engine, struct diagnostic *diagnostic);
+
+#endif

@@ -1,0 +1,302 @@
+/* The pipeline from a model's graph to a plan. */
+#include "planner/build.h"
+
+#include "planner/placement.h"
+
+#include <string.h>
+
+static status place(struct plan *plan, const struct build_options *options,
+                    struct diagnostic *diagnostic)
+{
+    struct placement_device *devices;
+    int *device_of_layer;
+    TRY_NEW(devices, plan->arena, options->device_count, diagnostic);
+    TRY_NEW(device_of_layer, plan->arena, plan->graph->layer_count + 1, diagnostic);
+    for (int d = 0; d < options->device_count; d++)
+        devices[d] = (struct placement_device){.specification = options->devices[d].specification,
+                                               .memory_bytes = options->devices[d].memory_bytes};
+    TRY(placement_by_layers(plan->graph, &plan->bounds, devices, options->device_count,
+                            device_of_layer, diagnostic));
+    return pass_partition(plan->graph, device_of_layer, plan->graph->layer_count,
+                          options->device_count, diagnostic);
+}
+
+status plan_lower_graph(const struct graph *graph, const struct build_options *options,
+                        struct plan *plan, struct diagnostic *diagnostic)
+{
+    TRY(graph_copy(graph, plan->arena, &plan->graph, diagnostic));
+    if (options->layer_map) {
+        TRY(pass_layer_map(plan->graph, options->layer_map, options->layer_map_count, diagnostic));
+        TRY(graph_verify(plan->graph, diagnostic));
+    }
+    TRY(pass_dead_code(plan->graph, diagnostic));
+    TRY(graph_verify(plan->graph, diagnostic));
+    TRY(pass_fuse(plan->graph, diagnostic));
+    TRY(graph_verify(plan->graph, diagnostic));
+    TRY(place(plan, options, diagnostic));
+    return graph_verify(plan->graph, diagnostic);
+}
+
+static bool has_state(const struct graph *graph, const struct node *node)
+{
+    for (int i = 0; i < op_input_count(node->op); i++)
+        if (node->inputs[i] != VALUE_NONE &&
+            graph->values[node->inputs[i]].kind == VALUE_STATE)
+            return true;
+    return false;
+}
+
+static status visit_node(const struct plan *plan, int n, plan_visit *visit, void *context,
+                         struct diagnostic *diagnostic)
+{
+    const struct node *node = &plan->graph->nodes[n];
+    int64_t symbols[SYMBOL_COUNT];
+    plan_symbols(&plan->bounds, symbols);
+    int64_t rows = dimension_value(plan->graph->values[node->inputs[0]].type.shape[0], symbols);
+    int last_row = bucket_of_rows(rows), last_context = bucket_of_context(plan->bounds.context);
+    if (rows > bucket_rows(BUCKET_ROW_COUNT - 1))
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "%s works on up to %lld rows in one step, more than the largest bucket of %lld; lower the "
+                    "prompt chunk",
+                    node->op->name, (long long)rows, (long long)bucket_rows(BUCKET_ROW_COUNT - 1));
+    bool stateful = has_state(plan->graph, node);
+    for (int r = 0; r <= last_row; r++) {
+        for (int c = 0; c <= last_context; c++) {
+            struct plan_bucket bucket = {.node = n, .row_bucket = r, .context_bucket = c};
+            bucket.rows = bucket_rows(r);
+            bucket.context = stateful ? bucket_context(c) : 0;
+            TRY(visit(context, &bucket, diagnostic));
+        }
+    }
+    return STATUS_OK;
+}
+
+status plan_each_bucket(const struct plan *plan, plan_visit *visit, void *context,
+                        struct diagnostic *diagnostic)
+{
+    for (int n = 0; n < plan->graph->node_count; n++) {
+        if (strcmp(plan->graph->nodes[n].op->name, "transfer") == 0) continue;
+        TRY(visit_node(plan, n, visit, context, diagnostic));
+    }
+    return STATUS_OK;
+}
+
+struct choosing {
+    struct plan *plan;
+    const struct build_options *options;
+    struct arena *scratch;
+    int *image_devices; /* per image: the device it was chosen for */
+    size_t device_capacity;
+    struct image_request *requests; /* images that need code */
+    int request_count;
+    size_t request_capacity;
+};
+
+static int find_image(const struct choosing *choosing, const struct problem *problem, int device)
+{
+    for (int i = 0; i < choosing->plan->image_count; i++)
+        if (choosing->image_devices[i] == device &&
+            hash_equal(choosing->plan->images[i].problem->key, problem->key))
+            return i;
+    return -1;
+}
+
+static status request_code(struct choosing *choosing, const struct choice *choice, int device,
+                           struct diagnostic *diagnostic)
+{
+    struct arena *arena = choosing->plan->arena;
+    struct plan_image *image = &choosing->plan->images[choosing->plan->image_count - 1];
+    struct config *config;
+    TRY_NEW(config, arena, 1, diagnostic);
+    *config = choice->candidate.config;
+    TRY_APPEND(choosing->requests, choosing->request_count, choosing->request_capacity, arena,
+               diagnostic);
+    choosing->requests[choosing->request_count - 1] = (struct image_request){
+        .generation = {.space = choice->candidate.space,
+                       .problem = image->problem,
+                       .config = config,
+                       .facts = choosing->options->devices[device].facts},
+    };
+    return STATUS_OK;
+}
+
+static status add_image(struct choosing *choosing, const struct problem *problem, int device,
+                        int *index, struct diagnostic *diagnostic)
+{
+    struct plan *plan = choosing->plan;
+    struct choice choice;
+    arena_reset(choosing->scratch);
+    TRY(choose_candidate(&choosing->options->chooser, problem,
+                         choosing->options->devices[device].facts, choosing->scratch, &choice,
+                         diagnostic));
+    int devices = plan->image_count;
+    TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena, diagnostic);
+    TRY_APPEND(plan->images, plan->image_count, plan->image_capacity, plan->arena, diagnostic);
+    *index = plan->image_count - 1;
+    choosing->image_devices[*index] = device;
+    struct text text = {.arena = plan->arena};
+    candidate_print(&choice.candidate, &text);
+    struct plan_image *image = &plan->images[*index];
+    image->problem = problem;
+    image->candidate = text_finish(&text);
+    TRY_MEMORY(image->candidate, diagnostic);
+    image->seconds = choice.seconds;
+    image->measured = choice.measured;
+    if (choice.candidate.space) return request_code(choosing, &choice, device, diagnostic);
+    image_reference(problem, &image->image);
+    return STATUS_OK;
+}
+
+static status choose_bucket(void *context, const struct plan_bucket *bucket,
+                            struct diagnostic *diagnostic)
+{
+    struct choosing *choosing = context;
+    struct plan *plan = choosing->plan;
+    const struct node *node = &plan->graph->nodes[bucket->node];
+    struct problem *problem;
+    TRY(problem_create(plan->graph, node, bucket->rows, bucket->context, plan->arena, &problem,
+                       diagnostic));
+    int image = find_image(choosing, problem, node->device);
+    if (image < 0) TRY(add_image(choosing, problem, node->device, &image, diagnostic));
+    plan->choices[bucket->node][bucket->row_bucket][bucket->context_bucket] = image;
+    return STATUS_OK;
+}
+
+/* The images array may have moved while it grew, so requests find their image by its problem. */
+static void connect_requests(struct choosing *choosing)
+{
+    int next = 0;
+    for (int i = 0; i < choosing->plan->image_count; i++) {
+        struct plan_image *image = &choosing->plan->images[i];
+        if (image->image.launch_count == 0) choosing->requests[next++].image = image;
+    }
+}
+
+static status choose_images(struct plan *plan, const struct build_options *options,
+                            struct build_report *report, struct diagnostic *diagnostic)
+{
+    struct choosing choosing = {.plan = plan, .options = options, .scratch = arena_create(0)};
+    TRY_MEMORY(choosing.scratch, diagnostic);
+    status code = plan_each_bucket(plan, choose_bucket, &choosing, diagnostic);
+    arena_destroy(choosing.scratch);
+    if (code != STATUS_OK) return code;
+    connect_requests(&choosing);
+    return artifacts_provide(choosing.requests, choosing.request_count, options, plan->arena,
+                             report, diagnostic);
+}
+
+static status describe_devices(struct plan *plan, const struct build_options *options,
+                               struct diagnostic *diagnostic)
+{
+    plan->device_count = options->device_count;
+    TRY_NEW(plan->devices, plan->arena, options->device_count, diagnostic);
+    for (int d = 0; d < options->device_count; d++) {
+        const struct build_device *device = &options->devices[d];
+        plan->devices[d] = (struct plan_device){
+            .specification = arena_text(plan->arena, device->specification),
+            .class_name = arena_text(plan->arena, device->facts->class_name),
+            .target = device->facts->target,
+        };
+        TRY_MEMORY(plan->devices[d].specification, diagnostic);
+        TRY_MEMORY(plan->devices[d].class_name, diagnostic);
+    }
+    return STATUS_OK;
+}
+
+/* What will live on each device, for people and for checks before loading. */
+static void count_homes(struct plan *plan)
+{
+    int64_t symbols[SYMBOL_COUNT];
+    plan_symbols(&plan->bounds, symbols);
+    for (int v = 0; v < plan->graph->value_count; v++) {
+        const struct value *value = &plan->graph->values[v];
+        struct plan_device *device = &plan->devices[value->device];
+        if (value->kind == VALUE_WEIGHT) device->weight_bytes += tensor_bytes(&value->type, symbols);
+        if (value->kind == VALUE_STATE) device->state_bytes += tensor_bytes(&value->type, symbols);
+    }
+    for (int d = 0; d < plan->device_count; d++)
+        plan->devices[d].arena_bytes = plan->memory.device_bytes[d];
+}
+
+static status no_choices(struct plan *plan, struct diagnostic *diagnostic)
+{
+    TRY_NEW(plan->choices, plan->arena, plan->graph->node_count, diagnostic);
+    for (int n = 0; n < plan->graph->node_count; n++)
+        for (int r = 0; r < BUCKET_ROW_COUNT; r++)
+            for (int c = 0; c < BUCKET_CONTEXT_COUNT; c++) plan->choices[n][r][c] = -1;
+    return STATUS_OK;
+}
+
+static status build_parts(const struct graph *graph, const struct build_options *options,
+                          struct plan *plan, struct build_report *report,
+                          struct diagnostic *diagnostic)
+{
+    plan->bounds = options->bounds;
+    int64_t stride = (plan->bounds.context + plan->bounds.page_tokens - 1) / plan->bounds.page_tokens;
+    plan->bounds.pages = stride * plan->bounds.sequences;
+    TRY(describe_devices(plan, options, diagnostic));
+    TRY(plan_lower_graph(graph, options, plan, diagnostic));
+    int64_t symbols[SYMBOL_COUNT];
+    plan_symbols(&plan->bounds, symbols);
+    TRY(pass_memory(plan->graph, symbols, plan->device_count, plan->arena, &plan->memory, diagnostic));
+    count_homes(plan);
+    TRY(plan_make_steps(plan, diagnostic));
+    TRY(no_choices(plan, diagnostic));
+    TRY(choose_images(plan, options, report, diagnostic));
+    return plan_verify(plan, diagnostic);
+}
+
+status plan_build(const struct graph *graph, const struct build_options *options,
+                  struct plan **result, struct build_report *report,
+                  struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct plan *plan = arena_allocate(arena, 1, sizeof *plan);
+    if (!plan) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *plan);
+    }
+    plan->arena = arena;
+    *report = (struct build_report){0};
+    status code = build_parts(graph, options, plan, report, diagnostic);
+    if (code != STATUS_OK) {
+        plan_free(plan);
+        return code;
+    }
+    *result = plan;
+    return STATUS_OK;
+}
+
+/* What node `n` reads of its input `i` for one token. */
+static int64_t decode_bytes(const struct graph *graph, int n, int i)
+{
+    const struct node *node = &graph->nodes[n];
+    const struct value *value = &graph->values[node->inputs[i]];
+    int64_t symbols[SYMBOL_COUNT] = {0};
+    int64_t bytes = tensor_bytes(&value->type, symbols);
+    if (strcmp(node->op->name, "embed") == 0) return bytes / value->type.shape[0].scale;
+    if (value->type.rank != 3) return bytes;
+    /* Experts [e, n, k]: the order operand has one entry per used expert and token. */
+    int64_t used = graph->values[node->inputs[1]].type.shape[0].scale;
+    int64_t experts = value->type.shape[0].scale;
+    return bytes / experts * (used < experts ? used : experts);
+}
+
+int64_t plan_decode_weight_bytes(const struct plan *plan)
+{
+    int64_t total = 0;
+    for (int n = 0; n < plan->graph->node_count; n++) {
+        const struct node *node = &plan->graph->nodes[n];
+        for (int i = 0; i < op_input_count(node->op); i++)
+            if (node->inputs[i] != VALUE_NONE &&
+                plan->graph->values[node->inputs[i]].kind == VALUE_WEIGHT)
+                total += decode_bytes(plan->graph, n, i);
+    }
+    return total;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (plan) arena_destroy(plan->arena);
+}

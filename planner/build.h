@@ -1,0 +1,69 @@
+/* Building plans: a model's graph and a list of devices become steps, buffers and chosen images. */
+#ifndef PLANNER_BUILD_H
+#define PLANNER_BUILD_H
+
+#include "ir/plan.h"
+#include "planner/choose.h"
+
+#include "base/progress.h"
+
+struct build_device {
+    const char *specification;
+    const struct device_facts *facts;
+    int64_t memory_bytes; /* INT64_MAX: no limit */
+};
+
+struct build_options {
+    struct plan_bounds bounds; /* `pages` is computed */
+    const int *layer_map;      /* NULL: every layer once, in order */
+    int layer_map_count;
+    const struct build_device *devices;
+    int device_count;
+    struct chooser chooser;
+    const char *artifact_folder; /* where compiled images are kept; NULL: nowhere */
+    int compile_processes;       /* side by side; at least 1 */
+    const struct progress *progress;
+};
+
+struct build_report {
+    int kernels;  /* images with code in the plan */
+    int compiled; /* of these compiled now, not found in the artifact folder */
+};
+
+/* `graph` is not changed; the plan's arena is its own (plan_free). */
+CHECKED status plan_build(const struct graph *graph, const struct build_options *options,
+                          struct plan **plan, struct build_report *report,
+                          struct diagnostic *diagnostic);
+void plan_free(struct plan *plan); /* NULL is allowed */
+
+/* The graph after all passes, before images are chosen: for `hone show` and for listing problems to tune. */
+CHECKED status plan_lower_graph(const struct graph *graph, const struct build_options *options,
+                                struct plan *plan, struct diagnostic *diagnostic);
+
+/* Calls `visit` for each node and bucket within the plan's bounds. */
+struct plan_bucket {
+    int node, row_bucket, context_bucket;
+    int64_t rows, context; /* bounds */
+};
+typedef status plan_visit(void *context, const struct plan_bucket *bucket,
+                          struct diagnostic *diagnostic);
+CHECKED status plan_each_bucket(const struct plan *plan, plan_visit *visit, void *context,
+                                struct diagnostic *diagnostic);
+
+/* Bytes of weights that one token of decode reads: all of them, of routed experts only the used ones, of the token
+ * embedding one row unless it is the output matrix as well. */
+int64_t plan_decode_weight_bytes(const struct plan *plan);
+
+/* steps.c: fills plan->steps and event_count from the partitioned graph. */
+CHECKED status plan_make_steps(struct plan *plan, struct diagnostic *diagnostic);
+
+/* artifacts.c: code for every image of the plan, from the artifact folder or from the compiler. */
+struct image_request {
+    struct generation generation;
+    struct plan_image *image;
+};
+CHECKED status artifacts_provide(struct image_request *requests, int count,
+                                 const struct build_options *options, struct arena *arena,
+                                 struct build_report *report, struct diagnostic *diagnostic);
+
+#endif

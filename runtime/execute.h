@@ -1,0 +1,47 @@
+/* Execution of a plan: never searches, never generates code.
+ *
+ * An executor is a plan bound to open devices: weights and states at home, images loaded, operand addresses resolved.
+ * A step is a ragged batch; its inputs are copied into the executor's own buffers, so launches are the same from step
+ * to step. */
+#ifndef RUNTIME_EXECUTE_H
+#define RUNTIME_EXECUTE_H
+
+#include "ir/plan.h"
+#include "ir/weight_source.h"
+#include "runtime/device.h"
+
+#include "base/progress.h"
+
+struct executor;
+
+struct step {
+    int64_t token_count, output_count, sequence_count;
+    const int32_t *tokens;    /* [token_count] */
+    const int32_t *positions; /* [token_count] position within its sequence */
+    const int32_t *sequences; /* [token_count] row of the page table */
+    const int32_t *outputs;   /* [output_count] tokens whose logits are wanted */
+    const int32_t *pages;     /* [sequence_count, stride of the plan's bounds] */
+    int64_t context;          /* longest sequence after this step */
+};
+
+/* The plan, the devices and the weight source stay the caller's and must outlive the executor. */
+CHECKED status executor_create(const struct plan *plan, struct device *const *devices,
+                               const struct weight_source *weights,
+                               const struct progress *progress, struct executor **executor,
+                               struct diagnostic *diagnostic);
+void executor_destroy(struct executor *executor); /* NULL is allowed */
+
+/* Runs one step; `logits` receives f32[output_count, vocabulary] (may be NULL when output_count is 0). */
+CHECKED status executor_step(struct executor *executor, const struct step *step, float *logits,
+                             struct diagnostic *diagnostic);
+
+/* Copies page `from` to page `to` in every state. */
+CHECKED status executor_copy_page(struct executor *executor, int from, int to,
+                                  struct diagnostic *diagnostic);
+
+/* Seconds of each plan step in the last executor_step run with timing on; a step then waits for its device after every
+ * launch, so the sum is a little longer than an ordinary step. */
+void executor_time_steps(struct executor *executor, bool on);
+const double *executor_step_seconds(const struct executor *executor); /* [plan step_count] */
+
+#endif

@@ -1,0 +1,171 @@
+/* Loading weights: pieces of a few MiB are copied, packed or read ahead by all threads, so that loading is bound by the
+ * disk or by memory, and progress can be shown. */
+#include "runtime/homes.h"
+
+#include "ir/layout.h"
+#include "runtime/threads.h"
+
+#include "base/text.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Large enough to make a piece's overhead vanish, small enough to share one tensor between threads. */
+enum { PIECE_BYTES = 4 << 20, PAGE_BYTES = 4096 };
+
+/* A part of a weight (part: as stored, one expert say) that has to get from a file to a home. */
+struct transfer_piece {
+    const char *from;
+    char *to; /* NULL: only read ahead */
+    int64_t bytes;
+    int64_t rows, columns; /* packed as a whole when layout is not ROWS */
+    enum element_type element;
+    enum layout layout;
+};
+
+struct loading {
+    struct transfer_piece *pieces;
+    int piece_count;
+    size_t piece_capacity;
+    atomic_int next;
+    atomic_llong done_bytes;
+    int64_t total_bytes;
+    const struct progress *progress;
+};
+
+static void read_ahead(const char *from, int64_t bytes)
+{
+#ifdef MADV_POPULATE_READ
+    uintptr_t begin = (uintptr_t)from & ~(uintptr_t)(PAGE_BYTES - 1);
+    void *page = (void *)begin;
+    (void)madvise(page, (size_t)((uintptr_t)from + (uintptr_t)bytes - begin), MADV_POPULATE_READ);
+#else
+    (void)from;
+    (void)bytes;
+#endif
+}
+
+static void load_pieces(void *context, int thread)
+{
+    struct loading *loading = context;
+    for (int p; (p = atomic_fetch_add(&loading->next, 1)) < loading->piece_count;) {
+        const struct transfer_piece *piece = &loading->pieces[p];
+        if (!piece->to)
+            read_ahead(piece->from, piece->bytes);
+        else if (piece->layout == LAYOUT_ROWS)
+            memcpy(piece->to, piece->from, (size_t)piece->bytes);
+        else
+            layout_pack(piece->layout, piece->element, piece->rows, piece->columns, piece->from,
+                        piece->to);
+        atomic_fetch_add(&loading->done_bytes, piece->bytes);
+        if (thread) continue;
+        struct progress_state state = {.stage = "loading weights",
+                                       .done = (double)atomic_load(&loading->done_bytes),
+                                       .total = (double)loading->total_bytes,
+                                       .seconds_left = -1};
+        progress_update(loading->progress, &state);
+    }
+}
+
+static status add_piece(struct loading *loading, struct arena *arena,
+                        const struct transfer_piece *piece, struct diagnostic *diagnostic)
+{
+    TRY_APPEND(loading->pieces, loading->piece_count, loading->piece_capacity, arena, diagnostic);
+    loading->pieces[loading->piece_count - 1] = *piece;
+    loading->total_bytes += piece->bytes;
+    return STATUS_OK;
+}
+
+/* Cuts one stored part into pieces; a part in another layout is packed in one go. */
+static status add_part(struct loading *loading, struct arena *arena, const char *from, char *to,
+                       int64_t bytes, const struct tensor_type *type, int64_t rows,
+                       struct diagnostic *diagnostic)
+{
+    struct transfer_piece piece = {.from = from,
+                                   .to = to,
+                                   .bytes = bytes,
+                                   .rows = rows,
+                                   .columns = tensor_columns(type),
+                                   .element = type->element,
+                                   .layout = (enum layout)type->layout};
+    if (to && type->layout != LAYOUT_ROWS) return add_piece(loading, arena, &piece, diagnostic);
+    for (int64_t offset = 0; offset < bytes; offset += PIECE_BYTES) {
+        piece.from = from + offset;
+        piece.to = to ? to + offset : NULL;
+        piece.bytes = bytes - offset < PIECE_BYTES ? bytes - offset : PIECE_BYTES;
+        TRY(add_piece(loading, arena, &piece, diagnostic));
+    }
+    return STATUS_OK;
+}
+
+static status place_weight(const struct value *value, struct device *device,
+                           const struct weight_source *weights, struct arena *arena,
+                           struct loading *loading, struct home *home,
+                           struct diagnostic *diagnostic)
+{
+    struct stored_weight stored;
+    const char *name = value->source ? value->source : value->name;
+    TRY(weights->find(weights->context, name, &stored, diagnostic));
+    int64_t symbols[SYMBOL_COUNT] = {0};
+    int64_t bytes = tensor_bytes(&value->type, symbols);
+    if (stored.type.element != value->type.element || stored.part_bytes * stored.part_count != bytes)
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "weight %s: the plan was made for another model file (%lld bytes here, %lld in the plan)",
+                    name, (long long)(stored.part_bytes * stored.part_count), (long long)bytes);
+    bool in_place = device_is_host(device) && value->type.layout == LAYOUT_ROWS && stored.part_count == 1;
+    if (!in_place) {
+        TRY(device_allocate(device, bytes, &home->address, diagnostic));
+        home->bytes = bytes;
+    }
+    int64_t rows = tensor_rows(&value->type, symbols) / stored.part_count;
+    for (int p = 0; p < stored.part_count; p++) {
+        char *to = in_place ? NULL : (char *)home->address + p * stored.part_bytes;
+        TRY(add_part(loading, arena, stored.parts[p], to, stored.part_bytes, &value->type, rows,
+                     diagnostic));
+    }
+    if (in_place) {
+        /* Kernels only read weights; the cast drops a const that the file's mapping enforces. */
+        memcpy(&home->address, &stored.parts[0], sizeof home->address);
+    }
+    return STATUS_OK;
+}
+
+static status load_all(struct loading *loading, struct diagnostic *diagnostic)
+{
+    struct thread_pool *pool;
+    TRY(thread_pool_create(thread_count_default(), &pool, diagnostic));
+    thread_pool_run(pool, load_pieces, loading);
+    thread_pool_destroy(pool);
+    return STATUS_OK;
+}
+
+status homes_fill(const struct plan *plan, struct device *const *devices,
+                  const struct weight_source *weights, const struct progress *progress,
+                  struct arena *arena, struct home *homes, struct diagnostic *diagnostic)
+{
+    struct loading loading = {.progress = progress};
+    int64_t symbols[SYMBOL_COUNT];
+    plan_symbols(&plan->bounds, symbols);
+    for (int v = 0; v < plan->graph->value_count; v++) {
+        const struct value *value = &plan->graph->values[v];
+        struct device *device = devices[value->device];
+        if (value->kind == VALUE_WEIGHT) {
+            TRY(place_weight(value, device, weights, arena, &loading, &homes[v], diagnostic));
+        } else if (value->kind == VALUE_STATE) {
+            int64_t bytes = tensor_bytes(&value->type, symbols);
+            TRY(device_allocate(device, bytes, &homes[v].address, diagnostic));
+            homes[v].bytes = bytes;
+        }
+    }
+    return load_all(&loading, diagnostic);
+}
+
+void homes_free(const struct plan *plan, struct device *const *devices, struct home *homes)
+{
+    for (int v = 0; v < plan->graph->value_count; v++) {
+        if (!homes[v].bytes) continue;
+        device_free(devices[plan->graph->values[v].device], homes[v].address, homes[v].bytes);
+        homes[v] = (struct home){0};
+    }
+}

@@ -1,0 +1,25 @@
+/* Homes: the memory in which the weights and states of a plan live on their devices.
+ *
+ * The host uses a weight where its file is mapped when it is in one piece and in the order of the file; every other
+ * device, and every other layout, gets a copy. */
+#ifndef RUNTIME_HOMES_H
+#define RUNTIME_HOMES_H
+
+#include "ir/plan.h"
+#include "ir/weight_source.h"
+#include "runtime/device.h"
+
+#include "base/progress.h"
+
+struct home {
+    void *address;
+    int64_t bytes; /* owned; 0: borrowed from the model's file */
+};
+
+/* Fills homes[value] for weights and states.  On failure what was allocated stays in `homes` for homes_free. */
+CHECKED status homes_fill(const struct plan *plan, struct device *const *devices,
+                          const struct weight_source *weights, const struct progress *progress,
+                          struct arena *arena, struct home *homes, struct diagnostic *diagnostic);
+void homes_free(const struct plan *plan, struct device *const *devices, struct home *homes);
+
+#endif
