@@ -39,7 +39,7 @@ static void remove_controls(char *text)
     }
 }
 
-status fail(struct diagnostic *diagnostic, status code, const char *format, ...)
+status(fail)(struct diagnostic *diagnostic, status code, const char *format, ...)
 {
     if (diagnostic->code == STATUS_OK) {
         va_list arguments;
@@ -52,7 +52,7 @@ status fail(struct diagnostic *diagnostic, status code, const char *format, ...)
     return code;
 }
 
-status fail_memory(struct diagnostic *diagnostic, size_t bytes)
+status(fail_memory)(struct diagnostic *diagnostic, size_t bytes)
 {
     if (!bytes) return fail(diagnostic, STATUS_NO_MEMORY, "out of memory");
     return fail(diagnostic, STATUS_NO_MEMORY, "out of memory: %zu bytes could not be had", bytes);

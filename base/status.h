@@ -39,6 +39,17 @@ CHECKED PRINTF_LIKE(3, 4) status
 /* The message for an allocation of `bytes` that could not be had. */
 CHECKED status fail_memory(struct diagnostic *diagnostic, size_t bytes);
 
+/* A failure never passes for success.  Going through this, calls of functions like the two above
+ * tell the compiler as much, which then does not warn of values that are unset after a failure; the
+ * functions themselves are declared first and called as (name)(...). */
+static inline status certain_failure(status code)
+{
+    return code == STATUS_OK ? STATUS_FAILED : code;
+}
+
+#define fail(...)        certain_failure((fail)(__VA_ARGS__))
+#define fail_memory(...) certain_failure((fail_memory)(__VA_ARGS__))
+
 /* Returns from the calling function when `expression` fails. */
 #define TRY(expression)                                                                            \
     do {                                                                                           \

@@ -53,5 +53,6 @@ void yaml_use_all(struct yaml *node);
 /* fail() with "file:line:column: " in front. */
 CHECKED PRINTF_LIKE(3, 4) status
     yaml_fail(const struct yaml *node, struct diagnostic *diagnostic, const char *format, ...);
+#define yaml_fail(...) certain_failure((yaml_fail)(__VA_ARGS__))
 
 #endif

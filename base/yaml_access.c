@@ -7,7 +7,7 @@
 
 static const char *const kind_names[] = {"one value", "a list", "a map"};
 
-status yaml_fail(const struct yaml *node, struct diagnostic *diagnostic, const char *format, ...)
+status(yaml_fail)(const struct yaml *node, struct diagnostic *diagnostic, const char *format, ...)
 {
     char message[DIAGNOSTIC_TEXT_BYTES];
     va_list arguments;

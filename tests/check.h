@@ -1,5 +1,5 @@
-/* cmocka for Hone's tests.  cmocka's fail() takes the name of base/status.h's function, so it is
- * undone here; CHECK_FAIL replaces it and fail_msg.  Include this instead of <cmocka.h>. */
+/* cmocka for Hone's tests.  cmocka's fail() takes the name of base/status.h's, so it is undone
+ * here; CHECK_FAIL replaces it and fail_msg.  Include this instead of <cmocka.h>. */
 #ifndef TESTS_CHECK_H
 #define TESTS_CHECK_H
 
@@ -16,10 +16,13 @@
 #include <string.h>
 /* cmocka.h needs the headers above. */
 /* clang-format off */
+#pragma push_macro("fail")
+#undef fail
 #include <cmocka.h>
-/* clang-format on */
 #undef fail
 #undef fail_msg
+#pragma pop_macro("fail")
+/* clang-format on */
 
 #define CHECK_FAIL(...)                                                                            \
     do {                                                                                           \
