@@ -2,6 +2,7 @@
  * that a hostile file can neither exhaust the stack nor keep the evaluator busy. */
 #include "base/expression.h"
 
+#include "base/expression_scan.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -12,14 +13,6 @@ enum {
     MOST_STEPS = EXPRESSION_STEPS_MAX,
     DEEPEST_LEVEL = 64,
     SHOWN_TEXT_BYTES = 120, /* of the text in messages */
-};
-
-enum token_kind { TOKEN_END, TOKEN_NUMBER, TOKEN_NAME, TOKEN_SYMBOL };
-
-struct token {
-    enum token_kind kind; /* keywords are names here */
-    const char *start;
-    size_t length;
 };
 
 enum precedence {
@@ -71,8 +64,7 @@ static const struct function_row functions[] = {
 
 struct parser {
     const char *text, *origin;
-    const char *position; /* behind `token` */
-    struct token token;
+    struct scanner scanner;
     expression_resolver *resolve;
     const void *context;
     int level, step_count;
@@ -90,8 +82,8 @@ static status fail_at(struct diagnostic *diagnostic, const char *text, const cha
                 message);
 }
 
-status expression_fail(const struct expression *expression, int step, struct diagnostic *diagnostic,
-                       const char *format, ...)
+status(expression_fail)(const struct expression *expression, int step,
+                        struct diagnostic *diagnostic, const char *format, ...)
 {
     char message[256];
     va_list arguments;
@@ -109,7 +101,7 @@ static int column_of(const struct parser *parser, const char *position)
 
 static int token_column(const struct parser *parser)
 {
-    return column_of(parser, parser->token.start);
+    return column_of(parser, parser->scanner.token.start);
 }
 
 CHECKED PRINTF_LIKE(3, 4) static status
@@ -124,72 +116,10 @@ CHECKED PRINTF_LIKE(3, 4) static status
                    column_of(parser, token->start), message);
 }
 
-static bool is_digit(char character)
-{
-    return character >= '0' && character <= '9';
-}
-
-static bool is_name_start(char character)
-{
-    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
-           character == '_';
-}
-
-static bool is_name_part(char character)
-{
-    return is_name_start(character) || is_digit(character) || character == '.';
-}
-
-/* Takes letters and dots as well; whether it is a number, text_to_integer and text_to_real decide.
- */
-static const char *skip_number(const char *position)
-{
-    for (; is_name_part(*position); position++) {
-        bool exponent = *position == 'e' || *position == 'E';
-        if (exponent && (position[1] == '-' || position[1] == '+')) position++;
-    }
-    return position;
-}
-
-static void next_token(struct parser *parser)
-{
-    const char *position = parser->position;
-    while (*position == ' ' || *position == '\t' || *position == '\n') position++;
-    struct token token = {TOKEN_SYMBOL, position, 0};
-    if (!*position) {
-        token.kind = TOKEN_END;
-    } else if (is_digit(*position)) {
-        token.kind = TOKEN_NUMBER;
-        position = skip_number(position);
-    } else if (is_name_start(*position)) {
-        token.kind = TOKEN_NAME;
-        while (is_name_part(*position)) position++;
-    } else {
-        bool pair = strchr("=!<>", *position) && position[1] == '=';
-        position += pair ? 2 : 1;
-    }
-    token.length = (size_t)(position - token.start);
-    parser->token = token;
-    parser->position = position;
-}
-
-static bool token_is(const struct token *token, const char *text)
-{
-    return token->kind != TOKEN_END && strlen(text) == token->length &&
-           memcmp(token->start, text, token->length) == 0;
-}
-
-static bool accept(struct parser *parser, const char *text)
-{
-    if (!token_is(&parser->token, text)) return false;
-    next_token(parser);
-    return true;
-}
-
 /* What stands at the token, for messages. */
 static status fail_unexpected(struct parser *parser, const char *wanted)
 {
-    const struct token *token = &parser->token;
+    const struct token *token = &parser->scanner.token;
     if (token->kind == TOKEN_END)
         return fail_token(parser, token, "expected %s, but the text ends", wanted);
     return fail_token(parser, token, "expected %s, found '%.*s'", wanted,
@@ -199,7 +129,7 @@ static status fail_unexpected(struct parser *parser, const char *wanted)
 static status expect(struct parser *parser, const char *text)
 {
     char wanted[16];
-    if (accept(parser, text)) return STATUS_OK;
+    if (scanner_accept(&parser->scanner, text)) return STATUS_OK;
     snprintf(wanted, sizeof wanted, "'%s'", text);
     return fail_unexpected(parser, wanted);
 }
@@ -207,7 +137,7 @@ static status expect(struct parser *parser, const char *text)
 static status add_step(struct parser *parser, struct expression_step step, int *index)
 {
     if (parser->step_count == MOST_STEPS) {
-        return fail_token(parser, &parser->token, "more than %d operations", MOST_STEPS);
+        return fail_token(parser, &parser->scanner.token, "more than %d operations", MOST_STEPS);
     }
     *index = parser->step_count;
     parser->steps[parser->step_count++] = step;
@@ -231,7 +161,7 @@ static status parse_binary(struct parser *parser, int lowest, int *index);
 static status parse_number(struct parser *parser, bool negative, int *index)
 {
     char digits[64] = "-";
-    const struct token token = parser->token;
+    const struct token token = parser->scanner.token;
     struct expression_step step = {
         .operands = {-1, -1, -1}, .slot = -1, .column = token_column(parser)};
     if (token.length + 2 > sizeof digits) return fail_token(parser, &token, "too long a number");
@@ -245,7 +175,7 @@ static status parse_number(struct parser *parser, bool negative, int *index)
     } else {
         return fail_token(parser, &token, "'%s' is not a decimal number below 2^63", digits);
     }
-    next_token(parser);
+    scanner_advance(&parser->scanner);
     return add_step(parser, step, index);
 }
 
@@ -279,12 +209,12 @@ static bool is_keyword(const struct token *token)
 
 static status parse_name(struct parser *parser, int *index)
 {
-    const struct token name = parser->token;
+    const struct token name = parser->scanner.token;
     struct expression_step step = {
         .operands = {-1, -1, -1}, .slot = -1, .column = token_column(parser)};
     if (is_keyword(&name)) return fail_unexpected(parser, "a value");
-    next_token(parser);
-    if (accept(parser, "(")) return parse_call(parser, &name, index);
+    scanner_advance(&parser->scanner);
+    if (scanner_accept(&parser->scanner, "(")) return parse_call(parser, &name, index);
     if (token_is(&name, "true") || token_is(&name, "false")) {
         step.operation = EXPRESSION_INTEGER;
         step.integer = *name.start == 't';
@@ -303,9 +233,9 @@ static status parse_name(struct parser *parser, int *index)
 
 static status parse_primary(struct parser *parser, int *index)
 {
-    if (parser->token.kind == TOKEN_NUMBER) return parse_number(parser, false, index);
-    if (parser->token.kind == TOKEN_NAME) return parse_name(parser, index);
-    if (!accept(parser, "(")) return fail_unexpected(parser, "a value");
+    if (parser->scanner.token.kind == TOKEN_NUMBER) return parse_number(parser, false, index);
+    if (parser->scanner.token.kind == TOKEN_NAME) return parse_name(parser, index);
+    if (!scanner_accept(&parser->scanner, "(")) return fail_unexpected(parser, "a value");
     TRY(parse_choice(parser, index));
     return expect(parser, ")");
 }
@@ -313,14 +243,15 @@ static status parse_primary(struct parser *parser, int *index)
 static status enter(struct parser *parser)
 {
     if (++parser->level <= DEEPEST_LEVEL) return STATUS_OK;
-    return fail_token(parser, &parser->token, "nested more than %d levels deep", DEEPEST_LEVEL);
+    return fail_token(parser, &parser->scanner.token, "nested more than %d levels deep",
+                      DEEPEST_LEVEL);
 }
 
 static status parse_negation(struct parser *parser, int *index)
 {
     int column = token_column(parser), operands[3] = {-1, -1, -1};
-    if (!accept(parser, "-")) return parse_primary(parser, index);
-    if (parser->token.kind == TOKEN_NUMBER) return parse_number(parser, true, index);
+    if (!scanner_accept(&parser->scanner, "-")) return parse_primary(parser, index);
+    if (parser->scanner.token.kind == TOKEN_NUMBER) return parse_number(parser, true, index);
     TRY(enter(parser));
     TRY(parse_negation(parser, &operands[0]));
     parser->level--;
@@ -330,7 +261,8 @@ static status parse_negation(struct parser *parser, int *index)
 static status parse_not(struct parser *parser, int *index)
 {
     int column = token_column(parser), operands[3] = {-1, -1, -1};
-    if (!accept(parser, "not")) return parse_binary(parser, PRECEDENCE_COMPARISON, index);
+    if (!scanner_accept(&parser->scanner, "not"))
+        return parse_binary(parser, PRECEDENCE_COMPARISON, index);
     TRY(enter(parser));
     TRY(parse_not(parser, &operands[0]));
     parser->level--;
@@ -353,14 +285,14 @@ static status parse_binary(struct parser *parser, int lowest, int *index)
     if (lowest > PRECEDENCE_PRODUCT) return parse_negation(parser, index);
     TRY(parse_binary(parser, lowest + 1, index));
     for (bool compared = false;; compared = lowest == PRECEDENCE_COMPARISON) {
-        const struct operator_row *row = find_operator(&parser->token);
+        const struct operator_row *row = find_operator(&parser->scanner.token);
         if (!row || (int)row->precedence != lowest) return STATUS_OK;
         if (compared) {
-            return fail_token(parser, &parser->token,
+            return fail_token(parser, &parser->scanner.token,
                               "comparisons do not chain; write 'a < b and b < c'");
         }
         int column = token_column(parser), operands[3] = {*index, -1, -1};
-        next_token(parser);
+        scanner_advance(&parser->scanner);
         TRY(parse_binary(parser, lowest + 1, &operands[1]));
         TRY(add_operation(parser, row->operation, column, operands, index));
     }
@@ -373,7 +305,7 @@ static status parse_choice(struct parser *parser, int *index)
     TRY(enter(parser));
     TRY(parse_binary(parser, PRECEDENCE_OR, index));
     int column = token_column(parser);
-    if (accept(parser, "if")) {
+    if (scanner_accept(&parser->scanner, "if")) {
         operands[1] = *index;
         TRY(parse_binary(parser, PRECEDENCE_OR, &operands[0]));
         TRY(expect(parser, "else"));
@@ -387,11 +319,11 @@ static status parse_choice(struct parser *parser, int *index)
 static status parse_whole(struct parser *parser)
 {
     int index;
-    next_token(parser);
+    scanner_advance(&parser->scanner);
     TRY(parse_choice(parser, &index));
-    if (parser->token.kind == TOKEN_END) return STATUS_OK;
-    if (token_is(&parser->token, "="))
-        return fail_token(parser, &parser->token, "'=' does not compare; write '=='");
+    if (parser->scanner.token.kind == TOKEN_END) return STATUS_OK;
+    if (token_is(&parser->scanner.token, "="))
+        return fail_token(parser, &parser->scanner.token, "'=' does not compare; write '=='");
     return fail_unexpected(parser, "an operator or the end");
 }
 
@@ -403,7 +335,7 @@ status expression_parse(const char *text, const char *origin, expression_resolve
     size_t length = strnlen(text, LONGEST_TEXT_BYTES + 1);
     memset(&parser, 0,
            offsetof(struct parser, steps)); /* the steps are written before they are read */
-    parser.text = parser.position = text;
+    parser.text = parser.scanner.position = text;
     parser.origin = origin;
     parser.resolve = resolve;
     parser.context = context;

@@ -80,5 +80,6 @@ CHECKED status expression_real(const struct expression *expression, const double
 CHECKED PRINTF_LIKE(4, 5) status
     expression_fail(const struct expression *expression, int step, struct diagnostic *diagnostic,
                     const char *format, ...);
+#define expression_fail(...) certain_failure((expression_fail)(__VA_ARGS__))
 
 #endif

@@ -108,8 +108,7 @@ static enum failure integer_operation(enum expression_operation operation, int64
 
 struct integer_run {
     int64_t values[EXPRESSION_STEPS_MAX];
-    short
-        failed_at[EXPRESSION_STEPS_MAX]; /* 1 + the step that failed first; 0: the value is good */
+    int failed_at[EXPRESSION_STEPS_MAX]; /* 1 + the step that failed first; 0: the value is good */
     unsigned char failures[EXPRESSION_STEPS_MAX];
 };
 
@@ -144,7 +143,7 @@ static void eager_step(struct integer_run *run, const struct expression_step *st
     } else {
         enum failure failure = integer_operation(step->operation, a, b, &run->values[index]);
         run->failures[index] = (unsigned char)failure;
-        run->failed_at[index] = failure ? (short)(index + 1) : 0;
+        run->failed_at[index] = failure ? index + 1 : 0;
     }
 }
 
