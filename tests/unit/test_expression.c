@@ -67,85 +67,86 @@ static void check_error(const char *text, const char *words)
                   words);
 }
 
+static const struct {
+    const char *text;
+    int64_t value;
+} integer_cases[] = {
+    {"1", 1},
+    {" 1 + 2 * 3 ", 7},
+    {"(1 + 2) * 3", 9},
+    {"10 - 4 - 3", 3},
+    {"100 / 7 / 2", 7},
+    {"7 / 2", 3},
+    {"-7 / 2", -4},
+    {"7 / -2", -4},
+    {"-7 / -2", 3},
+    {"7 % 3", 1},
+    {"-7 % 3", 2},
+    {"7 % -3", -2},
+    {"-7 % -3", -1},
+    {"-6 % 3", 0},
+    {"a", 7},
+    {"a*b", -21},
+    {"-a", -7},
+    {"--a", 7},
+    {"- a * b", 21},
+    {"a - -b", 4},
+    {"device.shared_bytes / 1024", 99},
+    {"true + true", 2},
+    {"false", 0},
+    {"1 < 2", 1},
+    {"2 <= 1", 0},
+    {"a > b", 1},
+    {"a >= 7", 1},
+    {"a == 7", 1},
+    {"a != 7", 0},
+    {"not a", 0},
+    {"not 0", 1},
+    {"not not 5", 1},
+    {"not a == 7", 0},
+    {"2 and 3", 1},
+    {"2 and 0", 0},
+    {"0 or 5", 1},
+    {"0 or 0", 0},
+    {"1 or 0 and 0", 1},
+    {"not 0 or 1", 1},
+    {"not (0 or 1)", 0},
+    {"1 if a else 2", 1},
+    {"1 if c else 2", 2},
+    {"1 if c else 2 if a else 3", 2},
+    {"(1 if a else 2) if c else 3", 3},
+    {"1 + 2 if a else 9", 3},
+    {"1 if a or c else 2 + 5", 1},
+    {"min(a, b)", -3},
+    {"max(a, b)", 7},
+    {"abs(b)", 3},
+    {"ceil_div(7, 2)", 4},
+    {"ceil_div(-7, 2)", -3},
+    {"ceil_div(7, -2)", -3},
+    {"ceil_div(-7, -2)", 4},
+    {"ceil_div(6, 2)", 3},
+    {"align(100, 64)", 128},
+    {"align(128, 64)", 128},
+    {"align(0, 64)", 0},
+    {"align(-5, 4)", -4},
+    {"log2(1)", 0},
+    {"log2(1023)", 9},
+    {"log2(1024)", 10},
+    {"min(max(1, 2), 3)", 2},
+    {"9223372036854775807", INT64_MAX},
+    {"-9223372036854775808", INT64_MIN},
+    {"-9223372036854775808 % -1", 0},
+    {"log2(9223372036854775807)", 62},
+    {"((((1))))", 1},
+    {"rows*4<=device.shared_bytes", 1},
+    {"1\n+\t2", 3},
+};
+
 static void integers_are_evaluated(void **state)
 {
     (void)state;
-    const struct {
-        const char *text;
-        int64_t value;
-    } cases[] = {
-        {"1", 1},
-        {" 1 + 2 * 3 ", 7},
-        {"(1 + 2) * 3", 9},
-        {"10 - 4 - 3", 3},
-        {"100 / 7 / 2", 7},
-        {"7 / 2", 3},
-        {"-7 / 2", -4},
-        {"7 / -2", -4},
-        {"-7 / -2", 3},
-        {"7 % 3", 1},
-        {"-7 % 3", 2},
-        {"7 % -3", -2},
-        {"-7 % -3", -1},
-        {"-6 % 3", 0},
-        {"a", 7},
-        {"a*b", -21},
-        {"-a", -7},
-        {"--a", 7},
-        {"- a * b", 21},
-        {"a - -b", 4},
-        {"device.shared_bytes / 1024", 99},
-        {"true + true", 2},
-        {"false", 0},
-        {"1 < 2", 1},
-        {"2 <= 1", 0},
-        {"a > b", 1},
-        {"a >= 7", 1},
-        {"a == 7", 1},
-        {"a != 7", 0},
-        {"not a", 0},
-        {"not 0", 1},
-        {"not not 5", 1},
-        {"not a == 7", 0},
-        {"2 and 3", 1},
-        {"2 and 0", 0},
-        {"0 or 5", 1},
-        {"0 or 0", 0},
-        {"1 or 0 and 0", 1},
-        {"not 0 or 1", 1},
-        {"not (0 or 1)", 0},
-        {"1 if a else 2", 1},
-        {"1 if c else 2", 2},
-        {"1 if c else 2 if a else 3", 2},
-        {"(1 if a else 2) if c else 3", 3},
-        {"1 + 2 if a else 9", 3},
-        {"1 if a or c else 2 + 5", 1},
-        {"min(a, b)", -3},
-        {"max(a, b)", 7},
-        {"abs(b)", 3},
-        {"ceil_div(7, 2)", 4},
-        {"ceil_div(-7, 2)", -3},
-        {"ceil_div(7, -2)", -3},
-        {"ceil_div(-7, -2)", 4},
-        {"ceil_div(6, 2)", 3},
-        {"align(100, 64)", 128},
-        {"align(128, 64)", 128},
-        {"align(0, 64)", 0},
-        {"align(-5, 4)", -4},
-        {"log2(1)", 0},
-        {"log2(1023)", 9},
-        {"log2(1024)", 10},
-        {"min(max(1, 2), 3)", 2},
-        {"9223372036854775807", INT64_MAX},
-        {"-9223372036854775808", INT64_MIN},
-        {"-9223372036854775808 % -1", 0},
-        {"log2(9223372036854775807)", 62},
-        {"((((1))))", 1},
-        {"rows*4<=device.shared_bytes", 1},
-        {"1\n+\t2", 3},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        check_value(cases[i].text, cases[i].value);
+    for (size_t i = 0; i < sizeof integer_cases / sizeof *integer_cases; i++)
+        check_value(integer_cases[i].text, integer_cases[i].value);
 }
 
 static void errors_of_arithmetic_are_reported(void **state)
@@ -189,50 +190,54 @@ static void only_what_is_taken_can_fail(void **state)
     check_error("1 / c or 1", "division");
 }
 
+static const struct {
+    const char *text;
+    double value;
+} real_cases[] = {
+    {"1.5 + 2e-3", 1.502},
+    {"7 / 2", 3.5},
+    {"a / b", 7.0 / -3},
+    {"-7 % 3", 2},
+    {"7.5 % 2", 1.5},
+    {"1 / c", INFINITY},
+    {"exp(1)", 2.718281828459045},
+    {"tanh(0.5)", 0.46211715726000975},
+    {"sqrt(2)", 1.4142135623730951},
+    {"log(10)", 2.302585092994046},
+    {"sin(1)", 0.8414709848078965},
+    {"cos(1)", 0.5403023058681398},
+    {"sigmoid(0)", 0.5},
+    {"sigmoid(2)", 0.8807970779778823},
+    {"sigmoid(-2)", 0.11920292202211755},
+    {"sigmoid(-1000)", 0},
+    {"sigmoid(1000)", 1},
+    {"log2(8)", 3},
+    {"abs(b)", 3},
+    {"min(1.5, 2)", 1.5},
+    {"max(1.5, 2)", 2},
+    {"ceil_div(7, 2)", 4},
+    {"align(5.5, 4)", 8},
+    {"device.shared_bytes", 0.5},
+    {"1 if a > 6.5 else 2", 1},
+    {"not 0.5", 0},
+    {"0.5 and 2", 1},
+    {"c or 0", 0},
+    {"2.5E+2", 250},
+    {"1 < 1.5", 1},
+};
+
 static void reals_are_evaluated(void **state)
 {
     (void)state;
     const double real_slots[] = {7, -3, 0, 128, 0.5};
-    const struct {
-        const char *text;
+    for (size_t i = 0; i < sizeof real_cases / sizeof *real_cases; i++) {
         double value;
-    } cases[] = {
-        {"1.5 + 2e-3", 1.502},
-        {"7 / 2", 3.5},
-        {"a / b", 7.0 / -3},
-        {"-7 % 3", 2},
-        {"7.5 % 2", 1.5},
-        {"1 / c", INFINITY},
-        {"exp(1)", 2.718281828459045},
-        {"tanh(0.5)", 0.46211715726000975},
-        {"sqrt(2)", 1.4142135623730951},
-        {"log(10)", 2.302585092994046},
-        {"sin(1)", 0.8414709848078965},
-        {"cos(1)", 0.5403023058681398},
-        {"sigmoid(0)", 0.5},
-        {"sigmoid(2)", 0.8807970779778823},
-        {"sigmoid(-2)", 0.11920292202211755},
-        {"sigmoid(-1000)", 0},
-        {"sigmoid(1000)", 1},
-        {"log2(8)", 3},
-        {"abs(b)", 3},
-        {"min(1.5, 2)", 1.5},
-        {"max(1.5, 2)", 2},
-        {"ceil_div(7, 2)", 4},
-        {"align(5.5, 4)", 8},
-        {"device.shared_bytes", 0.5},
-        {"1 if a > 6.5 else 2", 1},
-        {"not 0.5", 0},
-        {"0.5 and 2", 1},
-        {"c or 0", 0},
-        {"2.5E+2", 250},
-        {"1 < 1.5", 1},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        double value;
-        CHECK_OK(expression_real(parse(cases[i].text), real_slots, &value, &diagnostic));
-        bool near = value == cases[i].value || fabs(value - cases[i].value) < 4e-16 * fabs(value);
-        if (!near) CHECK_FAIL("%s = %.17g, expected %.17g", cases[i].text, value, cases[i].value);
+        CHECK_OK(expression_real(parse(real_cases[i].text), real_slots, &value, &diagnostic));
+        bool near =
+            value == real_cases[i].value || fabs(value - real_cases[i].value) < 4e-16 * fabs(value);
+        if (!near)
+            CHECK_FAIL("%s = %.17g, expected %.17g", real_cases[i].text, value,
+                       real_cases[i].value);
     }
     double value;
     CHECK_OK(expression_real(parse("sqrt(-1)"), real_slots, &value, &diagnostic));

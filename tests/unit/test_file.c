@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,12 +24,16 @@ static int set_up(void **state)
     return mkdtemp(scratch->folder) ? 0 : -1;
 }
 
+static int remove_entry(const char *path, const struct stat *facts, int kind, struct FTW *walk)
+{
+    (void)facts, (void)kind, (void)walk;
+    return remove(path);
+}
+
 static int tear_down(void **state)
 {
     struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    int result = nftw(scratch->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
@@ -43,6 +48,27 @@ static int entries(const char *folder)
     return count - 2;
 }
 
+static void check_content(const char *path, const void *content, size_t size, struct arena *arena)
+{
+    struct diagnostic diagnostic = {0};
+    char *bytes;
+    size_t byte_count;
+    CHECK_OK(file_read(path, size, arena, &bytes, &byte_count, &diagnostic));
+    assert_int_equal(byte_count, size);
+    assert_memory_equal(bytes, content, size);
+    assert_int_equal(bytes[byte_count], 0);
+    struct mapped_file mapped;
+    CHECK_OK(file_map(path, arena, &mapped, &diagnostic));
+    assert_int_equal(mapped.byte_count, size);
+    assert_memory_equal(mapped.bytes, content, size);
+    CHECK_TEXT(mapped.path, path);
+    file_unmap(&mapped);
+    file_unmap(&mapped);
+    if (!size) return;
+    CHECK_REFUSED(file_read(path, size - 1, arena, &bytes, &byte_count, &diagnostic),
+                  STATUS_BAD_INPUT, "larger than");
+}
+
 static void what_is_written_is_read(void **state)
 {
     struct scratch *scratch = *state;
@@ -55,24 +81,7 @@ static void what_is_written_is_read(void **state)
         for (size_t j = 0; j < sizes[i]; j++) content[j] = (unsigned char)(j * 31 + i);
         CHECK_OK(file_write(path, content, sizes[i], &diagnostic));
         assert_int_equal(entries(folder), 1); /* no temporary file is left */
-        char *bytes;
-        size_t byte_count;
-        CHECK_OK(file_read(path, sizes[i], scratch->arena, &bytes, &byte_count, &diagnostic));
-        assert_int_equal(byte_count, sizes[i]);
-        assert_memory_equal(bytes, content, byte_count);
-        assert_int_equal(bytes[byte_count], 0);
-        struct mapped_file mapped;
-        CHECK_OK(file_map(path, scratch->arena, &mapped, &diagnostic));
-        assert_int_equal(mapped.byte_count, sizes[i]);
-        if (sizes[i]) assert_memory_equal(mapped.bytes, content, byte_count);
-        CHECK_TEXT(mapped.path, path);
-        file_unmap(&mapped);
-        file_unmap(&mapped);
-        if (sizes[i]) {
-            CHECK_REFUSED(
-                file_read(path, sizes[i] - 1, scratch->arena, &bytes, &byte_count, &diagnostic),
-                STATUS_BAD_INPUT, "larger than");
-        }
+        check_content(path, content, sizes[i], scratch->arena);
     }
 }
 

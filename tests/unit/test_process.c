@@ -38,37 +38,51 @@ static int open_descriptors(void)
     return count;
 }
 
-/* Answers with the bytes reversed, after `*context` as a letter; obeys a few commands. */
+static void send_words(int answers, uint64_t first, uint64_t second)
+{
+    uint64_t words[2] = {first, second};
+    if (send(answers, words, sizeof words, 0) < 0) _exit(9);
+}
+
+static void hang(void)
+{
+    for (;;) pause();
+}
+
+/* What can go wrong in a child; false: the text is no such command. */
+static bool misbehave(const char *command, int answers)
+{
+    if (strcmp(command, "hang") == 0) hang();
+    if (strcmp(command, "exit") == 0) _exit(3);
+    if (strcmp(command, "kill") == 0) raise(SIGKILL);
+    if (strcmp(command, "none") == 0) return true;
+    if (strcmp(command, "segv") == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        raise(SIGSEGV);
+    }
+    if (strcmp(command, "close") == 0) {
+        close(answers);
+        hang();
+    }
+    if (strcmp(command, "huge") == 0) {
+        send_words(answers, UINT64_MAX, 0);
+        hang();
+    }
+    if (strcmp(command, "half") == 0) {
+        send_words(answers, 100, 0);
+        _exit(4);
+    }
+    return false;
+}
+
+/* Answers with the bytes reversed, after `*context` as a letter. */
 static void worker(void *context, int requests, int answers)
 {
     struct arena *own = arena_create(0);
-    char *request;
     size_t byte_count;
     for (void *bytes; process_read_message(requests, own, &bytes, &byte_count); arena_reset(own)) {
-        request = bytes;
-        if (byte_count == 4 && memcmp(request, "hang", 4) == 0)
-            for (;;) pause();
-        if (byte_count == 4 && memcmp(request, "exit", 4) == 0) _exit(3);
-        if (byte_count == 4 && memcmp(request, "kill", 4) == 0) raise(SIGKILL);
-        if (byte_count == 4 && memcmp(request, "none", 4) == 0) return;
-        if (byte_count == 5 && memcmp(request, "close", 5) == 0) {
-            close(answers);
-            for (;;) pause();
-        }
-        if (byte_count == 4 && memcmp(request, "huge", 4) == 0) {
-            uint64_t length = UINT64_MAX;
-            if (send(answers, &length, sizeof length, 0) < 0) _exit(9);
-            for (;;) pause();
-        }
-        if (byte_count == 4 && memcmp(request, "half", 4) == 0) {
-            uint64_t words[2] = {100, 0};
-            if (send(answers, words, sizeof words, 0) < 0) _exit(9);
-            _exit(4);
-        }
-        if (byte_count == 4 && memcmp(request, "segv", 4) == 0) {
-            signal(SIGSEGV, SIG_DFL);
-            raise(SIGSEGV);
-        }
+        const char *request = bytes;
+        if (misbehave(arena_text_range(own, request, byte_count), answers)) return;
         char *answer = arena_allocate(own, byte_count + 1, 1);
         answer[0] = *(const char *)context;
         for (size_t i = 0; i < byte_count; i++) answer[i + 1] = request[byte_count - 1 - i];
@@ -158,7 +172,7 @@ static void a_child_that_hangs_is_killed_in_time(void **state)
 static void deaf(void *context, int requests, int answers)
 {
     (void)context, (void)requests, (void)answers;
-    for (;;) pause();
+    hang();
 }
 
 static void sending_has_a_deadline_too(void **state)
@@ -219,8 +233,7 @@ static status square(void *context, struct arena *own, void **result, size_t *re
     TRY_NEW(squared, own, 1, reason);
     if (number < 0) return fail(reason, STATUS_UNSUPPORTED, "%d is negative", (int)number);
     if (number == 99) abort();
-    if (number == 98)
-        for (;;) pause();
+    if (number == 98) hang();
     *squared = number * number;
     *result = squared;
     *result_bytes = sizeof *squared;
