@@ -66,7 +66,7 @@ status node_infer(const struct graph *graph, const struct node *node,
         if (node->inputs[i] != VALUE_NONE) inputs[i] = &graph->values[node->inputs[i]].type;
     memset(types, 0, OP_OUTPUTS_MAX * sizeof *types);
     if (node->op->infer(node->attributes, inputs, types, &reason) != STATUS_OK)
-        return node_fail(graph, node, reason.text, diagnostic);
+        return fail(diagnostic, reason.code, "%s", reason.text); /* names the operator itself */
     for (int o = 0; o < op_output_count(node->op); o++)
         if (types[o].rank && tensor_check(&types[o], &reason) != STATUS_OK)
             return node_fail(graph, node, reason.text, diagnostic);

@@ -40,7 +40,7 @@ static status fake_infer_add(const union attribute *attributes,
                              struct diagnostic *diagnostic)
 {
     if (!tensor_type_equal(inputs[0], inputs[1]))
-        return fail(diagnostic, STATUS_BAD_INPUT, "x and y differ in type");
+        return fail(diagnostic, STATUS_BAD_INPUT, "add: x and y differ in type");
     return fake_infer_like(attributes, inputs, outputs, diagnostic);
 }
 
@@ -51,11 +51,11 @@ static status fake_infer_linear(const union attribute *attributes,
     const struct tensor_type *x = inputs[0], *weight = inputs[1];
     (void)attributes;
     if (x->rank != 2 || weight->rank != 2 || !dimension_equal(x->shape[1], weight->shape[1]))
-        return fail(diagnostic, STATUS_BAD_INPUT, "x and weight do not fit");
+        return fail(diagnostic, STATUS_BAD_INPUT, "linear: x and weight do not fit");
     outputs[0] = *x;
     outputs[0].shape[1] = weight->shape[0];
     if (inputs[3] && !tensor_type_equal(inputs[3], &outputs[0]))
-        return fail(diagnostic, STATUS_BAD_INPUT, "residual is not like the result");
+        return fail(diagnostic, STATUS_BAD_INPUT, "linear: residual is not like the result");
     return STATUS_OK;
 }
 
