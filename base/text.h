@@ -23,7 +23,8 @@ void text_print_arguments(struct text *text, const char *format, va_list argumen
 /* "" when nothing was appended, NULL when memory was out. */
 const char *text_finish(struct text *text);
 
-/* "did you mean": the nearest of `names` (NULL-terminated) within two edits, or NULL. */
+/* "did you mean": the nearest of `names` (NULL-terminated) within two edits (one for words of up to
+ * three letters), or NULL. */
 const char *text_nearest(const char *word, const char *const *names);
 
 /* "1.5 GiB", "384 KiB"; into `buffer`, which is returned. */

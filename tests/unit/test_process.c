@@ -307,6 +307,38 @@ static void memory_is_limited(void **state)
                   STATUS_FAILED, "memory limit");
 }
 
+static status write_shared(void *context, struct arena *own, void **result, size_t *result_bytes,
+                           struct diagnostic *reason)
+{
+    (void)own, (void)result, (void)reason;
+    memset(context, 7, 10000);
+    *result_bytes = 0;
+    return STATUS_OK;
+}
+
+static void memory_can_be_shared(void **state)
+{
+    (void)state;
+    void *memory, *result;
+    size_t result_bytes;
+    CHECK_OK(memory_map_shared(10000, &memory, &diagnostic));
+    const unsigned char *bytes = memory;
+    assert_int_equal(bytes[9999], 0);
+    CHECK_OK(process_call(write_shared, memory, (struct process_limits){10, 0}, arena, &result,
+                          &result_bytes, &diagnostic));
+    for (int i = 0; i < 10000; i++) assert_int_equal(bytes[i], 7);
+    memory_unmap(memory, 10000);
+#ifdef HONE_FAULTS
+    fault_set(1, 0);
+    CHECK_REFUSED(memory_map_shared(10000, &memory, &diagnostic), STATUS_NO_MEMORY, "10000 bytes");
+    fault_set(1, 0);
+    CHECK_REFUSED(memory_map(10 << 20, &memory, &diagnostic), STATUS_NO_MEMORY, "10485760 bytes");
+    fault_set(1, 0);
+    CHECK_REFUSED(memory_map_code("", 1, &memory, &diagnostic), STATUS_NO_MEMORY, "1 bytes");
+    fault_set(0, 0);
+#endif
+}
+
 static status facts_of_child(void *context, struct arena *own, void **result, size_t *result_bytes,
                              struct diagnostic *reason)
 {
@@ -402,6 +434,7 @@ int main(void)
         TEST(answers_respect_the_limit_of_the_arena),
         TEST(calls_bring_back_results_and_reasons),
         TEST(memory_is_limited),
+        TEST(memory_can_be_shared),
         TEST(a_child_leaves_no_core_and_ignores_control_c),
         TEST(a_child_dies_with_its_parent),
         TEST(the_child_ends_with_its_input),
