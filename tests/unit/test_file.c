@@ -187,6 +187,10 @@ static void failed_reading_is_reported(void **state)
     CHECK_REFUSED(
         file_read("/proc/self/maps", 1 << 20, scratch->arena, &bytes, &byte_count, &diagnostic),
         STATUS_INPUT_OUTPUT, "reading failed");
+    struct mapped_file mapped;
+    fault_set(0, 2);
+    CHECK_REFUSED(file_map("/proc/self/exe", scratch->arena, &mapped, &diagnostic),
+                  STATUS_INPUT_OUTPUT, "cannot be mapped");
     fault_set(1, 0);
     CHECK_REFUSED(
         file_read("/proc/self/maps", 1 << 20, scratch->arena, &bytes, &byte_count, &diagnostic),

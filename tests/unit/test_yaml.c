@@ -1,5 +1,6 @@
 /* YAML: the tree with its positions, the typed readers, and everything that must be refused. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "base/yaml.h"
 #include "tests/check.h"
@@ -334,6 +335,12 @@ static void only_regular_files_are_read(void **state)
                       "not a regular file");
     }
     unlink(fifo);
+    const char *plain = arena_print(arena, "%s/plain.yaml", folder);
+    CHECK_OK(file_write(plain, sample, sizeof sample - 1, &diagnostic));
+    CHECK_OK(yaml_read(plain, arena, &root, &diagnostic));
+    assert_int_equal(root->count, 8);
+    CHECK_TEXT(root->file, plain);
+    unlink(plain);
     rmdir(folder);
 }
 
