@@ -1,5 +1,5 @@
-/* Device facts: what spaces, estimates and keys may know of a device.  Read from the machine, or from a profile file for
- * devices that are not here. */
+/* Device facts: what spaces, estimates and keys may know of a device.  Read from the machine, or
+ * from a profile file for devices that are not here. */
 #ifndef IR_DEVICE_FACTS_H
 #define IR_DEVICE_FACTS_H
 
@@ -19,10 +19,10 @@ enum fact {
 
 struct device_facts {
     enum target target;
-    const char *name;     /* "AMD EPYC", for people */
-    const char *triple;   /* CPU: LLVM target triple */
-    const char *cpu;      /* CPU: LLVM processor name, "x86-64-v3" */
-    const char *features; /* CPU: LLVM feature string, "+avx2,+fma" */
+    const char *name;       /* "AMD EPYC", for people */
+    const char *triple;     /* CPU: LLVM target triple */
+    const char *cpu;        /* CPU: LLVM processor name, "x86-64-v3" */
+    const char *features;   /* CPU: LLVM feature string, "+avx2,+fma" */
     const char *class_name; /* devices of one class share measurements: part of every key */
     double values[FACT_COUNT];
 };
@@ -30,9 +30,16 @@ struct device_facts {
 const char *fact_name(enum fact fact);
 bool fact_by_name(const char *name, enum fact *fact);
 const char *target_name(enum target target);
+bool target_by_name(const char *name, enum target *target);
 
-/* A profile file (YAML): name, target, class and facts by name. */
-CHECKED status device_facts_read(struct yaml *root, struct arena *arena,
-                                 struct device_facts *facts, struct diagnostic *diagnostic);
+/* A profile file (YAML).  Facts that it does not name are 0; triple, cpu and features may be absent
+ * (""):
+ *
+ *     name: GeForce RTX 3090
+ *     target: cuda
+ *     class: sm_86-82-24GiB
+ *     facts: {cores: 82, memory_bytes: 25769803776, read_bandwidth: 9.36e11} */
+CHECKED status device_facts_read(struct yaml *root, struct arena *arena, struct device_facts *facts,
+                                 struct diagnostic *diagnostic);
 
 #endif
