@@ -1,35 +1,56 @@
-/* Spaces: the tunables of a variant, with rules, launch geometry and an analytic estimate, as data.
+/* Spaces: the tunables of a variant, with rules and an analytic estimate, as data.
  *
  *     variant: linear_dot_cpu          # also the name of the emitter file beside it
  *     op: [linear, linear_gated]       # operators it answers
  *     target: cpu
- *     numerics: {operands: q8 per block of 32, accumulation: f32}
+ *     numerics: {operands: q8 per block of 32, accumulation: f32}    # ir/numerics.h
  *     class: fast                      # optional: only with --numerics fast
- *     accepts: rows <= 16 and weight.q8_0          # problems it answers
+ *     accepts: rows <= 16 and weight.q8_0          # problems it answers; optional
  *     tunables:
  *       streams:  {values: [1, 2, 4, 8], kind: compile, default: 4}
- *       prefetch: {values: [0, 1024, 2048, 4096]}
- *       dot:      {values: [fma, vnni]}             # words become the numbers 0, 1 ...
+ *       prefetch: {values: [0, 1024, 2048, 4096]}  # kind: compile; the first value is the default
+ *       dot:      {values: [fma, vnni]}            # words become the numbers 0, 1 ...
  *     let:
- *       row_bytes: columns / 32 * 34
+ *       row_bytes: weight.columns / 32 * 34
  *     rules:
  *       - {require: dot != vnni or has_vnni, class: hardware, reason: this CPU has no VNNI}
  *     estimate: bytes / read_bandwidth * (1.6 if streams == 1 else 1.0)   # seconds
  *
- * Names in expressions: tunables and their words, `let` values, device facts, and what the problem is: rows, columns,
- * outputs, context, bytes, operations, attributes by name, and OPERAND.TYPE as a condition (weight.q8_0).
+ * Names in expressions
+ *     tunables and their words; `let` values above the place of use; device facts (ir/facts.def)
+ *     rows, context            the problem's bounds
+ *     operations, bytes        the problem's cost
+ *     ATTRIBUTE                of the operator, and the words of its choices (silu); 0 where the
+ * operator has none OPERAND.rows             product of all dimensions but the last, at the
+ * problem's bounds OPERAND.columns          the last dimension OPERAND.bytes            size, at
+ * the problem's bounds OPERAND.present          whether an optional operand is there OPERAND.TYPE
+ * 1 when the elements have this type (weight.q8_0) OPERAND.LAYOUT           1 when the operand lies
+ * in this layout, for all layouts but `rows` Properties of an operand that is absent, or that the
+ * problem's operator does not have, are 0.
  *
- * Counting and sampling never build the list: configs are numbered by a depth-first walk in which each rule is tested as
- * soon as its last tunable has a value. */
+ * Conditions and rules are computed in whole numbers (facts without their fraction), the estimate
+ * in reals.  A `let` is computed in the arithmetic of whoever reads it.  What contains a real
+ * number, or reads an attribute that is one, is computed in reals everywhere, and so is all that
+ * reads it.  A rule that has no value (it divides by zero) is broken.
+ *
+ * Counting and sampling never build the list: configs are numbered by a depth-first walk in which
+ * each rule is tested as soon as its last tunable has a value (ir/space_walk.c). */
 #ifndef IR_SPACE_H
 #define IR_SPACE_H
 
+#include "base/expression.h"
 #include "ir/device_facts.h"
+#include "ir/numerics.h"
 #include "ir/problem.h"
 
-#include "base/expression.h"
-
-enum { SPACE_TUNABLES_MAX = 16, SPACE_LETS_MAX = 16, SPACE_SLOTS_MAX = 160 };
+/* The names of a space fit the bits of one word, so sets of names are masks. */
+enum {
+    SPACE_TUNABLES_MAX = 16,
+    SPACE_LETS_MAX = 16,
+    SPACE_SLOTS_MAX = 64,
+    SPACE_VALUES_MAX = 256,
+    SPACE_RULES_MAX = 64
+};
 
 enum tunable_kind { TUNABLE_COMPILE, TUNABLE_LAUNCH, TUNABLE_LAYOUT, TUNABLE_NUMERICS };
 
@@ -42,61 +63,126 @@ struct tunable {
     int otherwise;            /* index of the default value */
 };
 
+/* Hardware and algorithm rules say what is legal.  Soft ones say what is hardly ever good: searches
+ * put those configs last, and only an exhaustive one measures them. */
 enum rule_class { RULE_HARDWARE, RULE_ALGORITHM, RULE_SOFT };
 
 struct rule {
     const struct expression *require;
+    bool real; /* computed in reals */
     enum rule_class class;
     const char *reason;
-    int depth; /* number of tunables that must have values before it can be tested; 0: before any */
+    int depth; /* tunables of the walk that must have values before it can be tested; 0: none */
+};
+
+struct let {
+    const char *name;
+    const struct expression *value;
+    bool real;       /* can only be computed in reals */
+    bool used_whole; /* something computed in whole numbers reads it */
+    bool used_real;  /* something computed in reals reads it */
+    int depth;       /* as in rules */
+};
+
+/* What a name in an expression stands for.  Tunables have slots 0 .. tunable_count - 1, lets the
+ * slots behind them, and whatever else the expressions use the slots behind those. */
+enum slot_kind {
+    SLOT_TUNABLE,
+    SLOT_LET,
+    SLOT_WORD,
+    SLOT_FACT,
+    SLOT_ROWS,
+    SLOT_CONTEXT,
+    SLOT_OPERATIONS,
+    SLOT_BYTES,
+    SLOT_ATTRIBUTE,
+    SLOT_OPERAND_ROWS,
+    SLOT_OPERAND_COLUMNS,
+    SLOT_OPERAND_BYTES,
+    SLOT_OPERAND_PRESENT,
+    SLOT_OPERAND_ELEMENT,
+    SLOT_OPERAND_LAYOUT
+};
+
+struct slot {
+    const char *name;
+    enum slot_kind kind;
+    bool real;           /* an attribute that is a real number, or a let that is */
+    int64_t value;       /* WORD: the number; TUNABLE, LET, FACT, ELEMENT, LAYOUT: which */
+    const char *operand; /* OPERAND_... */
 };
 
 struct config {
-    int64_t values[SPACE_TUNABLES_MAX]; /* by tunable */
+    int64_t values[SPACE_TUNABLES_MAX]; /* by tunable; numbers of words */
 };
+
+struct space_walk;
 
 struct space {
     const char *variant;
     enum target target;
-    const char *const *ops; /* NULL-terminated */
-    const char *numerics;   /* for people and records */
-    bool fast;              /* only with --numerics fast */
-    const struct expression *accepts, *estimate;
-    int tunable_count, let_count, rule_count;
+    const struct op *const *ops; /* NULL-terminated */
+    struct numerics numerics;
+    bool fast;                        /* only with --numerics fast */
+    const struct expression *accepts; /* NULL: every problem of its operators */
+    const struct expression *estimate;
+    bool accepts_real;
+    int tunable_count, let_count, slot_count, rule_count;
     struct tunable tunables[SPACE_TUNABLES_MAX];
-    const char *let_names[SPACE_LETS_MAX];
-    const struct expression *lets[SPACE_LETS_MAX];
-    struct rule *rules;
-    struct hash source; /* of the YAML text and, where there is one, of the emitter's or kernel's source */
+    struct let lets[SPACE_LETS_MAX];
+    struct slot slots[SPACE_SLOTS_MAX];
+    const struct rule *rules;
+    const struct space_walk *walk; /* space_walk.c: the order of the tunables and what it entails */
+    struct hash source; /* set by whoever knows the files: of the YAML text and of the emitter's or
+                           kernel's source */
 };
 
-CHECKED status space_read(struct yaml *root, struct arena *arena, struct space **space,
-                          struct diagnostic *diagnostic);
+/* `ops`: all operators (op_table()).  The space copies what it keeps of the tree into `arena`. */
+CHECKED status space_read(struct yaml *root, const struct op *const *ops, struct arena *arena,
+                          struct space **space, struct diagnostic *diagnostic);
 
-/* A space applied to one problem on one device: all names have values but the tunables'. */
+/* The values of all names, in both arithmetics. */
+struct slot_values {
+    int64_t whole[SPACE_SLOTS_MAX];
+    double real[SPACE_SLOTS_MAX];
+    uint64_t undefined_whole, undefined_real; /* bits of lets that have no value for this config */
+};
+
+/* A space applied to one problem on one device: all names have values but the tunables' and some
+ * lets'. */
 struct bound_space {
     const struct space *space;
     const struct problem *problem;
     const struct device_facts *facts;
-    int64_t slots[SPACE_SLOTS_MAX];
-    double real_slots[SPACE_SLOTS_MAX];
+    struct slot_values values;
+    struct space_counts
+        *counts; /* in the arena: how many configs lie below the states of the walk met so far */
 };
 
-/* False with a reason (never an error) when the space does not answer the problem or the device lacks something. */
+/* False with a reason (never an error) when the space does not answer the problem, the device lacks
+ * something, no config is legal, or memory is out.  What the walk remembers lives in `arena`, which
+ * must outlive `bound`. */
 bool space_bind(const struct space *space, const struct problem *problem,
-                const struct device_facts *facts, struct bound_space *bound,
+                const struct device_facts *facts, struct arena *arena, struct bound_space *bound,
                 const char **reason);
 
-/* The rule that a config breaks, or NULL. */
+/* The hardware or algorithm rule that a config breaks, or NULL: the config is legal. */
 const struct rule *space_check(const struct bound_space *bound, const struct config *config);
-double space_estimate(const struct bound_space *bound, const struct config *config); /* seconds */
-void space_default(const struct bound_space *bound, struct config *config); /* legal if any config is */
+/* The soft rule that a legal config breaks, or NULL. */
+const struct rule *space_check_soft(const struct bound_space *bound, const struct config *config);
+/* Seconds; infinite where the estimate has no value. */
+double space_estimate(const struct bound_space *bound, const struct config *config);
+/* The default values, or the legal config nearest to them. */
+void space_default(const struct bound_space *bound, struct config *config);
 
+uint64_t space_raw_count(const struct space *space);   /* product of the numbers of values */
 uint64_t space_count(const struct bound_space *bound); /* legal configs, exactly */
+/* Legal configs have the ranks 0 .. count - 1; false when there is no such rank, when the config is
+ * not legal. */
 bool space_unrank(const struct bound_space *bound, uint64_t rank, struct config *config);
 bool space_rank(const struct bound_space *bound, const struct config *config, uint64_t *rank);
 
-/* Visits legal configs in order until `visit` returns false. */
+/* Visits legal configs in the order of their ranks until `visit` returns false. */
 void space_each(const struct bound_space *bound,
                 bool (*visit)(void *context, const struct config *config), void *context);
 
@@ -104,8 +190,12 @@ void space_each(const struct bound_space *bound,
 void config_print(const struct space *space, const struct config *config, struct text *text);
 CHECKED status config_parse(const struct space *space, const char *text, struct config *config,
                             struct diagnostic *diagnostic);
+bool config_equal(const struct space *space, const struct config *a, const struct config *b);
 
 /* The value of a tunable by name, for emitters; asserts that it exists. */
 int64_t config_value(const struct space *space, const struct config *config, const char *name);
+
+/* Index of a value in a tunable's list, or -1. */
+int tunable_index(const struct tunable *tunable, int64_t value);
 
 #endif

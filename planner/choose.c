@@ -42,7 +42,7 @@ static status estimate_all(const struct chooser *chooser, const struct problem *
         const struct space *space = chooser->catalogue->spaces[s];
         const char *reason;
         if (space->fast && !chooser->fast) continue;
-        if (!space_bind(space, problem, facts, bound, &reason)) continue;
+        if (!space_bind(space, problem, facts, scratch, bound, &reason)) continue;
         struct config config;
         double seconds = choose_by_estimate(bound, &config);
         if (seconds >= best) continue;

@@ -1,0 +1,71 @@
+/* What the files of a space share: ir/space*.c only. */
+#ifndef IR_SPACE_INTERNAL_H
+#define IR_SPACE_INTERNAL_H
+
+#include "ir/space.h"
+
+/* space_names.c: what names stand for. */
+
+struct name_context {
+    struct space *space;
+    struct arena *arena;
+    const struct yaml *node; /* of the expression that is being read */
+    struct diagnostic
+        *diagnostic; /* receives what is wrong with a name that is known but may not be used */
+};
+
+/* An expression_resolver over a name_context: the slot of a name, which it gets now if it has none.
+ */
+int space_name_slot(const void *context, const char *name, size_t length);
+/* The meaning that a name has already, or NULL: new names must have none.  The text lives until the
+ * next call. */
+const char *space_name_taken(const struct name_context *context, const char *name);
+
+/* space_values.c: filling slots and computing expressions. */
+
+/* Values of everything that does not depend on tunables' values. */
+void space_bind_slots(struct bound_space *bound);
+/* Gives a tunable a value. */
+void slot_assign(struct slot_values *values, int slot, int64_t value);
+/* Computes a let; marks it undefined where it has no value. */
+void let_evaluate(const struct space *space, int let, struct slot_values *values);
+/* False when the expression has no value. */
+bool value_whole(const struct expression *expression, const struct slot_values *values,
+                 int64_t *value);
+bool value_real(const struct expression *expression, const struct slot_values *values,
+                double *value);
+/* Whether a condition holds; one without a value does not. */
+bool condition_holds(const struct expression *condition, bool real,
+                     const struct slot_values *values);
+/* All names' values for a config. */
+void space_values(const struct bound_space *bound, const struct config *config,
+                  struct slot_values *values);
+
+/* space_walk.c: the order in which tunables get their values. */
+
+/* Part of an unfinished rule that can be computed already. */
+struct piece {
+    const struct expression *expression;
+    bool real;
+};
+
+struct walk_step {
+    int tunable;    /* which gets its value in this step */
+    uint64_t lets;  /* bits of lets that can be computed after it */
+    uint64_t rules; /* bits of hardware and algorithm rules that can be tested after it */
+    int piece_count;
+    const struct piece *pieces; /* after it: all that later steps depend on */
+};
+
+struct space_walk {
+    struct walk_step steps[SPACE_TUNABLES_MAX];
+    uint64_t first_lets, first_rules; /* that need no tunable */
+};
+
+/* Fills in the depths of lets and rules as well. */
+CHECKED status space_walk_prepare(struct space *space, struct rule *rules, struct arena *arena,
+                                  struct diagnostic *diagnostic);
+CHECKED status space_counts_create(struct arena *arena, struct space_counts **counts,
+                                   struct diagnostic *diagnostic);
+
+#endif

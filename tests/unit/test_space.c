@@ -1,0 +1,512 @@
+/* Spaces: reading, names, legality, exact counting of large spaces, numbering, defaults, config
+ * texts. */
+#include "base/random.h"
+#include "ir/space.h"
+#include "tests/check.h"
+#include "tests/unit/fake_ops.h"
+
+#include <math.h>
+#include <time.h>
+
+static const char small_space[] =
+    "variant: small_cpu\n"
+    "op: [linear, map]\n"
+    "target: cpu\n"
+    "numerics: {operands: q8 per block of 32, accumulation: f32}\n"
+    "accepts: rows <= 16 and weight.q8_0 or map_rows.never == 0 and scale > 0.25\n"
+    "tunables:\n"
+    "  streams: {values: [1, 2, 4, 8], kind: compile, default: 4}\n"
+    "  prefetch: {values: [0, 1024, 2048]}\n"
+    "  dot: {values: [fma, vnni], kind: numerics, default: vnni}\n"
+    "let:\n"
+    "  row_bytes: weight.columns / 32 * 34\n"
+    "  window: streams * prefetch\n"
+    "rules:\n"
+    "  - {require: dot != vnni or has_vnni, class: hardware, reason: this CPU has no VNNI}\n"
+    "  - {require: window <= 8192, class: algorithm, reason: more than the cache holds}\n"
+    "  - {require: streams > 1, class: soft, reason: one stream starves}\n"
+    "estimate: bytes / read_bandwidth * (1.5 if streams == 1 else 1.0) + row_bytes * 1e-12\n";
+
+/* The space above without the misspelt name. */
+static const char *small_text(struct arena *arena)
+{
+    const char *const bad = " or map_rows.never == 0 and scale > 0.25";
+    const char *at = strstr(small_space, bad);
+    return arena_print(arena, "%.*s or scale > 0.25%s", (int)(at - small_space), small_space,
+                       at + strlen(bad));
+}
+
+static status read_text(const char *yaml, struct arena *arena, struct space **space,
+                        struct diagnostic *diagnostic)
+{
+    struct yaml *root;
+    TRY(yaml_parse("test.yaml", yaml, strlen(yaml), arena, &root, diagnostic));
+    return space_read(root, fake_ops, arena, space, diagnostic);
+}
+
+static struct problem *parse_problem(const char *text, struct arena *arena)
+{
+    struct diagnostic diagnostic = {0};
+    struct problem *problem;
+    CHECK_OK(problem_parse(text, fake_ops, arena, &problem, &diagnostic));
+    return problem;
+}
+
+static const char linear_problem[] =
+    "linear(f32[rows,2048], q8_0[5632,2048], _, _) -> f32[rows,5632] rows<=1";
+
+static struct device_facts test_facts(bool has_vnni)
+{
+    struct device_facts facts = {.target = TARGET_CPU, .name = "test", .class_name = "test"};
+    facts.values[FACT_has_vnni] = has_vnni;
+    facts.values[FACT_read_bandwidth] = 2e9;
+    facts.values[FACT_l2_bytes] = 1 << 20;
+    return facts;
+}
+
+static void a_space_is_read_and_bound(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct space *space;
+    CHECK_OK(read_text(small_text(arena), arena, &space, &diagnostic));
+    CHECK_TEXT(space->variant, "small_cpu");
+    CHECK_TEXT(space->numerics.text, "operands q8 per block of 32, accumulation f32");
+    assert_int_equal(space->numerics.operand_block, 32);
+    assert_int_equal(space_raw_count(space), 24);
+
+    struct device_facts facts = test_facts(true);
+    struct bound_space bound;
+    const char *reason;
+    const struct problem *problem = parse_problem(linear_problem, arena);
+    assert_true(space_bind(space, problem, &facts, arena, &bound, &reason));
+    /* streams * prefetch > 8192 only for 8 * 2048; both words of dot are legal */
+    assert_int_equal(space_count(&bound), 22);
+    struct config config;
+    space_default(&bound, &config);
+    assert_int_equal(config_value(space, &config, "streams"), 4);
+    assert_int_equal(config_value(space, &config, "dot"), 1);
+    /* fake operators cost 2 bytes; row_bytes = 64 * 34 */
+    assert_true(fabs(space_estimate(&bound, &config) - (1e-9 + 2176e-12)) < 1e-15);
+    CHECK_OK(config_parse(space, "streams=1 prefetch=0 dot=fma", &config, &diagnostic));
+    assert_null(space_check(&bound, &config));
+    CHECK_TEXT(space_check_soft(&bound, &config)->reason, "one stream starves");
+    assert_true(fabs(space_estimate(&bound, &config) - (1.5e-9 + 2176e-12)) < 1e-15);
+    CHECK_OK(config_parse(space, "dot=fma prefetch=2048 streams=8", &config, &diagnostic));
+    CHECK_TEXT(space_check(&bound, &config)->reason, "more than the cache holds");
+    arena_destroy(arena);
+}
+
+static void binding_gives_reasons(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct space *space;
+    CHECK_OK(read_text(small_text(arena), arena, &space, &diagnostic));
+    struct device_facts facts = test_facts(false);
+    struct bound_space bound;
+    const char *reason;
+
+    /* Without VNNI the default is not legal; the nearest legal config takes its place. */
+    const struct problem *problem = parse_problem(linear_problem, arena);
+    assert_true(space_bind(space, problem, &facts, arena, &bound, &reason));
+    assert_int_equal(space_count(&bound), 11);
+    struct config config;
+    space_default(&bound, &config);
+    struct text text = {.arena = arena};
+    config_print(space, &config, &text);
+    CHECK_TEXT(text_finish(&text), "streams=4 prefetch=0 dot=fma");
+
+    problem =
+        parse_problem("linear(f32[rows,64], f32[32,64], _, _) -> f32[rows,32] rows<=1", arena);
+    assert_false(space_bind(space, problem, &facts, arena, &bound, &reason));
+    CHECK_TEXT(reason, "it accepts only rows <= 16 and weight.q8_0 or scale > 0.25");
+    /* Attributes that are reals are compared as reals: 0.3 > 0.25, 0.2 is not. */
+    problem = parse_problem(
+        "map(f32[rows,64]) -> f32[rows,64] {scale=0.3 steps=2 mode=none} rows<=64", arena);
+    assert_true(space_bind(space, problem, &facts, arena, &bound, &reason));
+    problem = parse_problem(
+        "map(f32[rows,64]) -> f32[rows,64] {scale=0.2 steps=2 mode=none} rows<=64", arena);
+    assert_false(space_bind(space, problem, &facts, arena, &bound, &reason));
+    problem = parse_problem("add(f32[rows,64], f32[rows,64]) -> f32[rows,64] rows<=64", arena);
+    assert_false(space_bind(space, problem, &facts, arena, &bound, &reason));
+    CHECK_TEXT(reason, "it is for other operators");
+    facts.target = TARGET_CUDA;
+    assert_false(space_bind(space, problem, &facts, arena, &bound, &reason));
+    CHECK_TEXT(reason, "the device is of another target");
+    arena_destroy(arena);
+}
+
+/* 10^8 raw configs under ten rules of every kind. */
+static const char large_space[] =
+    "variant: large_cpu\n"
+    "op: linear\n"
+    "target: cpu\n"
+    "tunables:\n"
+    "  a: {values: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}\n"
+    "  b: {values: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]}\n"
+    "  c: {values: [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]}\n"
+    "  d: {values: [8, 16, 24, 32, 40, 48, 56, 64, 72, 80]}\n"
+    "  e: {values: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}\n"
+    "  f: {values: [1, 2, 3, 5, 7, 11, 13, 17, 19, 23]}\n"
+    "  g: {values: [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]}\n"
+    "  h: {values: [p, q, r, s, t, u, v, w, x0, y0]}\n"
+    "let:\n"
+    "  tile: a * b\n"
+    "  memory: tile * 4 + c * d * 8\n"
+    "rules:\n"
+    "  - {require: memory <= 4096, class: hardware, reason: memory}\n"
+    "  - {require: tile % c == 0, class: algorithm, reason: whole tiles}\n"
+    "  - {require: d % 16 == 0 or c > 4, class: algorithm, reason: alignment}\n"
+    "  - {require: e <= a, class: algorithm, reason: stages}\n"
+    "  - {require: e == 0 or (a + c) % e != 1, class: algorithm, reason: guarded division}\n"
+    "  - {require: f * g < 120, class: hardware, reason: registers}\n"
+    "  - {require: h != p or g > 2, class: algorithm, reason: words}\n"
+    "  - {require: \"min(b, d) >= 2 and max(e, g) != 7\", class: algorithm, reason: bounds}\n"
+    "  - {require: (a if g < 8 else c) + f <= 30, class: algorithm, reason: choice}\n"
+    "  - {require: \"ceil_div(tile, f) + h < 600\", class: algorithm, reason: everything}\n"
+    "estimate: tile * 1e-9\n";
+
+struct large_config {
+    int64_t a, b, c, d, e, f, g, h;
+};
+
+/* The rules again, in C. */
+static bool large_legal(const struct large_config *x)
+{
+    int64_t tile = x->a * x->b, memory = tile * 4 + x->c * x->d * 8;
+    if (memory > 4096 || tile % x->c != 0) return false;
+    if (x->d % 16 != 0 && x->c <= 4) return false;
+    if (x->e > x->a) return false;
+    if (x->e != 0 && (x->a + x->c) % x->e == 1) return false;
+    if (x->f * x->g >= 120) return false;
+    if (x->h == 0 && x->g <= 2) return false;
+    if ((x->b < x->d ? x->b : x->d) < 2 || (x->e > x->g ? x->e : x->g) == 7) return false;
+    if ((x->g < 8 ? x->a : x->c) + x->f > 30) return false;
+    return (tile + x->f - 1) / x->f + x->h < 600;
+}
+
+static uint64_t large_count_plainly(void)
+{
+    static const int64_t b[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512},
+                         c[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32},
+                         f[] = {1, 2, 3, 5, 7, 11, 13, 17, 19, 23};
+    uint64_t count = 0;
+    for (int64_t i = 0; i < 100000000; i++) {
+        int64_t digits = i, digit[8];
+        for (int t = 0; t < 8; t++, digits /= 10) digit[t] = digits % 10;
+        struct large_config x = {digit[0] + 1, b[digit[1]], c[digit[2]],  (digit[3] + 1) * 8,
+                                 digit[4],     f[digit[5]], digit[6] * 2, digit[7]};
+        count += large_legal(&x);
+    }
+    return count;
+}
+
+static struct large_config large_of(const struct config *config)
+{
+    const int64_t *v = config->values;
+    return (struct large_config){v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
+}
+
+static void bind_large(struct arena *arena, struct bound_space *bound)
+{
+    static struct device_facts facts;
+    struct diagnostic diagnostic = {0};
+    struct space *space;
+    const char *reason;
+    facts = test_facts(true);
+    CHECK_OK(read_text(large_space, arena, &space, &diagnostic));
+    assert_int_equal(space_raw_count(space), 100000000);
+    if (!space_bind(space, parse_problem(linear_problem, arena), &facts, arena, bound, &reason))
+        CHECK_FAIL("%s", reason);
+}
+
+static void a_hundred_million_configs_are_counted_exactly(void **unused)
+{
+    (void)unused;
+    struct arena *arena = arena_create(0);
+    struct bound_space bound;
+    double start = (double)clock() / CLOCKS_PER_SEC;
+    bind_large(arena, &bound);
+    uint64_t count = space_count(&bound);
+    double seconds = (double)clock() / CLOCKS_PER_SEC - start;
+    uint64_t expected = large_count_plainly();
+    print_message("%llu of 10^8 configs are legal, counted in %.1f ms\n", (unsigned long long)count,
+                  seconds * 1e3);
+    if (count != expected)
+        CHECK_FAIL("counted %llu, there are %llu", (unsigned long long)count,
+                   (unsigned long long)expected);
+    assert_true(seconds < 1);
+    arena_destroy(arena);
+}
+
+static void ranks_number_the_legal_configs(void **unused)
+{
+    (void)unused;
+    struct arena *arena = arena_create(0);
+    struct bound_space bound;
+    bind_large(arena, &bound);
+    uint64_t count = space_count(&bound);
+    for (uint64_t n = 0; n < 2000; n++) {
+        uint64_t rank = n < 10 ? n : n < 20 ? count - 1 - (n - 10) : random_bits(1, 2, n) % count;
+        struct config config;
+        assert_true(space_unrank(&bound, rank, &config));
+        struct large_config x = large_of(&config);
+        if (!large_legal(&x)) CHECK_FAIL("rank %llu is not legal", (unsigned long long)rank);
+        uint64_t back = 0;
+        assert_true(space_rank(&bound, &config, &back));
+        assert_true(back == rank);
+    }
+    struct config config;
+    assert_false(space_unrank(&bound, count, &config));
+    assert_false(space_unrank(&bound, UINT64_MAX, &config));
+    arena_destroy(arena);
+}
+
+struct enumeration {
+    const struct bound_space *bound;
+    uint64_t next, limit;
+};
+
+static bool check_next(void *context, const struct config *config)
+{
+    struct enumeration *enumeration = context;
+    uint64_t rank = 0;
+    assert_true(space_rank(enumeration->bound, config, &rank));
+    assert_true(rank == enumeration->next);
+    return ++enumeration->next < enumeration->limit;
+}
+
+static void visiting_follows_the_ranks(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct space *space;
+    struct bound_space bound;
+    const char *reason;
+    struct device_facts facts = test_facts(true);
+    CHECK_OK(read_text(small_text(arena), arena, &space, &diagnostic));
+    assert_true(
+        space_bind(space, parse_problem(linear_problem, arena), &facts, arena, &bound, &reason));
+    struct enumeration enumeration = {.bound = &bound, .limit = UINT64_MAX};
+    space_each(&bound, check_next, &enumeration);
+    assert_int_equal(enumeration.next, 22);
+    bind_large(arena, &bound);
+    enumeration = (struct enumeration){.bound = &bound, .limit = 500};
+    space_each(&bound, check_next, &enumeration);
+    assert_int_equal(enumeration.next, 500);
+    arena_destroy(arena);
+}
+
+/* Random rules over a few small tunables: counting against trying every config. */
+static const char *random_space(struct arena *arena, uint64_t seed)
+{
+    static const char *const forms[] = {
+        "%1$s * %2$s <= %4$d",     "%1$s + %2$s * %3$s != %4$d", "%1$s %% (%2$s + 1) != 1",
+        "%1$s < %2$s or %3$s > 2", "l0 + %1$s <= %4$d",          "l1 != %2$s and %1$s < 9",
+        "%1$s %% %2$s == 0",       "(%1$s > 2.5) or %2$s < 4",
+    };
+    static const char *const names[] = {"t0", "t1", "t2", "t3", "t4", "t5"};
+    struct text text = {.arena = arena};
+    uint64_t n = 0;
+#define DRAW(limit) (random_bits(seed, 7, n++) % (limit))
+    text_append(&text, "variant: random_cpu\nop: linear\ntarget: cpu\ntunables:\n");
+    for (int t = 0; t < 6; t++) {
+        text_print(&text, "  %s: {values: [", names[t]);
+        int count = 1 + (int)DRAW(5), first = (int)DRAW(3);
+        for (int v = 0; v < count; v++) text_print(&text, "%s%d", v ? ", " : "", first + v);
+        text_append(&text, "]}\n");
+    }
+    text_append(&text, "let:\n  l0: t1 * t3 - t5\n  l1: l0 / (t2 + 1)\nrules:\n");
+    int rules = 1 + (int)DRAW(6);
+    for (int r = 0; r < rules; r++) {
+        const char *form = forms[DRAW(sizeof forms / sizeof *forms)];
+        char rule[128];
+        const char *x = names[DRAW(6)], *y = names[DRAW(6)], *z = names[DRAW(6)];
+        int limit = (int)DRAW(20);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(rule, sizeof rule, form, x, y, z, limit);
+#pragma GCC diagnostic pop
+        text_print(&text, "  - {require: \"%s\", class: algorithm, reason: r}\n", rule);
+    }
+#undef DRAW
+    text_append(&text, "estimate: \"1\"\n");
+    return text_finish(&text);
+}
+
+static void random_spaces_are_counted_exactly(void **unused)
+{
+    (void)unused;
+    struct device_facts facts = test_facts(true);
+    int empty = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct diagnostic diagnostic = {0};
+        struct arena *arena = arena_create(0);
+        struct space *space;
+        struct bound_space bound;
+        const char *reason, *text = random_space(arena, seed);
+        CHECK_OK(read_text(text, arena, &space, &diagnostic));
+        bool bindable =
+            space_bind(space, parse_problem(linear_problem, arena), &facts, arena, &bound, &reason);
+        if (!bindable && strcmp(reason, "no config is legal") != 0)
+            CHECK_FAIL("seed %d: %s\n%s", (int)seed, reason, text);
+        uint64_t expected = 0;
+        for (uint64_t i = 0; i < space_raw_count(space); i++) {
+            struct config config = {0};
+            uint64_t digits = i;
+            for (int t = 0; t < space->tunable_count; t++) {
+                const struct tunable *tunable = &space->tunables[t];
+                config.values[t] = tunable->values[digits % (uint64_t)tunable->value_count];
+                digits /= (uint64_t)tunable->value_count;
+            }
+            expected += !space_check(&bound, &config);
+        }
+        uint64_t count = space_count(&bound);
+        if (count != expected || bindable != (expected > 0))
+            CHECK_FAIL("seed %d: counted %d of %d\n%s", (int)seed, (int)count, (int)expected, text);
+        struct enumeration enumeration = {.bound = &bound, .limit = UINT64_MAX};
+        space_each(&bound, check_next, &enumeration);
+        assert_true(enumeration.next == count);
+        empty += !bindable;
+        arena_destroy(arena);
+    }
+    print_message("300 random spaces, %d of them empty\n", empty);
+}
+
+struct refusal {
+    const char *find, *replace, *words;
+};
+
+/* One change to the small space, and the words of the message. */
+static const struct refusal refusals[] = {
+    {"variant: small_cpu\n", "", "test.yaml:1:1: the key 'variant' is missing"},
+    {"op: [linear, map]", "op: [linear, mop]", "'mop' is no operator"},
+    {"op: [linear, map]", "op: []", "'op' must name"},
+    {"target: cpu", "target: gpu", "'gpu' is no target"},
+    {"q8 per block of 32", "q9", "'q9' is no rounding"},
+    {"accumulation: f32", "accumulation: f33", "'f33' is no type"},
+    {"default: 4", "default: 3", "the default of 'streams' is not among its values"},
+    {"[1, 2, 4, 8]", "[1, 2, 2]", "the value 2 is there twice"},
+    {"[1, 2, 4, 8]", "[]", "must have 1 to"},
+    {"[1, 2, 4, 8]", "[1, two]", "whole number"},
+    {"[fma, vnni], kind: numerics, default: vnni", "[fma, fma]", "the word 'fma' is there twice"},
+    {"[fma, vnni], kind: numerics, default: vnni", "[fma, streams]",
+     "the word 'streams' is the name of a tunable"},
+    {"[fma, vnni], kind: numerics, default: vnni", "[fma, true]",
+     "'true' is a word of expressions"},
+    {"[fma, vnni]", "[silu, vnni]", "the word 'silu' stands for different numbers"},
+    {"prefetch:", "l2_bytes:", "'l2_bytes' is the name of a device fact already"},
+    {"prefetch:", "2x:", "'2x' is no name"},
+    {"kind: compile", "kind: runtime", "'runtime' is no kind"},
+    {"kind: compile", "kinds: compile", "unknown key 'kinds'; did you mean 'kind'?"},
+    {"window:", "streams:", "'streams' is the name of a tunable already"},
+    {"streams * prefetch", "streams * prefetsch", "prefetsch"},
+    {"weight.q8_0", "weight.q9_0", "weight.q9_0"},
+    {"weight.q8_0", "wait.q8_0", "wait.q8_0"},
+    {"rows <= 16", "streams <= 16", "'accepts' may not read tunables"},
+    {"class: hardware", "class: hard", "'hard' is no class of rules"},
+    {", reason: one stream starves", "", "the key 'reason' is missing"},
+    {"estimate:", "estimated:", "the key 'estimate' is missing"},
+    {"rules:", "rule:", "unknown key 'rule'; did you mean 'rules'?"},
+};
+
+static void bad_spaces_are_refused_with_their_place(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const struct refusal *refusal = &refusals[i];
+        struct diagnostic diagnostic = {0};
+        struct arena *arena = arena_create(0);
+        const char *good = small_text(arena), *at = strstr(good, refusal->find);
+        assert_non_null(at);
+        const char *bad = arena_print(arena, "%.*s%s%s", (int)(at - good), good, refusal->replace,
+                                      at + strlen(refusal->find));
+        if (strstr(refusal->words, "'silu'")) bad = arena_print(arena, "%s  + silu\n", bad);
+        struct space *space;
+        CHECK_REFUSED(read_text(bad, arena, &space, &diagnostic), STATUS_BAD_INPUT, refusal->words);
+        arena_destroy(arena);
+    }
+}
+
+static void the_whole_reader_survives_failing_allocations(void **unused)
+{
+    (void)unused;
+#ifdef HONE_FAULTS
+    struct arena *texts = arena_create(0);
+    const char *text = small_text(texts);
+    for (long n = 1;; n++) {
+        struct diagnostic diagnostic = {0};
+        fault_set(n, 0);
+        struct arena *arena = arena_create(0);
+        struct space *space;
+        status code = STATUS_NO_MEMORY;
+        if (arena) code = read_text(text, arena, &space, &diagnostic);
+        fault_set(0, 0);
+        arena_destroy(arena);
+        if (code == STATUS_OK) break;
+        if (code != STATUS_NO_MEMORY) CHECK_FAIL("allocation %ld: %s", n, diagnostic.text);
+        assert_true(n < 10000);
+    }
+    arena_destroy(texts);
+#endif
+}
+
+static void config_texts_are_checked(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct space *space;
+    CHECK_OK(read_text(small_text(arena), arena, &space, &diagnostic));
+    static const char *const bad[] = {
+        "",
+        "streams=4",
+        "streams=4 prefetch=0 dot=fma extra=1",
+        "streams=3 prefetch=0 dot=fma",
+        "streams=4 prefetch=0 dot=1",
+        "streams=4 prefetch=0 dot",
+        "streams=4 streams=4 prefetch=0 dot=fma",
+        "streams=4 prefetch=99999999999999999999 dot=fma",
+        "=4 prefetch=0 dot=fma",
+    };
+    struct config config;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_REFUSED(config_parse(space, bad[i], &config, &diagnostic), STATUS_BAD_INPUT,
+                      "small_cpu");
+    arena_destroy(arena);
+}
+
+static void error_bounds_follow_the_numerics(void **unused)
+{
+    (void)unused;
+    struct numerics exact = {.operand_block = 1, .accumulation_unit = 0x1p-24};
+    struct numerics rounded = {
+        .operand_unit = 0.5 / 127, .operand_block = 32, .accumulation_unit = 0x1p-24};
+    struct error_bound tight = error_bound_of(&exact, 2048, ELEMENT_F32);
+    /* one missing term of 2048 is noticed, rounding in f32 is not */
+    assert_true(tight.relative < 1.0 / 2048 && tight.relative > 1e-6);
+    assert_true(error_bound_of(&rounded, 2048, ELEMENT_F32).relative > 100 * tight.relative);
+    assert_true(error_bound_of(&exact, 1, ELEMENT_I32).stored == 0);
+    assert_true(error_bound_of(&exact, 1, ELEMENT_F16).stored == 0x1p-11);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_space_is_read_and_bound),
+        cmocka_unit_test(binding_gives_reasons),
+        cmocka_unit_test(a_hundred_million_configs_are_counted_exactly),
+        cmocka_unit_test(ranks_number_the_legal_configs),
+        cmocka_unit_test(visiting_follows_the_ranks),
+        cmocka_unit_test(random_spaces_are_counted_exactly),
+        cmocka_unit_test(bad_spaces_are_refused_with_their_place),
+        cmocka_unit_test(the_whole_reader_survives_failing_allocations),
+        cmocka_unit_test(config_texts_are_checked),
+        cmocka_unit_test(error_bounds_follow_the_numerics),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
