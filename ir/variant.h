@@ -1,5 +1,6 @@
-/* Variants: the ways to answer a problem.  A CPU variant is ops/OP/NAME_cpu.c, an emitter, with ops/OP/NAME_cpu.yaml, its
- * space; CMake makes the table of both, so adding a variant touches no other file. */
+/* Variants: the ways to answer a problem.  A CPU variant is ops/OP/NAME_cpu.c, an emitter, with
+ * ops/OP/NAME_cpu.yaml, its space; CMake makes the table of both, so adding a variant touches no
+ * other file. */
 #ifndef IR_VARIANT_H
 #define IR_VARIANT_H
 
@@ -21,15 +22,16 @@ struct candidate {
 
 /* "linear_dot_cpu streams=4 prefetch=2048", or "reference". */
 void candidate_print(const struct candidate *candidate, struct text *text);
+bool candidate_equal(const struct candidate *a, const struct candidate *b);
 
 /* What else code generation can say about a kernel, for `hone show`. */
 struct listing {
-    const char *source;   /* LLVM IR, CUDA */
+    const char *source; /* LLVM IR, CUDA */
     const char *assembly;
 };
 
-/* Turns a generation into an image.  Loaded from a module of its own (codegen/compile.h), never called in a process that
- * must survive: compilers may abort.  `listing` may be NULL. */
+/* Turns a generation into an image.  Loaded from a module of its own (codegen/compile.h), never
+ * called in a process that must survive: compilers may abort.  `listing` may be NULL. */
 typedef status generate_function(const struct generation *generation, struct arena *arena,
                                  struct image *image, struct listing *listing,
                                  struct diagnostic *diagnostic);
@@ -39,5 +41,12 @@ struct catalogue {
     const struct space *const *spaces; /* NULL-terminated */
     int count;
 };
+
+/* NULL when there is no such variant. */
+const struct space *catalogue_find(const struct catalogue *catalogue, const char *variant);
+
+/* From candidate_print's text. */
+CHECKED status candidate_parse(const struct catalogue *catalogue, const char *text,
+                               struct candidate *candidate, struct diagnostic *diagnostic);
 
 #endif

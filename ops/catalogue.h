@@ -9,6 +9,4 @@
 CHECKED status catalogue_read(const char *folder, struct arena *arena,
                               struct catalogue *catalogue, struct diagnostic *diagnostic);
 
-const struct space *catalogue_find(const struct catalogue *catalogue, const char *variant);
-
 #endif

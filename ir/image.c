@@ -1,0 +1,233 @@
+/* Images as bytes, and the image of an operator's reference.
+ *
+ * The bytes are the same on every machine: numbers of 4 or 8 bytes, lowest byte first, in the order
+ * of the structs, behind a mark that names the version:
+ *
+ *     "HONEIMG1"  target 4  launches 4  workspaces 4  code bytes 8
+ *     per workspace: bytes per row 8, fixed bytes 8, zeroed 4
+ *     per launch: length of name 4, name, offset 8, rows per item 8, items per row group 8, unit 8,
+ * arguments 4, and per argument kind 4, index 4 the code */
+#include "ir/image.h"
+
+#include "base/text.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { MARK_BYTES = 8, NAME_BYTES_MAX = 255 };
+static const char mark[MARK_BYTES + 1] = "HONEIMG1";
+
+/* No launch has more items, and no image more workspace, than this: products of two such numbers
+ * fit 64 bits. */
+static const int64_t count_limit = INT32_MAX, workspace_limit = (int64_t)1 << 40;
+
+void image_reference(const struct problem *problem, struct image *image)
+{
+    *image = (struct image){.target = TARGET_CPU, .launch_count = 1};
+    struct launch *launch = &image->launches[0];
+    launch->name = problem->op->name;
+    launch->offset = -1;
+    launch->geometry = (struct geometry){.rows_per_item = 1, .items_per_row_group = 1, .unit = 1};
+    launch->argument_count = problem->input_count + problem->output_count;
+    for (int a = 0; a < launch->argument_count; a++)
+        launch->arguments[a] = (struct argument){.kind = ARGUMENT_OPERAND, .index = a};
+}
+
+int64_t launch_items(const struct launch *launch, int64_t rows)
+{
+    const struct geometry *geometry = &launch->geometry;
+    if (!geometry->rows_per_item) return geometry->items_per_row_group;
+    int64_t groups = rows / geometry->rows_per_item + (rows % geometry->rows_per_item != 0);
+    return groups * geometry->items_per_row_group;
+}
+
+static void put(struct text *text, int64_t value, int byte_count)
+{
+    char bytes[8];
+    for (int b = 0; b < byte_count; b++) bytes[b] = (char)((uint64_t)value >> (8 * b) & 0xff);
+    text_append_range(text, bytes, (size_t)byte_count);
+}
+
+static void put_launch(struct text *text, const struct launch *launch)
+{
+    size_t length = strnlen(launch->name, NAME_BYTES_MAX);
+    put(text, (int64_t)length, 4);
+    text_append_range(text, launch->name, length);
+    put(text, launch->offset, 8);
+    put(text, launch->geometry.rows_per_item, 8);
+    put(text, launch->geometry.items_per_row_group, 8);
+    put(text, launch->geometry.unit, 8);
+    put(text, launch->argument_count, 4);
+    for (int a = 0; a < launch->argument_count; a++) {
+        put(text, launch->arguments[a].kind, 4);
+        put(text, launch->arguments[a].index, 4);
+    }
+}
+
+status image_encode(const struct image *image, struct arena *arena, void **bytes,
+                    size_t *byte_count, struct diagnostic *diagnostic)
+{
+    struct text text = {.arena = arena};
+    text_append_range(&text, mark, MARK_BYTES);
+    put(&text, image->target, 4);
+    put(&text, image->launch_count, 4);
+    put(&text, image->workspace_count, 4);
+    put(&text, image->code_bytes, 8);
+    for (int w = 0; w < image->workspace_count; w++) {
+        put(&text, image->workspaces[w].per_row_bytes, 8);
+        put(&text, image->workspaces[w].fixed_bytes, 8);
+        put(&text, image->workspaces[w].zeroed, 4);
+    }
+    for (int l = 0; l < image->launch_count; l++) put_launch(&text, &image->launches[l]);
+    if (image->code_bytes) text_append_range(&text, image->code, (size_t)image->code_bytes);
+    if (!text_finish(&text)) return fail_memory(diagnostic, (size_t)image->code_bytes);
+    *bytes = text.bytes;
+    *byte_count = text.length;
+    return STATUS_OK;
+}
+
+/* Bytes of unknown origin.  Reading past the end gives zeros and sets `ended`. */
+struct image_reader {
+    const uint8_t *bytes;
+    size_t byte_count, at;
+    bool ended;
+    struct arena *arena;
+    struct diagnostic *diagnostic;
+};
+
+static int64_t get(struct image_reader *reader, int byte_count)
+{
+    uint64_t value = 0;
+    if (reader->byte_count - reader->at < (size_t)byte_count) {
+        reader->ended = true;
+        return 0;
+    }
+    for (int b = 0; b < byte_count; b++) value |= (uint64_t)reader->bytes[reader->at++] << (8 * b);
+    if (byte_count == 4) return (int64_t)(int32_t)(uint32_t)value;
+    return (int64_t)value;
+}
+
+static status refuse(const struct image_reader *reader, const char *what)
+{
+    if (reader->ended)
+        return fail(reader->diagnostic, STATUS_BAD_INPUT, "image: it ends early, after %zu bytes",
+                    reader->byte_count);
+    return fail(reader->diagnostic, STATUS_BAD_INPUT, "image: byte %zu: %s", reader->at, what);
+}
+
+/* A copy of the next bytes, with a zero byte behind. */
+static status get_bytes(struct image_reader *reader, int64_t byte_count, char **copy)
+{
+    if (byte_count < 0 || (uint64_t)byte_count > reader->byte_count - reader->at) {
+        reader->ended = true;
+        return refuse(reader, "");
+    }
+    *copy = arena_text_range(reader->arena, (const char *)reader->bytes + reader->at,
+                             (size_t)byte_count);
+    TRY_MEMORY(*copy, reader->diagnostic);
+    reader->at += (size_t)byte_count;
+    return STATUS_OK;
+}
+
+static status get_name(struct image_reader *reader, const char **name)
+{
+    int64_t length = get(reader, 4);
+    if (length < 1 || length > NAME_BYTES_MAX)
+        return refuse(reader, "a name of 1 to 255 bytes is expected");
+    char *copy;
+    TRY(get_bytes(reader, length, &copy));
+    for (int64_t i = 0; i < length; i++)
+        if (!isgraph((unsigned char)copy[i])) return refuse(reader, "the name is not printable");
+    *name = copy;
+    return STATUS_OK;
+}
+
+static status get_argument(struct image_reader *reader, const struct image *image,
+                           struct argument *argument)
+{
+    int64_t kind = get(reader, 4), index = get(reader, 4);
+    int64_t limit = kind == ARGUMENT_WORKSPACE ? image->workspace_count : OP_OPERANDS_MAX;
+    if (kind < ARGUMENT_OPERAND || kind > ARGUMENT_TABLE)
+        return refuse(reader, "unknown kind of argument");
+    if (index < 0 || index >= limit) return refuse(reader, "the argument's index is out of range");
+    *argument = (struct argument){.kind = (enum argument_kind)kind, .index = (int)index};
+    return STATUS_OK;
+}
+
+static status get_geometry(struct image_reader *reader, struct geometry *geometry)
+{
+    geometry->rows_per_item = get(reader, 8);
+    geometry->items_per_row_group = get(reader, 8);
+    geometry->unit = get(reader, 8);
+    if (geometry->rows_per_item < 0 || geometry->rows_per_item > count_limit ||
+        geometry->items_per_row_group < 0 || geometry->items_per_row_group > count_limit ||
+        geometry->unit < 1 || geometry->unit > count_limit)
+        return refuse(reader, "the number of work items is out of range");
+    return STATUS_OK;
+}
+
+static status get_launch(struct image_reader *reader, const struct image *image,
+                         struct launch *launch)
+{
+    TRY(get_name(reader, &launch->name));
+    launch->offset = get(reader, 8);
+    if (launch->offset < -1 || (launch->offset >= 0 && launch->offset >= image->code_bytes))
+        return refuse(reader, "the entry lies outside the code");
+    TRY(get_geometry(reader, &launch->geometry));
+    int64_t arguments = get(reader, 4);
+    if (arguments < 0 || arguments > LAUNCH_ARGUMENTS_MAX)
+        return refuse(reader, "the number of arguments is out of range");
+    launch->argument_count = (int)arguments;
+    for (int a = 0; a < launch->argument_count; a++)
+        TRY(get_argument(reader, image, &launch->arguments[a]));
+    return STATUS_OK;
+}
+
+static status get_head(struct image_reader *reader, struct image *image)
+{
+    if (reader->byte_count < MARK_BYTES || memcmp(reader->bytes, mark, MARK_BYTES) != 0)
+        return refuse(reader, "this is no image of this version of Hone");
+    reader->at = MARK_BYTES;
+    int64_t target = get(reader, 4), launches = get(reader, 4), workspaces = get(reader, 4);
+    image->code_bytes = get(reader, 8);
+    if (target < 0 || target >= TARGET_COUNT) return refuse(reader, "unknown target");
+    if (launches < 1 || launches > IMAGE_LAUNCHES_MAX)
+        return refuse(reader, "the number of launches is out of range");
+    if (workspaces < 0 || workspaces > IMAGE_WORKSPACES_MAX)
+        return refuse(reader, "the number of workspaces is out of range");
+    image->target = (enum target)target;
+    image->launch_count = (int)launches;
+    image->workspace_count = (int)workspaces;
+    return STATUS_OK;
+}
+
+static status get_workspace(struct image_reader *reader, struct workspace *workspace)
+{
+    workspace->per_row_bytes = get(reader, 8);
+    workspace->fixed_bytes = get(reader, 8);
+    int64_t zeroed = get(reader, 4);
+    if (workspace->per_row_bytes < 0 || workspace->per_row_bytes > count_limit ||
+        workspace->fixed_bytes < 0 || workspace->fixed_bytes > workspace_limit)
+        return refuse(reader, "the workspace's size is out of range");
+    if (zeroed != 0 && zeroed != 1) return refuse(reader, "'zeroed' must be 0 or 1");
+    workspace->zeroed = zeroed == 1;
+    return STATUS_OK;
+}
+
+status image_decode(const void *bytes, size_t byte_count, struct arena *arena, struct image *image,
+                    struct diagnostic *diagnostic)
+{
+    struct image_reader reader = {
+        .bytes = bytes, .byte_count = byte_count, .arena = arena, .diagnostic = diagnostic};
+    *image = (struct image){0};
+    TRY(get_head(&reader, image));
+    for (int w = 0; w < image->workspace_count; w++)
+        TRY(get_workspace(&reader, &image->workspaces[w]));
+    for (int l = 0; l < image->launch_count; l++)
+        TRY(get_launch(&reader, image, &image->launches[l]));
+    char *code = NULL;
+    TRY(get_bytes(&reader, image->code_bytes, &code));
+    image->code = code;
+    if (reader.at != byte_count) return refuse(&reader, "there are bytes behind the image");
+    return STATUS_OK;
+}
