@@ -28,6 +28,10 @@ void file_unmap(struct mapped_file *file);
 CHECKED status file_write(const char *path, const void *bytes, size_t byte_count,
                           struct diagnostic *diagnostic);
 CHECKED status file_make_folders(const char *folder, struct diagnostic *diagnostic);
+/* Names (without the folder) of the files that end with `suffix` (".yaml"), sorted; hidden ones are
+ * left out. */
+CHECKED status file_list(const char *folder, const char *suffix, struct arena *arena,
+                         const char ***names, int *count, struct diagnostic *diagnostic);
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 
