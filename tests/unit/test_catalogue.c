@@ -1,0 +1,114 @@
+/* The catalogue of variants: what is compiled in equals the files, folders of users replace and
+ * add. */
+#include "base/embedded.h"
+#include "base/file.h"
+#include "ops/catalogue.h"
+#include "ops/op_table.h"
+#include "tests/check.h"
+
+#include <unistd.h>
+
+extern const struct embedded_file embedded_spaces[], embedded_architectures[];
+
+static void check_table(const struct embedded_file *table)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    for (const struct embedded_file *file = table; file->path; file++) {
+        char *bytes;
+        size_t byte_count;
+        CHECK_OK(file_read(file_join(arena, HONE_SOURCE_FOLDER, file->path), 1 << 20, arena, &bytes,
+                           &byte_count, &diagnostic));
+        assert_int_equal(byte_count, file->byte_count);
+        assert_memory_equal(bytes, file->bytes, byte_count + 1);
+        assert_int_equal(strlen(file->fingerprint), 64);
+    }
+    arena_destroy(arena);
+}
+
+static void embedded_files_equal_their_originals(void **unused)
+{
+    (void)unused;
+    check_table(embedded_spaces);
+    check_table(embedded_architectures);
+}
+
+static void every_built_in_space_is_read(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct catalogue catalogue;
+    CHECK_OK(catalogue_read(NULL, arena, &catalogue, &diagnostic));
+    int files = 0;
+    while (embedded_spaces[files].path) files++;
+    assert_int_equal(catalogue.count, files);
+    assert_null(catalogue.spaces[catalogue.count]);
+    for (int s = 0; s < catalogue.count; s++) {
+        /* the emitter is found by the file's name, so the variant must have it */
+        const struct space *space = catalogue.spaces[s];
+        const char *name = file_name_of(embedded_spaces[s].path);
+        if (strncmp(name, space->variant, strlen(space->variant)) != 0 ||
+            strcmp(name + strlen(space->variant), ".yaml") != 0)
+            CHECK_FAIL("%s holds the variant %s", name, space->variant);
+    }
+    print_message("%d variants\n", catalogue.count);
+    arena_destroy(arena);
+}
+
+static void write_space(struct arena *arena, const char *folder, const char *name,
+                        const char *variant, const char *estimate)
+{
+    struct diagnostic diagnostic = {0};
+    const char *text = arena_print(arena, "variant: %s\nop: add\ntarget: cpu\nestimate: \"%s\"\n",
+                                   variant, estimate);
+    CHECK_OK(file_write(file_join(arena, folder, name), text, strlen(text), &diagnostic));
+}
+
+static void folders_add_and_replace_variants(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    char folder[] = "/tmp/hone_catalogue_XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct catalogue built_in, first, second;
+    CHECK_OK(catalogue_read(NULL, arena, &built_in, &diagnostic));
+    write_space(arena, folder, "mine.yaml", "mine_cpu", "1e-6");
+    write_space(arena, folder, "other.yaml", "other_cpu", "1e-6");
+    CHECK_OK(catalogue_read(folder, arena, &first, &diagnostic));
+    assert_int_equal(first.count, built_in.count + 2);
+    const struct space *mine = catalogue_find(&first, "mine_cpu");
+    assert_non_null(mine);
+    assert_true(hash_equal(mine->source, mine->source));
+
+    /* A changed file is another source: its records are no longer its own. */
+    write_space(arena, folder, "mine.yaml", "mine_cpu", "2e-6");
+    write_space(arena, folder, "zother.yaml", "other_cpu",
+                "3e-6"); /* the later file replaces the earlier */
+    CHECK_OK(catalogue_read(folder, arena, &second, &diagnostic));
+    assert_int_equal(second.count, built_in.count + 2);
+    assert_false(hash_equal(mine->source, catalogue_find(&second, "mine_cpu")->source));
+    CHECK_TEXT(catalogue_find(&second, "other_cpu")->estimate->text, "3e-6");
+
+    const char *bad = file_join(arena, folder, "bad.yaml");
+    CHECK_OK(file_write(bad, "variant: bad\n", 13, &diagnostic));
+    CHECK_REFUSED(catalogue_read(folder, arena, &second, &diagnostic), STATUS_BAD_INPUT,
+                  "bad.yaml:1:1");
+    static const char *const names[] = {"mine.yaml", "other.yaml", "zother.yaml", "bad.yaml"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlink(file_join(arena, folder, names[i]));
+    assert_int_equal(rmdir(folder), 0);
+    CHECK_REFUSED(catalogue_read(folder, arena, &second, &diagnostic), STATUS_BAD_INPUT, folder);
+    arena_destroy(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(embedded_files_equal_their_originals),
+        cmocka_unit_test(every_built_in_space_is_read),
+        cmocka_unit_test(folders_add_and_replace_variants),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
