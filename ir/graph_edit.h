@@ -46,7 +46,7 @@ CHECKED status graph_free_name(const struct graph *graph, const char *name, cons
  * states that no node uses.  No kept node may use a dropped one's results.  Values and nodes are
  * renumbered, in their order. */
 CHECKED status graph_sweep(struct graph *graph, const bool *keep, bool drop_unused,
-                           struct diagnostic *diagnostic);
+                           struct arena *scratch, struct diagnostic *diagnostic);
 
 /* The nodes that use each value: users[starts[v] .. starts[v + 1]), in order. */
 struct graph_users {
@@ -54,5 +54,16 @@ struct graph_users {
 };
 CHECKED status graph_find_users(const struct graph *graph, struct arena *arena,
                                 struct graph_users *users, struct diagnostic *diagnostic);
+
+/* "NAME.7" from "NAME.3" for layers 3 and 7, and NAME with ".7" behind it when it does not end in ".3". */
+const char *graph_name_in_layer(struct arena *arena, const char *name, int layer, int new_layer);
+
+bool node_is(const struct node *node, const char *op_name);
+
+/* Runs the body of a pass with an arena for what only it needs. */
+typedef status pass_body(struct graph *graph, void *context, struct arena *scratch,
+                         struct diagnostic *diagnostic);
+CHECKED status pass_run(struct graph *graph, pass_body *body, void *context,
+                        struct diagnostic *diagnostic);
 
 #endif

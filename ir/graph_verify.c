@@ -73,11 +73,6 @@ status node_infer(const struct graph *graph, const struct node *node,
     return STATUS_OK;
 }
 
-static bool is_transfer(const struct node *node)
-{
-    return !strcmp(node->op->name, "transfer");
-}
-
 static status verify_value(const struct graph *graph, int v, struct diagnostic *diagnostic)
 {
     const struct value *value = &graph->values[v];
@@ -112,7 +107,8 @@ static status verify_inputs(const struct graph *graph, int n, struct diagnostic 
         const struct value *value = &graph->values[node->inputs[i]];
         if (value->kind == VALUE_RESULT && value->producer >= n)
             return operand_fail(graph, node, i, "is used before it is made", diagnostic);
-        if (value->kind != VALUE_INPUT && value->device != node->device && !is_transfer(node))
+        if (value->kind != VALUE_INPUT && value->device != node->device &&
+            !node_is(node, "transfer"))
             return operand_fail(graph, node, i, "is on another device", diagnostic);
     }
     return STATUS_OK;
