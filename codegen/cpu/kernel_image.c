@@ -1,0 +1,50 @@
+/* From emitted kernels to an image. */
+#include "codegen/cpu/kernel_image.h"
+
+#include "codegen/cpu/cpu_target.h"
+#include "codegen/object_block.h"
+
+#include <assert.h>
+
+struct launch *image_add_launch(struct image *image, const char *name, struct geometry geometry)
+{
+    assert(image->launch_count < IMAGE_LAUNCHES_MAX);
+    struct launch *launch = &image->launches[image->launch_count++];
+    *launch = (struct launch){.name = name, .geometry = geometry};
+    return launch;
+}
+
+int launch_add(struct launch *launch, enum argument_kind kind, int index)
+{
+    assert(launch->argument_count < LAUNCH_ARGUMENTS_MAX);
+    launch->arguments[launch->argument_count] = (struct argument){kind, index};
+    return launch->argument_count++;
+}
+
+int image_add_workspace(struct image *image, struct workspace workspace)
+{
+    assert(image->workspace_count < IMAGE_WORKSPACES_MAX);
+    image->workspaces[image->workspace_count] = workspace;
+    return image->workspace_count++;
+}
+
+status kernel_image_finish(struct emitter *e, struct image *image, struct listing *listing,
+                           struct diagnostic *diagnostic)
+{
+    if (e->problem) return fail(diagnostic, STATUS_COMPILE, "%s", e->problem);
+    const void *object;
+    size_t object_bytes;
+    TRY(cpu_target_compile(e, e->arena, &object, &object_bytes, listing, diagnostic));
+    struct object_block block;
+    TRY(object_block_make(object, object_bytes, e->arena, &block, diagnostic));
+    for (int i = 0; i < image->launch_count; i++) {
+        struct launch *launch = &image->launches[i];
+        launch->offset = object_block_find(&block, launch->name);
+        if (launch->offset < 0)
+            return fail(diagnostic, STATUS_COMPILE, "the compiler's object has no kernel \"%s\"",
+                        launch->name);
+    }
+    image->code = block.bytes;
+    image->code_bytes = block.byte_count;
+    return STATUS_OK;
+}

@@ -1,0 +1,55 @@
+/* Vector operations of the emitter: lanes, sums over lanes, masks, half precision, small
+ * transposes. */
+#ifndef CODEGEN_CPU_LLVM_VECTOR_H
+#define CODEGEN_CPU_LLVM_VECTOR_H
+
+#include "codegen/cpu/llvm_emit.h"
+
+/* ---- Lanes ---- */
+
+value splat(struct emitter *e, value scalar, int lanes);
+value splat_i32(struct emitter *e, int64_t number, int lanes);
+value splat_f32(struct emitter *e, double number, int lanes);
+value splat_i8(struct emitter *e, int number, int lanes);
+value lane(struct emitter *e, value vector, int index);
+value with_lane(struct emitter *e, value vector, value scalar, int index);
+/* Lanes picked from a then b (b NULL: a alone); -1 is any value. */
+value shuffle(struct emitter *e, value a, value b, const int *lanes, int count);
+value concatenate(struct emitter *e, value low, value high);
+value slice(struct emitter *e, value vector, int first, int count);
+value count_up(struct emitter *e, int lanes); /* 0, 1, 2 ... as i32 */
+
+/* Pairwise halving: the order of the sum is fixed by the number of lanes alone. */
+value horizontal_addf(struct emitter *e, value vector);
+value horizontal_add(struct emitter *e, value vector);
+value horizontal_maximumf(struct emitter *e, value vector);
+value horizontal_maximum_signed(struct emitter *e, value vector);
+
+/* From `count` vectors of `columns` lanes, element (r, c) in lane c of vector r, to `columns`
+ * vectors of `count` lanes. Both are powers of two. */
+void transpose(struct emitter *e, const value *rows, int count, int columns, value *transposed);
+enum { TRANSPOSE_MAX = 32 };
+
+/* ---- Masks ---- */
+
+value mask_below(struct emitter *e, value count, int lanes); /* lane < count (i64, at least 0) */
+value mask_first(struct emitter *e, int count, int lanes);   /* the same, known now */
+/* Lanes outside the mask are zero and their memory is not touched. */
+value masked_load(struct emitter *e, LLVMTypeRef type, value pointer, value mask, int alignment);
+void masked_store(struct emitter *e, value x, value pointer, value mask, int alignment);
+/* The first `count` lanes (known now; all of them without a mask). */
+value load_first(struct emitter *e, LLVMTypeRef type, value pointer, int count, int alignment);
+void store_first(struct emitter *e, value x, value pointer, int count, int alignment);
+
+/* ---- Half precision, as i16 bits: exact widening, narrowing to nearest even ---- */
+
+value widen_f16(struct emitter *e, value bits);
+value widen_bf16(struct emitter *e, value bits);
+value narrow_f16(struct emitter *e, value x);
+value narrow_bf16(struct emitter *e, value x);
+
+/* `lanes` elements of a plain type (f32, f16, bf16) at `pointer`, as f32; with `count` < lanes only
+ * the first ones. */
+value load_as_f32(struct emitter *e, enum element_type type, value pointer, int count, int lanes);
+
+#endif
