@@ -1,0 +1,21 @@
+/* Few rows: each weight row is read once, straight from the file's blocks, and multiplied with all
+ * rows of activations while it is near.
+ *
+ * A core that reads one stream gets little more than half of what the memory gives; so each thread
+ * walks through several far-apart parts of its weight rows at once (`streams`), and fetches ahead
+ * by hand (`prefetch` bytes).  `rows_together` rows of activations share each reading of a weight
+ * from the nearest cache; `unroll` steps make one round.
+ *
+ * The variants on it differ in how products are formed, which is a class of numerics each:
+ * linear_dot_cpu widens the weights to f32; linear_dot_bytes_cpu rounds the activations to 8 bits
+ * per block of 32, in a launch of its own. */
+#ifndef OPS_LINEAR_LINEAR_DOT_CORE_CPU_H
+#define OPS_LINEAR_LINEAR_DOT_CORE_CPU_H
+
+#include "ops/linear/linear_core_cpu.h"
+
+CHECKED status linear_dot_generate(enum linear_dot dot, const struct generation *generation,
+                                   struct arena *arena, struct image *image,
+                                   struct listing *listing, struct diagnostic *diagnostic);
+
+#endif

@@ -1,0 +1,168 @@
+/* Rounding activations to bytes, and the layout that linear_dot_cpu reads. */
+#include "ops/linear/linear_quantize_core_cpu.h"
+
+#include "codegen/cpu/llvm_dot.h"
+#include "ops/linear/linear_step_core_cpu.h"
+
+enum { HALF = 16 };
+
+/* 1.5 * 2^23: adding it rounds a float to a whole number in the low bits. */
+static const double ROUNDER = 12582912;
+
+static value round_to_bytes(struct emitter *e, value x, value factor)
+{
+    LLVMTypeRef integers = vector_of(e->i32, HALF);
+    value rounder = splat_f32(e, ROUNDER, HALF);
+    value biased = addf(e, mulf(e, x, splat(e, factor, HALF)), rounder);
+    value whole = sub(e, reinterpret(e, biased, integers), reinterpret(e, rounder, integers));
+    return truncate_to(e, whole, e->i8);
+}
+
+/* Compared as integers, so that NaN is the largest. */
+static value magnitude_bits(struct emitter *e, value x)
+{
+    value bits = reinterpret(e, x, vector_of(e->i32, HALF));
+    return bit_and(e, bits, splat_i32(e, 0x7fffffff, HALF));
+}
+
+struct linear_bytes linear_quantize_block(struct emitter *e, value x)
+{
+    LLVMTypeRef reals = vector_of(e->f32, HALF);
+    value low = load(e, reals, x, 4), high = load(e, reals, address_at(e, x, 4 * HALF), 4);
+    value bits = horizontal_maximum_signed(
+        e, maximum_signed(e, magnitude_bits(e, low), magnitude_bits(e, high)));
+    value tiny = less(e, bits, constant_i32(e, (127 - 100) << 23));
+    value zero = constant_f32(e, 0), largest = reinterpret(e, bits, e->f32);
+    value most = constant_f32(e, 127);
+    value factor = choose(e, tiny, zero, divf(e, most, largest));
+    struct linear_bytes bytes;
+    bytes.scale = choose(e, tiny, zero, divf(e, largest, most));
+    bytes.halves[0] = round_to_bytes(e, low, factor);
+    bytes.halves[1] = round_to_bytes(e, high, factor);
+    return bytes;
+}
+
+value linear_offset_sums(struct emitter *e, value half, int offset)
+{
+    LLVMTypeRef lanes = vector_of(e->i32, 4);
+    value offsets = reinterpret(e, splat_i8(e, offset, HALF), lanes);
+    value sums = dot_bytes(e, zero_of(lanes), offsets, offset, reinterpret(e, half, lanes));
+    return sub(e, zero_of(lanes), sums);
+}
+
+void linear_rows_begin(struct emitter *e, struct linear_row_loop *rows,
+                       const struct kernel_arguments *kernel, int64_t pieces)
+{
+    value zero = constant_i64(e, 0), per_row = constant_i64(e, pieces);
+    value round_up = add(e, kernel->end, constant_i64(e, pieces - 1));
+    loop_begin(e, &rows->loop, divide_signed(e, kernel->begin, per_row),
+               divide_signed(e, round_up, per_row), 1, NULL, 0);
+    rows->row = rows->loop.index;
+    value start = mul(e, rows->row, per_row);
+    rows->first = maximum_signed(e, sub(e, kernel->begin, start), zero);
+    rows->last = minimum_signed(e, sub(e, kernel->end, start), per_row);
+}
+
+void linear_rows_end(struct emitter *e, struct linear_row_loop *rows)
+{
+    loop_end(e, &rows->loop, NULL);
+}
+
+/* ---- The layout of linear_step_core_cpu.h ---- */
+
+/* Where half `half` of block `block` lies among the step's bytes: q4_0 keeps columns 0..15 of a
+ * block in the low nibbles and 16..31 in the high ones, so all low halves come first. */
+static int half_offset(const struct linear_step *step, int block, int half)
+{
+    if (step->element == ELEMENT_Q4_0) return (half * step->blocks + block) * HALF;
+    return (2 * block + half) * HALF;
+}
+
+/* Writes the bytes of one block and adds its sums and scale to those of the groups of four lanes it
+ * falls into. */
+static void quantize_into(struct emitter *e, const struct linear_step *step, int block,
+                          const struct linear_bytes *bytes, value to, value *sums, value *scales)
+{
+    int register_bytes = 4 * step->lanes, offset = linear_byte_offset(step->element);
+    for (int half = 0; half < 2; half++) {
+        int at = half_offset(step, block, half), group = at % register_bytes / HALF;
+        store(e, bytes->halves[half], address_at(e, to, at), 1);
+        value part = linear_offset_sums(e, bytes->halves[half], offset);
+        sums[group] = sums[group] ? add(e, sums[group], part) : part;
+        scales[group] = splat(e, bytes->scale, 4);
+    }
+}
+
+static void zero_into(struct emitter *e, const struct linear_step *step, int block, value to)
+{
+    for (int half = 0; half < 2; half++)
+        store(e, zero_of(vector_of(e->i8, HALF)), address_at(e, to, half_offset(step, block, half)),
+              1);
+}
+
+/* A step with `blocks` blocks; the others become zero. */
+static void quantize_step(struct emitter *e, const struct linear_step *step, int blocks, value x,
+                          value to)
+{
+    int register_bytes = 4 * step->lanes, groups = step->lanes / 4;
+    value sums[4] = {0}, scales[4] = {0};
+    for (int i = 0; i < step->blocks; i++) {
+        if (i >= blocks) {
+            zero_into(e, step, i, to);
+            continue;
+        }
+        struct linear_bytes bytes =
+            linear_quantize_block(e, address_at(e, x, (int64_t)i * LINEAR_BLOCK * 4));
+        quantize_into(e, step, i, &bytes, to, sums, scales);
+    }
+    value start = address_at(e, to, (int64_t)step->parts * register_bytes);
+    for (int i = 0; i < groups; i++) {
+        value sum = sums[i] ? sums[i] : zero_of(vector_of(e->i32, 4));
+        value scale = scales[i] ? scales[i] : zero_of(vector_of(e->f32, 4));
+        store(e, sum, address_at(e, start, (int64_t)i * HALF), 4);
+        store(e, scale, address_at(e, start, register_bytes + (int64_t)i * HALF), 4);
+    }
+}
+
+static void emit_quantize(struct emitter *e, const struct linear_work *work,
+                          const struct linear_step *step, int64_t pieces)
+{
+    struct kernel_arguments kernel = kernel_begin(e, "quantize");
+    value x = kernel_pointer(e, &kernel, 0), to = kernel_pointer(e, &kernel, 1);
+    struct linear_row_loop rows;
+    linear_rows_begin(e, &rows, &kernel, pieces);
+    value x_row = address(e, x, mul(e, rows.row, constant_i64(e, work->columns * 4)));
+    value to_row = address(e, to, mul(e, rows.row, constant_i64(e, linear_step_row_bytes(step))));
+    value x_bytes = constant_i64(e, step->columns * 4), to_bytes = constant_i64(e, step->x_bytes);
+    value full = constant_i64(e, step->full);
+    struct loop loop;
+    loop_begin(e, &loop, rows.first, minimum_signed(e, rows.last, full), 1, NULL, 0);
+    quantize_step(e, step, step->blocks, address(e, x_row, mul(e, loop.index, x_bytes)),
+                  address(e, to_row, mul(e, loop.index, to_bytes)));
+    loop_end(e, &loop, NULL);
+    if (step->rest) {
+        struct branch last;
+        if_begin(e, &last, equal(e, rows.last, constant_i64(e, pieces)));
+        quantize_step(e, step, step->rest / LINEAR_BLOCK,
+                      address_at(e, x_row, step->full * step->columns * 4),
+                      address_at(e, to_row, step->full * step->x_bytes));
+        if_end(e, &last, NULL, NULL);
+    }
+    linear_rows_end(e, &rows);
+    kernel_end(e);
+}
+
+int linear_step_quantize(struct emitter *e, const struct linear_work *work,
+                         const struct linear_step *step, struct image *image)
+{
+    int64_t pieces = step->full + (step->rest != 0);
+    int workspace = image_add_workspace(
+        image, (struct workspace){.per_row_bytes = linear_step_row_bytes(step)});
+    struct launch *launch = image_add_launch(
+        image, "quantize",
+        (struct geometry){.rows_per_item = 1, .items_per_row_group = pieces, .unit = 1});
+    launch_add(launch, ARGUMENT_OPERAND, 0);
+    launch_add(launch, ARGUMENT_WORKSPACE, workspace);
+    emit_quantize(e, work, step, pieces);
+    return workspace;
+}
