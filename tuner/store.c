@@ -1,0 +1,196 @@
+/* The store of records: what its users call. */
+#include "base/file.h"
+#include "tuner/store_internal.h"
+
+#include <string.h>
+
+status store_open(const char *folder, const struct progress *progress, struct store **result,
+                  struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct store *store = arena_allocate(arena, 1, sizeof *store);
+    if (!store) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *store);
+    }
+    store->arena = arena;
+    store->progress = progress;
+    store->folder = folder ? arena_text(arena, folder) : file_cache_folder(arena);
+    store->path = store->folder ? file_join(arena, store->folder, "records.db") : "records.db";
+    if (!store->path || !store_connect(store)) {
+        store_close(store);
+        return fail(diagnostic, STATUS_NO_MEMORY, "no store of records can be made in memory");
+    }
+    *result = store;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (!store) return;
+    store_disconnect(store);
+    arena_destroy(store->arena);
+}
+
+const char *store_path(const struct store *store)
+{
+    return store->path;
+}
+
+bool store_keeps(const struct store *store)
+{
+    return store->keeps;
+}
+
+long store_damaged_count(const struct store *store)
+{
+    return store->damaged;
+}
+
+static bool is_damage(int code)
+{
+    return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
+
+/* The file turned out to be damaged while it was in use. */
+static bool replace_file(struct store *store)
+{
+    store_disconnect(store);
+    store_move_aside(store, "it is damaged");
+    return store_connect(store);
+}
+
+/* Adds to the file if it can be done; what cannot be kept there is kept in memory. */
+static status add_checked(struct store *store, const struct record *record, struct hash checksum,
+                          struct diagnostic *diagnostic)
+{
+    if (store->keeps) {
+        int code = store_insert(store, STATEMENT_ADD_FILE, record, checksum);
+        if (is_damage(code)) {
+            if (!replace_file(store)) return fail_memory(diagnostic, 0);
+            if (store->keeps) code = store_insert(store, STATEMENT_ADD_FILE, record, checksum);
+        }
+        if (code == SQLITE_OK) return STATUS_OK;
+        if (store->keeps) store_give_up_file(store, sqlite3_errstr(code));
+    }
+    if (store_insert(store, STATEMENT_ADD_MEMORY, record, checksum) == SQLITE_OK) return STATUS_OK;
+    return fail_memory(diagnostic, 0);
+}
+
+status store_add(struct store *store, const struct record *record, struct diagnostic *diagnostic)
+{
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    struct hash checksum;
+    status code = record_checksum(record, scratch, &checksum, diagnostic);
+    if (code == STATUS_OK) code = add_checked(store, record, checksum, diagnostic);
+    arena_destroy(scratch);
+    return code;
+}
+
+/* One statement's rows for which the records are good, appended. */
+static status collect(struct store *store, enum store_statement statement, struct arena *arena,
+                      struct record **records, int *count, size_t *capacity, int *outcome,
+                      struct diagnostic *diagnostic)
+{
+    sqlite3_stmt *rows = store->statements[statement];
+    while ((*outcome = sqlite3_step(rows)) == SQLITE_ROW) {
+        struct record record;
+        status code;
+        if (!store_read_row(store, rows, arena, &record, &code, diagnostic)) {
+            TRY(code);
+            continue;
+        }
+        TRY_APPEND(*records, *count, *capacity, arena, diagnostic);
+        (*records)[*count - 1] = record;
+    }
+    return STATUS_OK;
+}
+
+status store_records(struct store *store, struct hash problem_key, const char *device_class,
+                     struct arena *arena, struct record **records, int *count,
+                     struct diagnostic *diagnostic)
+{
+    size_t capacity = 0;
+    char key[HASH_TEXT_BYTES];
+    hash_print(problem_key, key);
+    *records = NULL;
+    *count = 0;
+    for (enum store_statement s = STATEMENT_FIND_FILE; s <= STATEMENT_FIND_MEMORY; s++) {
+        sqlite3_stmt *rows = store->statements[s];
+        sqlite3_bind_text(rows, 1, key, -1, SQLITE_STATIC);
+        sqlite3_bind_text(rows, 2, device_class, -1, SQLITE_STATIC);
+        sqlite3_bind_int(rows, 3, RECORD_PROTOCOL);
+        int outcome = SQLITE_DONE;
+        status code = collect(store, s, arena, records, count, &capacity, &outcome, diagnostic);
+        sqlite3_reset(rows);
+        TRY(code);
+        if (is_damage(outcome) && store->keeps && !replace_file(store))
+            return fail_memory(diagnostic, 0);
+    }
+    return STATUS_OK;
+}
+
+static status visit_rows(struct store *store, sqlite3_stmt *rows, struct arena *scratch,
+                         bool (*visit)(void *context, const struct record *record), void *context,
+                         bool *go_on, struct diagnostic *diagnostic)
+{
+    while (*go_on && sqlite3_step(rows) == SQLITE_ROW) {
+        struct record record;
+        status code;
+        if (store_read_row(store, rows, scratch, &record, &code, diagnostic))
+            *go_on = visit(context, &record);
+        else
+            TRY(code);
+        arena_reset(scratch);
+    }
+    return STATUS_OK;
+}
+
+status store_each(struct store *store, bool (*visit)(void *context, const struct record *record),
+                  void *context, struct diagnostic *diagnostic)
+{
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    status code = STATUS_OK;
+    bool go_on = true;
+    for (enum store_statement s = STATEMENT_ALL_FILE; s <= STATEMENT_ALL_MEMORY; s++) {
+        if (code == STATUS_OK)
+            code = visit_rows(store, store->statements[s], scratch, visit, context, &go_on,
+                              diagnostic);
+        sqlite3_reset(store->statements[s]);
+    }
+    arena_destroy(scratch);
+    return code;
+}
+
+struct import {
+    struct store *store;
+    status code;
+    struct diagnostic *diagnostic;
+};
+
+static bool import_record(void *context, const struct record *record)
+{
+    struct import *import = context;
+    import->code = store_add(import->store, record, import->diagnostic);
+    return import->code == STATUS_OK;
+}
+
+status store_import(struct store *store, const char *path, long *added,
+                    struct diagnostic *diagnostic)
+{
+    if (!file_exists(path))
+        return fail(diagnostic, STATUS_BAD_INPUT, "%s: there is no such file", path);
+    struct store other = {.arena = store->arena, .progress = store->progress, .path = path};
+    if (!store_connect_read_only(&other))
+        return fail(diagnostic, STATUS_BAD_INPUT, "%s: this is no store of Hone", path);
+    struct import import = {.store = store, .diagnostic = diagnostic};
+    int before = sqlite3_total_changes(store->database);
+    status code = store_each(&other, import_record, &import, diagnostic);
+    store_disconnect(&other);
+    *added = sqlite3_total_changes(store->database) - before;
+    store->damaged += other.damaged;
+    return import.code != STATUS_OK ? import.code : code;
+}
