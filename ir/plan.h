@@ -1,5 +1,5 @@
-/* The plan: a graph lowered onto devices, as data.  Steps, chosen images per bucket, buffers, homes of weights.
- * Executing a plan (runtime/execute.h) never searches and never generates code. */
+/* The plan: a graph lowered onto devices, as data.  Steps, chosen images per bucket, buffers, homes
+ * of weights. Executing a plan (runtime/execute.h) never searches and never generates code. */
 #ifndef IR_PLAN_H
 #define IR_PLAN_H
 
@@ -19,10 +19,10 @@ enum step_kind {
 
 struct plan_step {
     enum step_kind kind;
-    int device; /* whose queue */
-    int node;   /* LAUNCH */
+    int device;        /* whose queue */
+    int node;          /* LAUNCH */
     int value, target; /* COPY */
-    int event;  /* SIGNAL, WAIT */
+    int event;         /* SIGNAL, WAIT */
 };
 
 struct plan_device {
@@ -61,14 +61,16 @@ struct plan {
     struct plan_device *devices;
     struct plan_step *steps;
     struct plan_image *images;
-    int (*choices)[BUCKET_ROW_COUNT][BUCKET_CONTEXT_COUNT]; /* per node: index into images, -1: node has no launch */
+    int (*choices)[BUCKET_ROW_COUNT]
+                  [BUCKET_CONTEXT_COUNT]; /* per node: index into images, -1: node has no launch */
     struct memory_layout memory;
 };
 
 /* Symbol values at the plan's bounds. */
 void plan_symbols(const struct plan_bounds *bounds, int64_t symbols[SYMBOL_COUNT]);
 
-/* Bounds of every index, overlap of live buffers, launches within their images: run on every plan from a file. */
+/* Bounds of every index, overlap of live buffers, launches within their images: run on every plan
+ * from a file. */
 CHECKED status plan_verify(const struct plan *plan, struct diagnostic *diagnostic);
 
 #endif

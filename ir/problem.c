@@ -71,6 +71,19 @@ static void set_operands(struct problem *problem, const struct graph *graph,
     }
 }
 
+/* All but the bounds and what follows from them. */
+static void problem_describe(struct problem *problem, const struct graph *graph,
+                             const struct node *node)
+{
+    problem->op = node->op;
+    problem->input_count = op_input_count(node->op);
+    problem->output_count = op_output_count(node->op);
+    set_operands(problem, graph, node);
+    memcpy(problem->attributes, node->attributes, sizeof problem->attributes);
+    attributes_normalize(problem->op, problem->attributes);
+    rename_rows(problem);
+}
+
 status problem_create(const struct graph *graph, const struct node *node, int64_t rows,
                       int64_t context, struct arena *arena, struct problem **problem,
                       struct diagnostic *diagnostic)
@@ -81,19 +94,30 @@ status problem_create(const struct graph *graph, const struct node *node, int64_
                     "%s: no problem has %" PRId64 " rows and context %" PRId64, node->op->name,
                     rows, context);
     TRY_NEW(made, arena, 1, diagnostic);
-    made->op = node->op;
-    made->input_count = op_input_count(node->op);
-    made->output_count = op_output_count(node->op);
-    set_operands(made, graph, node);
+    problem_describe(made, graph, node);
     if (!made->operands[0].present)
         return fail(diagnostic, STATUS_BAD_INPUT, "%s: its first operand is absent",
                     node->op->name);
-    memcpy(made->attributes, node->attributes, sizeof made->attributes);
-    attributes_normalize(made->op, made->attributes);
-    rename_rows(made);
     TRY(problem_finish(made, rows, context, arena, diagnostic));
     *problem = made;
     return STATUS_OK;
+}
+
+static bool operand_equal(const struct operand *a, const struct operand *b)
+{
+    if (a->present != b->present) return false;
+    return !a->present || (a->kind == b->kind && tensor_type_equal(&a->type, &b->type));
+}
+
+bool problem_is_of(const struct problem *problem, const struct graph *graph,
+                   const struct node *node)
+{
+    struct problem other = {0};
+    if (problem->op != node->op) return false;
+    problem_describe(&other, graph, node);
+    for (int i = 0; i < other.input_count + other.output_count; i++)
+        if (!operand_equal(&problem->operands[i], &other.operands[i])) return false;
+    return attributes_equal(problem->op, problem->attributes, other.attributes);
 }
 
 /* Tokens in one page of the problem's states; 0 when it has none in pages. */
