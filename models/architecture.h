@@ -1,0 +1,158 @@
+/* Architectures as data: models/NAME.yaml says where a model's parameters are kept in each file
+ * format, which weights it has and of which shape, and what is computed.
+ *
+ *     architecture: llama
+ *     description: Llama, Mistral and Qwen2
+ *     files: {gguf: [llama, qwen2], huggingface: [llama], when: experts == 0}
+ *     parameters:                 # a default may use the parameters above it
+ *       layers:  {gguf: .block_count, huggingface: num_hidden_layers, least: 1, most: 1024}
+ *       scaling: {type: choice, choices: {linear: linear, default: none}, default: none, ...}
+ *     let: {group: heads / kv_heads}
+ *     checks:
+ *       - {require: heads % kv_heads == 0, reason: query heads must share key heads evenly}
+ *     harmless: {gguf: [.tensor_data_layout]}        # keys that change nothing; a * at the end
+ *     weights:
+ *       attn_q: {gguf: "blk.{layer}.attn_q.weight", huggingface: ..., shape: [heads * size, width]}
+ *       output: {..., when: not tied, otherwise: token_embd}
+ *     ignored: [{huggingface: lm_head.weight, when: tied}]  # tensors that are not needed
+ *     state: {k: kv_heads * size}                    # values per token and layer
+ *     graph:
+ *       before: ["x = embed(tokens, token_embd)"]
+ *       layer:  ["n = rmsnorm(x, attn_norm) {epsilon=epsilon}", ...]
+ *       after:  [...]
+ *     outputs: [logits]
+ *
+ * Expressions (base/expression.h) may use parameters, `let` values, `layer` (within layers),
+ * NAME.given (a parameter that the file sets, a weight that it holds), `format` and `name`
+ * (compared with words: format == gguf, name == qwen2), and the words of choices. */
+#ifndef MODELS_ARCHITECTURE_H
+#define MODELS_ARCHITECTURE_H
+
+#include "base/expression.h"
+#include "base/yaml.h"
+#include "ir/op.h"
+#include "models/model_source.h"
+
+/* A name in expressions.  Words stand for their own slot number. */
+enum slot_kind { SLOT_PARAMETER, SLOT_GIVEN, SLOT_LET, SLOT_BUILT_IN, SLOT_WORD };
+
+struct architecture_slot {
+    const char *name;
+    enum slot_kind kind;
+    bool real;      /* whole-number expressions may not use it */
+    bool per_layer; /* has a value within layers only */
+};
+
+enum { SLOT_FORMAT, SLOT_NAME, SLOT_LAYER, SLOT_BUILT_IN_COUNT };
+
+/* An expression with the kind of number that it gives. */
+struct formula {
+    const struct expression *expression; /* NULL: there is none */
+    bool real;
+    bool per_layer;
+    const struct yaml *node; /* for messages */
+};
+
+enum parameter_type { PARAMETER_INTEGER, PARAMETER_REAL, PARAMETER_BOOLEAN, PARAMETER_CHOICE };
+
+struct parameter {
+    const char *name;
+    enum parameter_type type;
+    bool per_layer;
+    int slot, given_slot;
+    int key_count[SOURCE_FORMAT_COUNT];
+    const char **keys[SOURCE_FORMAT_COUNT]; /* all that are there must agree */
+    struct formula otherwise[SOURCE_FORMAT_COUNT];
+    bool bounded_below, bounded_above;
+    double least, most;
+    int choice_count;
+    const char **choices; /* as files spell them */
+    int *choice_slots;    /* the words that they mean */
+};
+
+struct let_rule {
+    int slot;
+    struct formula value;
+};
+
+struct check_rule {
+    struct formula require;
+    const char *reason;
+};
+
+struct weight_rule {
+    const char *name;
+    bool per_layer;
+    int pattern_count[SOURCE_FORMAT_COUNT];
+    const char **patterns[SOURCE_FORMAT_COUNT]; /* the first that is there counts */
+    int rank;
+    struct formula shape[TENSOR_RANK_MAX];
+    struct formula when;     /* the weight belongs to the model; none: always */
+    struct formula optional; /* it may be missing; none: never */
+    int otherwise;           /* weight used in its place, or -1 */
+    int element;             /* enum element_type that it is widened to, or -1: as stored */
+    int given_slot;
+};
+
+struct ignored_rule {
+    const char *patterns[SOURCE_FORMAT_COUNT]; /* NULL: none */
+    struct formula when;
+};
+
+struct state_rule {
+    const char *name;
+    struct formula width;
+};
+
+/* A line of the graph, or a condition with lines. */
+struct statement {
+    const struct yaml *node;
+    struct formula when; /* a condition: `then` or `otherwise` is built */
+    struct statement *then, *otherwise;
+    int then_count, otherwise_count;
+    const struct op *op; /* a line */
+    int result_count, operand_count;
+    const char *results[OP_OUTPUTS_MAX];
+    const char *operands[OP_INPUTS_MAX]; /* NULL: absent */
+    struct formula attributes[OP_ATTRIBUTES_MAX];
+};
+
+enum graph_part { PART_BEFORE, PART_LAYER, PART_AFTER, GRAPH_PART_COUNT };
+
+struct architecture {
+    const char *name, *description, *file;
+    int name_count[SOURCE_FORMAT_COUNT];
+    const char **names[SOURCE_FORMAT_COUNT]; /* what the formats call it */
+    struct formula when;
+    int slot_count, parameter_count, let_count, check_count, weight_count, ignored_count;
+    int state_count, output_count;
+    size_t slot_capacity;
+    struct architecture_slot *slots;
+    struct parameter *parameters;
+    struct let_rule *lets;
+    struct check_rule *checks;
+    struct weight_rule *weights;
+    struct ignored_rule *ignored;
+    struct state_rule *states;
+    int harmless_count[SOURCE_FORMAT_COUNT];
+    const char **harmless[SOURCE_FORMAT_COUNT];
+    struct statement *statements[GRAPH_PART_COUNT];
+    int statement_count[GRAPH_PART_COUNT];
+    const char **outputs;
+};
+
+/* `ops` is the table of operators that graph lines may name. */
+CHECKED status architecture_read(struct yaml *root, const struct op *const *ops,
+                                 struct arena *arena, struct architecture **architecture,
+                                 struct diagnostic *diagnostic);
+
+/* -1 when there is none of that name. */
+int architecture_parameter(const struct architecture *architecture, const char *name);
+int architecture_weight(const struct architecture *architecture, const char *name);
+int architecture_slot(const struct architecture *architecture, const char *name, size_t length);
+
+/* Whether the format calls this architecture so. */
+bool architecture_answers(const struct architecture *architecture, enum source_format format,
+                          const char *name);
+
+#endif
