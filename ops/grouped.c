@@ -137,7 +137,7 @@ static struct assignments assignments_of(const struct problem *problem, const st
 {
     const struct tensor_type *x = operand_type(problem, GROUPED_X);
     const struct tensor_type *order = operand_type(problem, GROUPED_ORDER);
-    int64_t used = row_ratio(x, order);
+    int64_t used = larger(1, row_ratio(x, order));
     if (used == 1 && counts_slots(order)) used = order->shape[0].scale;
     int64_t slots = run_dimension(problem, run, GROUPED_ORDER, 0);
     return (struct assignments){

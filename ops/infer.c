@@ -40,9 +40,9 @@ static const char *input_name(const struct inference *inference, int input)
 PRINTF_LIKE(3, 4)
 static status refuse(const struct inference *inference, int input, const char *format, ...)
 {
-    char type[TYPE_TEXT_BYTES], reason[512];
     va_list arguments;
     va_start(arguments, format);
+    char type[TYPE_TEXT_BYTES], reason[512];
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
     return fail(inference->diagnostic, STATUS_BAD_INPUT, "%s is %s, but %s",

@@ -132,11 +132,20 @@ static int64_t items(const struct problem *problem, const struct run *run)
     return leading_items(problem, run) * problem->attributes[ATTENTION_HEADS].integer;
 }
 
+/* With keys in [-1, 1) scores have a deviation of about 2: some tokens matter, no single one wins.
+ */
+#define QUERY_MOST 6.0
+
 static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
                  void *bytes)
 {
     struct ragged_batch batch =
         ragged_batch_of(problem, run, ATTENTION_PAGES, ATTENTION_K_STATE, seed);
+    if (operand == ATTENTION_Q) {
+        int64_t count = batch.rows * fixed_dimension(problem, ATTENTION_Q, 1);
+        fill_uniform(-QUERY_MOST, QUERY_MOST, count, seed, operand, bytes);
+        return true;
+    }
     if (operand != ATTENTION_K_STATE && operand != ATTENTION_V_STATE)
         return fill_batch(&batch, operand - ATTENTION_POSITIONS, bytes);
     struct paged_state state = paged_state_at(problem, run, operand, bytes);

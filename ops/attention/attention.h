@@ -36,6 +36,6 @@ struct attention_shape {
     int64_t heads, kv_heads, head_size, value_size, window;
     double scale, softcap;
 };
-struct attention_shape attention_shape_of(const union attribute *attributes);
+struct attention_shape attention_shape_of(const union attribute *values);
 
 #endif

@@ -100,6 +100,15 @@ static struct cost cost(const struct problem *problem)
     return (struct cost){.operations = logits * each, .bytes = cost_operand_bytes(problem)};
 }
 
+static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
+                 void *bytes)
+{
+    if (operand != ROUTE_LOGITS) return false;
+    int64_t count = leading_items(problem, run) * fixed_dimension(problem, ROUTE_LOGITS, 1);
+    fill_uniform(-4, 4, count, seed, operand, bytes);
+    return true;
+}
+
 const struct op op_route = {
     .name = "route",
     .inputs = inputs,
@@ -109,4 +118,5 @@ const struct op op_route = {
     .cost = cost,
     .reference_items = leading_items,
     .reference = route_reference,
+    .fill = fill,
 };

@@ -83,8 +83,8 @@ static void keep_groups(struct routing *routing)
                                    routing->choices + g * size, size);
     for (int64_t i = 0; i < attributes[ROUTE_GROUPS_USED].integer; i++)
         take_largest(values, kept, groups);
-    for (int64_t e = 0; e < routing->experts; e++)
-        if (!kept[e / size]) routing->choices[e] = fill;
+    for (int64_t g = 0; g < groups; g++)
+        for (int64_t e = g * size; e < (g + 1) * size && !kept[g]; e++) routing->choices[e] = fill;
 }
 
 static void finish_weights(const union attribute *attributes, double *weights, int64_t count)
@@ -105,7 +105,7 @@ static void route_token(struct routing *routing, int32_t *experts, float *weight
     const union attribute *attributes = routing->attributes;
     bool from_logit = attributes[ROUTE_WEIGHT_FROM].integer == WEIGHT_FROM_LOGIT;
     int64_t used = attributes[ROUTE_USED].integer;
-    double chosen[EXPERTS_USED_MOST];
+    double chosen[EXPERTS_USED_MOST] = {0};
     make_scores(routing);
     if (attributes[ROUTE_GROUPS].integer > 1) keep_groups(routing);
     for (int64_t i = 0; i < used; i++) {
