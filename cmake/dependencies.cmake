@@ -15,10 +15,10 @@ hone_dependency(YAML yaml-0.1 libyaml-dev)
 hone_dependency(JANSSON jansson libjansson-dev)
 hone_dependency(SQLITE sqlite3 libsqlite3-dev)
 hone_dependency(XXHASH libxxhash libxxhash-dev)
-hone_dependency(ZSTD libzstd libzstd-dev)
 hone_dependency(PCRE2 libpcre2-8 libpcre2-dev)
 hone_dependency(UTF8PROC libutf8proc libutf8proc-dev)
 hone_dependency(HWLOC hwloc libhwloc-dev)
+hone_dependency(SODIUM libsodium libsodium-dev)
 
 # LLVM: only the code generator module links it (products.cmake).  llvm-config knows the paths.
 foreach(version ${HONE_LLVM_VERSION} 19 20 18 17 16)

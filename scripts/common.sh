@@ -6,7 +6,7 @@ cd "$root"
 say() { printf '==> %s\n' "$*" >&2; }
 
 packages=(build-essential cmake ninja-build pkg-config python3 llvm-19-dev libyaml-dev libjansson-dev libsqlite3-dev
-    libxxhash-dev libzstd-dev libpcre2-dev libutf8proc-dev libhwloc-dev libcmocka-dev)
+    libxxhash-dev libpcre2-dev libutf8proc-dev libsodium-dev libhwloc-dev libcmocka-dev)
 
 package_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 

@@ -1,0 +1,17 @@
+/* The layout of plan files, shared by plan_write.c and plan_read.c.
+ *
+ *     mark (8 bytes), version, length of the whole file, seal (32 bytes) over everything behind it
+ *     header, bounds, devices, graph as text, memory, steps, images, choices
+ *
+ * All integers have 8 bytes, little-endian; texts and blocks are preceded by their length. */
+#ifndef PLANNER_PLAN_FORMAT_H
+#define PLANNER_PLAN_FORMAT_H
+
+#include "planner/plan_file.h"
+#include "planner/plan_seal.h"
+
+enum { PLAN_MARK_BYTES = 8, PLAN_VERSION = 1, PLAN_HEAD_BYTES = PLAN_MARK_BYTES + 16 + PLAN_SEAL_BYTES };
+
+static const char plan_mark[PLAN_MARK_BYTES + 1] = "HONEPLAN";
+
+#endif

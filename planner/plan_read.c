@@ -1,0 +1,260 @@
+/* Reading plan files: the seal first, then every field with its bounds, then the plan as a whole (plan_verify). */
+#include "planner/plan_format.h"
+
+#include "planner/build.h"
+
+#include "base/bytes.h"
+#include "base/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Plans of the largest models have a few thousand kernels of some KiB. */
+static const size_t PLAN_LIMIT_BYTES = (size_t)1 << 30;
+enum { DEVICES_MOST = 256, EVENTS_MOST = 1 << 20 };
+
+bool plan_file_recognise(const char *path)
+{
+    char mark[PLAN_MARK_BYTES] = {0};
+    if (file_is_folder(path)) return false;
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    bool read = fread(mark, 1, sizeof mark, file) == sizeof mark;
+    fclose(file);
+    return read && memcmp(mark, plan_mark, sizeof mark) == 0;
+}
+
+static struct hash get_hash(struct byte_reader *reader)
+{
+    struct hash hash = {.high = (uint64_t)bytes_get_integer(reader)};
+    hash.low = (uint64_t)bytes_get_integer(reader);
+    return hash;
+}
+
+static void get_header(struct byte_reader *reader, struct plan_header *header)
+{
+    header->model_path = bytes_get_text(reader);
+    header->model_identity = get_hash(reader);
+    header->cpu = bytes_get_text(reader);
+    header->features = bytes_get_text(reader);
+    if (!element_by_name(bytes_get_text(reader), &header->state_element))
+        bytes_fail(reader, "the KV element type is not known");
+    header->fast = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
+    header->references = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
+}
+
+static void get_bounds(struct byte_reader *reader, struct plan_bounds *bounds)
+{
+    const int64_t most = INT32_MAX;
+    bounds->tokens = bytes_get_bounded(reader, 1, most, "the bound of tokens is out of range");
+    bounds->outputs = bytes_get_bounded(reader, 1, most, "the bound of outputs is out of range");
+    bounds->sequences = bytes_get_bounded(reader, 1, most, "the bound of sequences is out of range");
+    bounds->context = bytes_get_bounded(reader, 1, most, "the bound of the context is out of range");
+    bounds->page_tokens = bytes_get_bounded(reader, 1, most, "the page size is out of range");
+    bounds->pages = bytes_get_bounded(reader, 1, most, "the number of pages is out of range");
+}
+
+static status get_devices(struct byte_reader *reader, struct plan *plan,
+                          struct diagnostic *diagnostic)
+{
+    plan->device_count = (int)bytes_get_bounded(reader, 1, DEVICES_MOST, "the number of devices is out of range");
+    TRY(bytes_status(reader));
+    TRY_NEW(plan->devices, plan->arena, plan->device_count, diagnostic);
+    for (int d = 0; d < plan->device_count; d++) {
+        struct plan_device *device = &plan->devices[d];
+        device->specification = bytes_get_text(reader);
+        device->class_name = bytes_get_text(reader);
+        device->target = (enum target)bytes_get_bounded(reader, 0, TARGET_COUNT - 1, "the target is not known");
+        device->arena_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
+        device->weight_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
+        device->state_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
+    }
+    return bytes_status(reader);
+}
+
+static status get_memory(struct byte_reader *reader, struct plan *plan,
+                         struct diagnostic *diagnostic)
+{
+    int values = plan->graph->value_count;
+    TRY_NEW(plan->memory.offsets, plan->arena, values, diagnostic);
+    TRY_NEW(plan->memory.bytes, plan->arena, values, diagnostic);
+    TRY_NEW(plan->memory.device_bytes, plan->arena, plan->device_count, diagnostic);
+    for (int v = 0; v < values; v++) {
+        plan->memory.offsets[v] = bytes_get_bounded(reader, -1, INT64_MAX, "an offset is out of range");
+        plan->memory.bytes[v] = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
+    }
+    for (int d = 0; d < plan->device_count; d++)
+        plan->memory.device_bytes[d] = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
+    return bytes_status(reader);
+}
+
+static void get_step(struct byte_reader *reader, const struct plan *plan, struct plan_step *step)
+{
+    const struct graph *graph = plan->graph;
+    step->kind = (enum step_kind)bytes_get_bounded(reader, 0, STEP_RESOLVE, "the kind of a step is not known");
+    step->device = (int)bytes_get_bounded(reader, 0, plan->device_count - 1, "a step names no device");
+    step->node = (int)bytes_get_bounded(reader, 0, graph->node_count - 1, "a step names no node");
+    step->value = (int)bytes_get_bounded(reader, 0, graph->value_count - 1, "a step names no value");
+    step->target = (int)bytes_get_bounded(reader, 0, graph->value_count - 1, "a step names no value");
+    step->event = (int)bytes_get_bounded(reader, 0, plan->event_count ? plan->event_count - 1 : 0,
+                                         "a step names no event");
+}
+
+static status get_steps(struct byte_reader *reader, struct plan *plan,
+                        struct diagnostic *diagnostic)
+{
+    plan->event_count = (int)bytes_get_bounded(reader, 0, EVENTS_MOST, "the number of events is out of range");
+    plan->step_count = (int)bytes_get_count(reader, 6 * sizeof(int64_t), "there are more steps than bytes");
+    TRY(bytes_status(reader));
+    TRY_NEW(plan->steps, plan->arena, plan->step_count, diagnostic);
+    for (int s = 0; s < plan->step_count; s++) get_step(reader, plan, &plan->steps[s]);
+    return bytes_status(reader);
+}
+
+static status get_image(struct byte_reader *reader, struct plan *plan,
+                        const struct op *const *ops, struct plan_image *image,
+                        struct diagnostic *diagnostic)
+{
+    const char *text = bytes_get_text(reader);
+    image->candidate = bytes_get_text(reader);
+    image->artifact = get_hash(reader);
+    image->seconds = bytes_get_real(reader);
+    image->measured = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
+    size_t count;
+    const void *block = bytes_get_block(reader, &count);
+    TRY(bytes_status(reader));
+    struct problem *problem = NULL;
+    TRY(problem_parse(text, ops, plan->arena, &problem, diagnostic));
+    image->problem = problem;
+    return image_decode(block, count, plan->arena, &image->image, diagnostic);
+}
+
+static status get_images(struct byte_reader *reader, struct plan *plan,
+                         const struct op *const *ops, struct diagnostic *diagnostic)
+{
+    plan->image_count = (int)bytes_get_count(reader, 7 * sizeof(int64_t), "there are more kernels than bytes");
+    TRY(bytes_status(reader));
+    TRY_NEW(plan->images, plan->arena, plan->image_count, diagnostic);
+    for (int i = 0; i < plan->image_count; i++)
+        TRY(get_image(reader, plan, ops, &plan->images[i], diagnostic));
+    return STATUS_OK;
+}
+
+static status get_choices(struct byte_reader *reader, struct plan *plan,
+                          struct diagnostic *diagnostic)
+{
+    TRY_NEW(plan->choices, plan->arena, plan->graph->node_count, diagnostic);
+    for (int n = 0; n < plan->graph->node_count; n++)
+        for (int r = 0; r < BUCKET_ROW_COUNT; r++)
+            for (int c = 0; c < BUCKET_CONTEXT_COUNT; c++)
+                plan->choices[n][r][c] = (int)bytes_get_bounded(reader, -1, plan->image_count - 1,
+                                                                "a choice names no kernel");
+    return bytes_status(reader);
+}
+
+static status get_plan(struct byte_reader *reader, const struct op *const *ops,
+                       struct plan_header *header, struct plan *plan,
+                       struct diagnostic *diagnostic)
+{
+    get_header(reader, header);
+    get_bounds(reader, &plan->bounds);
+    TRY(get_devices(reader, plan, diagnostic));
+    const char *text = bytes_get_text(reader);
+    TRY(bytes_status(reader));
+    TRY(graph_parse(reader->file, text, ops, plan->arena, &plan->graph, diagnostic));
+    TRY(graph_verify(plan->graph, diagnostic));
+    if (plan->graph->node_count == 0)
+        return fail(diagnostic, STATUS_BAD_INPUT, "%s: the graph is empty", reader->file);
+    TRY(get_memory(reader, plan, diagnostic));
+    TRY(get_steps(reader, plan, diagnostic));
+    TRY(get_images(reader, plan, ops, diagnostic));
+    TRY(get_choices(reader, plan, diagnostic));
+    if (reader->at != reader->count) bytes_fail(reader, "there are bytes behind the plan");
+    TRY(bytes_status(reader));
+    return plan_verify(plan, diagnostic);
+}
+
+/* Mark, version, length, seal: nothing behind them is looked at before they are right. */
+static status check_head(const char *path, const uint8_t *bytes, size_t count,
+                         struct diagnostic *diagnostic)
+{
+    struct byte_reader reader = {.file = path, .bytes = bytes, .count = count, .diagnostic = diagnostic};
+    if (count < PLAN_HEAD_BYTES || memcmp(bytes, plan_mark, PLAN_MARK_BYTES) != 0)
+        return fail(diagnostic, STATUS_BAD_INPUT, "%s: offset 0: this is no plan file", path);
+    reader.at = PLAN_MARK_BYTES;
+    int64_t version = bytes_get_integer(&reader), length = bytes_get_integer(&reader);
+    if (version != PLAN_VERSION)
+        return fail(diagnostic, STATUS_BAD_INPUT, "%s: offset 8: plan version %lld, this Hone reads version %d: build the plan again with `hone compile`",
+                    path, (long long)version, PLAN_VERSION);
+    if (length != (int64_t)count)
+        return fail(diagnostic, STATUS_BAD_INPUT, "%s: offset 16: the file should have %lld bytes and has %zu: it was cut or damaged, build it again with `hone compile`",
+                    path, (long long)length, count);
+    uint8_t seal[PLAN_SEAL_BYTES];
+    TRY(plan_seal(bytes + PLAN_HEAD_BYTES, count - PLAN_HEAD_BYTES, false, seal, diagnostic));
+    if (memcmp(seal, bytes + reader.at, sizeof seal) != 0)
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "%s: offset 24: the seal is not this user's: a plan holds machine code and runs only where it was built; build it with `hone compile`",
+                    path);
+    return STATUS_OK;
+}
+
+static status read_file(const char *path, const struct op *const *ops, struct plan_header *header,
+                        struct plan *plan, struct diagnostic *diagnostic)
+{
+    char *bytes;
+    size_t count;
+    TRY(file_read(path, PLAN_LIMIT_BYTES, plan->arena, &bytes, &count, diagnostic));
+    TRY(check_head(path, (const uint8_t *)bytes, count, diagnostic));
+    struct byte_reader reader = {.file = path,
+                                 .bytes = (const uint8_t *)bytes,
+                                 .count = count,
+                                 .at = PLAN_HEAD_BYTES,
+                                 .arena = plan->arena,
+                                 .diagnostic = diagnostic};
+    return get_plan(&reader, ops, header, plan, diagnostic);
+}
+
+status plan_file_read(const char *path, const struct op *const *ops, struct plan_header *header,
+                      struct plan **result, struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct plan *plan = arena_allocate(arena, 1, sizeof *plan);
+    if (!plan) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *plan);
+    }
+    plan->arena = arena;
+    status code = read_file(path, ops, header, plan, diagnostic);
+    if (code != STATUS_OK) {
+        plan_free(plan);
+        /* A text inside that is refused by a parser is still a bad file. */
+        return code == STATUS_USAGE ? STATUS_BAD_INPUT : code;
+    }
+    *result = plan;
+    return STATUS_OK;
+}
+
+static bool has_feature(const char *features, const char *feature, size_t length)
+{
+    for (const char *at = features; *at;) {
+        size_t run = strcspn(at, ",");
+        if (run == length && strncmp(at, feature, length) == 0) return true;
+        at += run + (at[run] == ',');
+    }
+    return false;
+}
+
+const char *plan_missing_features(const char *needed, const char *present, struct arena *arena)
+{
+    struct text missing = {.arena = arena};
+    for (const char *at = needed; *at;) {
+        size_t length = strcspn(at, ",");
+        if (length && *at == '+' && !has_feature(present, at, length)) {
+            if (missing.length) text_append(&missing, ", ");
+            text_append_range(&missing, at + 1, length - 1);
+        }
+        at += length + (at[length] == ',');
+    }
+    return missing.length ? text_finish(&missing) : NULL;
+}
