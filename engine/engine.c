@@ -2,10 +2,8 @@
 #include "engine/engine_internal.h"
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "engine/layer_map.h"
-#include "ops/catalogue.h"
 #include "ops/op_table.h"
+#include "planner/plan_file.h"
 
 static status read_model(struct engine *engine, const char *path,
                          const struct engine_options *options, struct diagnostic *diagnostic)
@@ -21,80 +19,6 @@ static status read_model(struct engine *engine, const char *path,
     return model_open(path, &model_options, &engine->model, diagnostic);
 }
 
-static int64_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
-
-static struct plan_bounds choose_bounds(const struct engine *engine,
-                                        const struct engine_options *options)
-{
-    int64_t trained = engine->model->context;
-    int64_t context = trained > 0 && trained < CONTEXT_DEFAULT ? trained : CONTEXT_DEFAULT;
-    struct plan_bounds bounds = {
-        .tokens = or_default(options->chunk, CHUNK_DEFAULT),
-        .outputs = or_default(options->outputs, OUTPUTS_DEFAULT),
-        .sequences = or_default(options->sequences, 1),
-        .context = or_default(options->context, context),
-        .page_tokens = PAGE_TOKENS,
-    };
-    if (bounds.tokens < bounds.sequences) bounds.tokens = bounds.sequences;
-    if (bounds.outputs < bounds.sequences) bounds.outputs = bounds.sequences;
-    if (bounds.outputs > bounds.tokens) bounds.outputs = bounds.tokens;
-    return bounds;
-}
-
-static status describe_devices(struct engine *engine, struct build_device **result,
-                               struct diagnostic *diagnostic)
-{
-    struct build_device *devices;
-    TRY_NEW(devices, engine->arena, engine->device_count, diagnostic);
-    for (int d = 0; d < engine->device_count; d++)
-        devices[d] = (struct build_device){
-            .specification = device_specification(engine->devices[d]),
-            .facts = device_facts(engine->devices[d]),
-            .memory_bytes = device_memory_limit(engine->devices[d]),
-        };
-    *result = devices;
-    return STATUS_OK;
-}
-
-/* NULL when nothing is to be kept or the user has no home. */
-static const char *artifact_folder(struct engine *engine, const struct engine_options *options)
-{
-    const char *cache = options->cache_folder ? options->cache_folder
-                                              : file_cache_folder(engine->arena);
-    if (!cache || !*cache) return NULL;
-    return file_join(engine->arena, cache, "artifacts");
-}
-
-static status build_plan(struct engine *engine, const struct engine_options *options,
-                         struct diagnostic *diagnostic)
-{
-    struct build_device *devices = NULL;
-    TRY(describe_devices(engine, &devices, diagnostic));
-    TRY(catalogue_read(options->variants_folder, engine->arena, &engine->catalogue, diagnostic));
-    int *layer_map = NULL, layer_map_count = 0;
-    if (options->layer_map)
-        TRY(layer_map_parse(options->layer_map, engine->model->layer_count, engine->arena,
-                            &layer_map, &layer_map_count, diagnostic));
-    const struct build_options build = {
-        .bounds = choose_bounds(engine, options),
-        .layer_map = layer_map,
-        .layer_map_count = layer_map_count,
-        .devices = devices,
-        .device_count = engine->device_count,
-        .chooser = {.catalogue = &engine->catalogue,
-                    .fast = options->fast,
-                    .references = options->references},
-        .artifact_folder = artifact_folder(engine, options),
-        .compile_processes = engine->threads,
-        .progress = options->progress,
-    };
-    struct build_report report;
-    TRY(plan_build(engine->model->graph, &build, &engine->plan, &report, diagnostic));
-    engine->report.kernels = report.kernels;
-    engine->report.kernels_compiled = report.compiled;
-    return STATUS_OK;
-}
-
 static status create_pages(struct engine *engine, struct diagnostic *diagnostic)
 {
     const struct plan_bounds *bounds = &engine->plan->bounds;
@@ -104,15 +28,54 @@ static status create_pages(struct engine *engine, struct diagnostic *diagnostic)
                             symbols[SYMBOL_STRIDE], engine->arena, &engine->pages, diagnostic);
 }
 
-static status open_parts(struct engine *engine, const char *path,
-                         const struct engine_options *options, struct diagnostic *diagnostic)
+static status open_devices(struct engine *engine, const char *list,
+                           const struct engine_options *options, struct diagnostic *diagnostic)
 {
     const struct device_options device_options = {.threads = options->threads, .cpu = options->cpu};
-    TRY(read_model(engine, path, options, diagnostic));
-    TRY(device_open_list(options->devices ? options->devices : "cpu", &device_options,
-                         engine->arena, &engine->devices, &engine->device_count, diagnostic));
     engine->threads = options->threads > 0 ? options->threads : thread_count_default();
-    TRY(build_plan(engine, options, diagnostic));
+    return device_open_list(list ? list : "cpu", &device_options, engine->arena, &engine->devices,
+                            &engine->device_count, diagnostic);
+}
+
+static status prepare_model(struct engine *engine, const char *path,
+                            const struct engine_options *options, struct diagnostic *diagnostic)
+{
+    TRY(read_model(engine, path, options, diagnostic));
+    TRY(open_devices(engine, options->devices, options, diagnostic));
+    return engine_build_plan(engine, options, diagnostic);
+}
+
+static const char *join_specifications(struct engine *engine)
+{
+    struct text list = {.arena = engine->arena};
+    for (int d = 0; d < engine->plan->device_count; d++)
+        text_print(&list, "%s%s", d ? "," : "", engine->plan->devices[d].specification);
+    return text_finish(&list);
+}
+
+/* A plan brings its own devices, numerics and KV type; the command line adds threads and progress. */
+static status prepare_plan(struct engine *engine, const char *path,
+                           const struct engine_options *options, struct diagnostic *diagnostic)
+{
+    struct plan_header header;
+    struct engine_options merged = *options;
+    TRY(plan_file_read(path, op_table(), &header, &engine->plan, diagnostic));
+    merged.state_element = header.state_element;
+    merged.cpu = header.cpu;
+    TRY(read_model(engine, header.model_path, &merged, diagnostic));
+    if (!hash_equal(engine->model->identity, header.model_identity))
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "%s: %s is not the model that the plan was made for: build the plan again with `hone compile`",
+                    path, header.model_path);
+    const char *devices = join_specifications(engine);
+    TRY_MEMORY(devices, diagnostic);
+    TRY(open_devices(engine, devices, &merged, diagnostic));
+    return engine_check_plan(engine, path, &header, diagnostic);
+}
+
+static status start(struct engine *engine, const struct engine_options *options,
+                    struct diagnostic *diagnostic)
+{
     TRY(executor_create(engine->plan, engine->devices, &engine->model->weights, options->progress,
                         &engine->executor, diagnostic));
     TRY(create_pages(engine, diagnostic));
@@ -129,10 +92,9 @@ static void count_bytes(struct engine *engine)
     engine->report.weight_bytes_per_token = plan_decode_weight_bytes(engine->plan);
 }
 
-status engine_open(const char *path, const struct engine_options *options, struct engine **result,
-                   struct diagnostic *diagnostic)
+status engine_prepare(const char *path, const struct engine_options *options,
+                      struct engine **result, struct diagnostic *diagnostic)
 {
-    double start = clock_seconds();
     struct arena *arena = arena_create(0);
     TRY_MEMORY(arena, diagnostic);
     struct engine *engine = arena_allocate(arena, 1, sizeof *engine);
@@ -141,13 +103,29 @@ status engine_open(const char *path, const struct engine_options *options, struc
         return fail_memory(diagnostic, sizeof *engine);
     }
     engine->arena = arena;
-    status code = open_parts(engine, path, options, diagnostic);
+    status code = plan_file_recognise(path) ? prepare_plan(engine, path, options, diagnostic)
+                                            : prepare_model(engine, path, options, diagnostic);
     if (code != STATUS_OK) {
         engine_close(engine);
         return code;
     }
     count_bytes(engine);
-    engine->report.load_seconds = clock_seconds() - start;
+    *result = engine;
+    return STATUS_OK;
+}
+
+status engine_open(const char *path, const struct engine_options *options, struct engine **result,
+                   struct diagnostic *diagnostic)
+{
+    double start_seconds = clock_seconds();
+    struct engine *engine = NULL;
+    TRY(engine_prepare(path, options, &engine, diagnostic));
+    status code = start(engine, options, diagnostic);
+    if (code != STATUS_OK) {
+        engine_close(engine);
+        return code;
+    }
+    engine->report.load_seconds = clock_seconds() - start_seconds;
     *result = engine;
     return STATUS_OK;
 }

@@ -51,6 +51,13 @@ CHECKED status engine_open(const char *path, const struct engine_options *option
                            struct engine **engine, struct diagnostic *diagnostic);
 void engine_close(struct engine *engine); /* NULL is allowed */
 
+/* Only the first half: model, devices and plan, no weights; nothing can be fed.  `path` may be a plan file in both. */
+CHECKED status engine_prepare(const char *path, const struct engine_options *options,
+                              struct engine **engine, struct diagnostic *diagnostic);
+/* Writes the engine's plan with its compiled kernels (planner/plan_file.h). */
+CHECKED status engine_save_plan(struct engine *engine, const struct engine_options *options,
+                                const char *path, struct diagnostic *diagnostic);
+
 const struct model *engine_model(const struct engine *engine);
 const struct plan *engine_plan(const struct engine *engine);
 struct executor *engine_executor(struct engine *engine);

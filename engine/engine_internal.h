@@ -3,6 +3,7 @@
 #define ENGINE_ENGINE_INTERNAL_H
 
 #include "engine/engine.h"
+#include "planner/plan_file.h"
 #include "runtime/threads.h"
 
 /* The arrays of one step, at the plan's bounds. */
@@ -24,6 +25,13 @@ struct engine {
     struct engine_report report;
 };
 
+/* engine_plan.c */
+CHECKED status engine_build_plan(struct engine *engine, const struct engine_options *options,
+                                 struct diagnostic *diagnostic);
+CHECKED status engine_check_plan(struct engine *engine, const char *path,
+                                 const struct plan_header *header, struct diagnostic *diagnostic);
+
+/* feed.c */
 CHECKED status feed_prepare(struct engine *engine, struct diagnostic *diagnostic);
 
 #endif

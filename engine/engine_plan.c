@@ -1,0 +1,120 @@
+/* The engine's plan: built for the model and devices at hand, or checked against them when it comes from a file. */
+#include "engine/engine_internal.h"
+
+#include "base/file.h"
+#include "engine/layer_map.h"
+#include "ops/catalogue.h"
+
+#include <stdlib.h>
+
+static int64_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
+
+static struct plan_bounds choose_bounds(const struct engine *engine,
+                                        const struct engine_options *options)
+{
+    int64_t trained = engine->model->context;
+    int64_t context = trained > 0 && trained < CONTEXT_DEFAULT ? trained : CONTEXT_DEFAULT;
+    struct plan_bounds bounds = {
+        .tokens = or_default(options->chunk, CHUNK_DEFAULT),
+        .outputs = or_default(options->outputs, OUTPUTS_DEFAULT),
+        .sequences = or_default(options->sequences, 1),
+        .context = or_default(options->context, context),
+        .page_tokens = PAGE_TOKENS,
+    };
+    if (bounds.tokens < bounds.sequences) bounds.tokens = bounds.sequences;
+    if (bounds.outputs < bounds.sequences) bounds.outputs = bounds.sequences;
+    if (bounds.outputs > bounds.tokens) bounds.outputs = bounds.tokens;
+    return bounds;
+}
+
+static status describe_devices(struct engine *engine, struct build_device **result,
+                               struct diagnostic *diagnostic)
+{
+    struct build_device *devices;
+    TRY_NEW(devices, engine->arena, engine->device_count, diagnostic);
+    for (int d = 0; d < engine->device_count; d++)
+        devices[d] = (struct build_device){
+            .specification = device_specification(engine->devices[d]),
+            .facts = device_facts(engine->devices[d]),
+            .memory_bytes = device_memory_limit(engine->devices[d]),
+        };
+    *result = devices;
+    return STATUS_OK;
+}
+
+/* NULL when nothing is to be kept or the user has no home. */
+static const char *artifact_folder(struct engine *engine, const struct engine_options *options)
+{
+    const char *cache = options->cache_folder ? options->cache_folder
+                                              : file_cache_folder(engine->arena);
+    if (!cache || !*cache) return NULL;
+    return file_join(engine->arena, cache, "artifacts");
+}
+
+status engine_build_plan(struct engine *engine, const struct engine_options *options,
+                         struct diagnostic *diagnostic)
+{
+    struct build_device *devices = NULL;
+    TRY(describe_devices(engine, &devices, diagnostic));
+    TRY(catalogue_read(options->variants_folder, engine->arena, &engine->catalogue, diagnostic));
+    int *layer_map = NULL, layer_map_count = 0;
+    if (options->layer_map)
+        TRY(layer_map_parse(options->layer_map, engine->model->layer_count, engine->arena,
+                            &layer_map, &layer_map_count, diagnostic));
+    const struct build_options build = {
+        .bounds = choose_bounds(engine, options),
+        .layer_map = layer_map,
+        .layer_map_count = layer_map_count,
+        .devices = devices,
+        .device_count = engine->device_count,
+        .chooser = {.catalogue = &engine->catalogue,
+                    .fast = options->fast,
+                    .references = options->references},
+        .artifact_folder = artifact_folder(engine, options),
+        .compile_processes = engine->threads,
+        .progress = options->progress,
+    };
+    struct build_report report;
+    TRY(plan_build(engine->model->graph, &build, &engine->plan, &report, diagnostic));
+    engine->report.kernels = report.kernels;
+    engine->report.kernels_compiled = report.compiled;
+    return STATUS_OK;
+}
+
+/* Kernels of a plan may use every instruction family that it was compiled for. */
+status engine_check_plan(struct engine *engine, const char *path, const struct plan_header *header,
+                         struct diagnostic *diagnostic)
+{
+    for (int d = 0; d < engine->device_count; d++) {
+        const struct device_facts *facts = device_facts(engine->devices[d]);
+        const char *missing = plan_missing_features(header->features, facts->features, engine->arena);
+        if (missing)
+            return fail(diagnostic, STATUS_DEVICE,
+                        "%s: the plan was made for a CPU with %s, which this one lacks: build it again here with "
+                        "`hone compile`, or for such CPUs with --cpu",
+                        path, missing);
+    }
+    for (int i = 0; i < engine->plan->image_count; i++)
+        engine->report.kernels += engine->plan->images[i].image.code_bytes > 0;
+    return STATUS_OK;
+}
+
+status engine_save_plan(struct engine *engine, const struct engine_options *options,
+                        const char *path, struct diagnostic *diagnostic)
+{
+    const struct device_facts *facts = device_facts(engine->devices[0]);
+    char *model_path = realpath(engine->model->path, NULL);
+    const char *absolute = model_path ? arena_text(engine->arena, model_path) : engine->model->path;
+    free(model_path); /* realpath's own allocation */
+    TRY_MEMORY(absolute, diagnostic);
+    const struct plan_header header = {
+        .model_path = absolute,
+        .model_identity = engine->model->identity,
+        .cpu = options->cpu ? options->cpu : "native",
+        .features = facts->features ? facts->features : "",
+        .state_element = options->state_element,
+        .fast = options->fast,
+        .references = options->references,
+    };
+    return plan_file_write(path, &header, engine->plan, diagnostic);
+}
