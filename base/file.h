@@ -40,6 +40,8 @@ bool file_is_folder(const char *path);
 const char *file_cache_folder(struct arena *arena);
 const char *file_config_folder(struct arena *arena);
 
+/* The path from the root, without links; NULL when nothing is there. */
+const char *file_absolute(struct arena *arena, const char *path);
 const char *file_join(struct arena *arena, const char *folder, const char *name);
 const char *file_folder_of(struct arena *arena, const char *path);
 const char *file_name_of(const char *path); /* points into `path` */

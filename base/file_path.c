@@ -1,6 +1,7 @@
 /* Paths: joining, splitting, and the folders of the XDG base directory standard. */
 #include "base/file.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,4 +46,10 @@ const char *file_cache_folder(struct arena *arena)
 const char *file_config_folder(struct arena *arena)
 {
     return xdg_folder(arena, "XDG_CONFIG_HOME", ".config");
+}
+
+const char *file_absolute(struct arena *arena, const char *path)
+{
+    char buffer[PATH_MAX];
+    return realpath(path, buffer) ? arena_text(arena, buffer) : NULL;
 }

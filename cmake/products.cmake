@@ -62,3 +62,21 @@ const struct emitter_row emitter_rows[] = {
     # One symbol is for others; the emitter's short names stay inside.
     set_target_properties(hone_codegen_cpu PROPERTIES C_VISIBILITY_PRESET hidden)
 endif()
+
+# The example is compiled with every build, so that it stays true.
+add_executable(example_complete docs/examples/complete.c)
+target_include_directories(example_complete PRIVATE ${CMAKE_SOURCE_DIR}/include)
+target_link_libraries(example_complete PRIVATE hone)
+
+if(NOT HONE_SHARED_ROOMS)
+    install(TARGETS hone LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(TARGETS hone_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    if(TARGET hone_codegen_cpu)
+        set_target_properties(hone_codegen_cpu PROPERTIES INSTALL_RPATH "$ORIGIN/..")
+        install(TARGETS hone_codegen_cpu LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/hone)
+    endif()
+    install(FILES include/hone/hone.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hone)
+    install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+    configure_file(cmake/hone.pc.in ${CMAKE_BINARY_DIR}/hone.pc @ONLY)
+    install(FILES ${CMAKE_BINARY_DIR}/hone.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()

@@ -5,8 +5,6 @@
 #include "engine/layer_map.h"
 #include "ops/catalogue.h"
 
-#include <stdlib.h>
-
 static int64_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
 
 static struct plan_bounds choose_bounds(const struct engine *engine,
@@ -103,12 +101,9 @@ status engine_save_plan(struct engine *engine, const struct engine_options *opti
                         const char *path, struct diagnostic *diagnostic)
 {
     const struct device_facts *facts = device_facts(engine->devices[0]);
-    char *model_path = realpath(engine->model->path, NULL);
-    const char *absolute = model_path ? arena_text(engine->arena, model_path) : engine->model->path;
-    free(model_path); /* realpath's own allocation */
-    TRY_MEMORY(absolute, diagnostic);
+    const char *absolute = file_absolute(engine->arena, engine->model->path);
     const struct plan_header header = {
-        .model_path = absolute,
+        .model_path = absolute ? absolute : engine->model->path,
         .model_identity = engine->model->identity,
         .cpu = options->cpu ? options->cpu : "native",
         .features = facts->features ? facts->features : "",
