@@ -6,14 +6,10 @@
 #include "engine/engine.h"
 #include "engine/generate.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/check.h"
 
-#include <cmocka.h>
+#include <math.h>
+
 #include <jansson.h>
 
 /* One way to run a prompt. */
@@ -52,11 +48,11 @@ static float *read_npy(const char *path, int64_t count)
 {
     FILE *file = fopen(path, "rb");
     unsigned char head[10];
-    if (!file || fread(head, 1, sizeof head, file) != sizeof head) fail_msg("cannot read %s", path);
+    if (!file || fread(head, 1, sizeof head, file) != sizeof head) CHECK_FAIL("cannot read %s", path);
     fseek(file, head[8] + 256 * head[9], SEEK_CUR);
     float *values = calloc((size_t)count, sizeof *values);
     if (fread(values, sizeof *values, (size_t)count, file) != (size_t)count)
-        fail_msg("%s has fewer than %lld values", path, (long long)count);
+        CHECK_FAIL("%s has fewer than %lld values", path, (long long)count);
     fclose(file);
     return values;
 }
@@ -125,11 +121,11 @@ static void run_case(struct engine *engine, const json_t *reference, const json_
     for (int c = 0; c < manner->copies; c++) {
         inputs[c] = (struct engine_input){.tokens = ids, .count = count, .all_logits = true};
         if (engine_sequence_open(engine, &inputs[c].sequence, &diagnostic) != STATUS_OK)
-            fail_msg("%s", diagnostic.text);
+            CHECK_FAIL("%s", diagnostic.text);
     }
     float *logits = calloc((size_t)(manner->copies * count * vocabulary), sizeof *logits);
     if (engine_feed(engine, inputs, manner->copies, logits, &diagnostic) != STATUS_OK)
-        fail_msg("%s: %s", source, diagnostic.text);
+        CHECK_FAIL("%s: %s", source, diagnostic.text);
     compare_copies(reference, item, manner, logits, count, source, totals);
     for (int c = 0; c < manner->copies; c++) engine_sequence_close(engine, inputs[c].sequence);
     free(logits);
@@ -152,7 +148,7 @@ static void run_greedy(struct engine *engine, const json_t *item, const char *so
     struct generation_result result;
     struct generation_times times;
     if (generate(engine, &request, 1, NULL, NULL, NULL, arena, &result, &times, &diagnostic) != STATUS_OK)
-        fail_msg("%s: %s", source, diagnostic.text);
+        CHECK_FAIL("%s: %s", source, diagnostic.text);
     totals->comparisons++;
     if (result.count != count - prompt ||
         memcmp(result.tokens, ids + prompt, (size_t)result.count * sizeof *ids) != 0) {
@@ -179,7 +175,7 @@ static void run_source(const json_t *reference, const char *path, const struct m
                                            .cache_folder = HONE_BUILD_FOLDER "/test-cache"};
     struct engine *engine;
     if (engine_open(full, &options, &engine, &diagnostic) != STATUS_OK)
-        fail_msg("%s: %s", path, diagnostic.text);
+        CHECK_FAIL("%s: %s", path, diagnostic.text);
     const json_t *item;
     size_t index;
     json_array_foreach(json_object_get(reference, "cases"), index, item) {
@@ -197,7 +193,7 @@ static void run_manner(void **state)
     snprintf(path, sizeof path, "%s/models/manifest.json", vector_folder());
     json_error_t error;
     json_t *manifest = json_load_file(path, 0, &error);
-    if (!manifest) fail_msg("%s: %s", path, error.text);
+    if (!manifest) CHECK_FAIL("%s: %s", path, error.text);
     struct totals totals = {0};
     const json_t *reference, *source;
     size_t r, s;

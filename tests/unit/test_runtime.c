@@ -7,13 +7,9 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <string.h>
+#include "tests/check.h"
 
-#include <cmocka.h>
+#include <stdatomic.h>
 
 struct counting {
     struct thread_pool *pool;
