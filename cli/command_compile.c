@@ -1,0 +1,40 @@
+/* hone compile: a plan with its kernels in one file, for `hone run PLAN` to start from without tuning or compiling. */
+#include "cli/command.h"
+
+#include <stdio.h>
+
+static status report(const struct arguments *arguments, const struct engine *engine,
+                     struct diagnostic *diagnostic)
+{
+    const struct engine_report *facts = engine_report(engine);
+    const struct plan *plan = engine_plan(engine);
+    int measured = 0;
+    for (int i = 0; i < plan->image_count; i++) measured += plan->images[i].measured;
+    if (arguments->json)
+        return console_print_json(json_pack("{s:s, s:i, s:i, s:i, s:i}", "plan", arguments->output,
+                                            "steps", plan->step_count, "kernels", facts->kernels,
+                                            "kernels_compiled", facts->kernels_compiled,
+                                            "kernels_measured", measured),
+                                  diagnostic);
+    printf("%s: %d steps, %d kernels (%d compiled now, %d chosen by measurement)\n",
+           arguments->output, plan->step_count, facts->kernels, facts->kernels_compiled, measured);
+    return console_flush(diagnostic);
+}
+
+status command_compile(const struct arguments *arguments, struct console *console,
+                       struct arena *arena, struct diagnostic *diagnostic)
+{
+    (void)arena;
+    const char *path;
+    TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
+    if (!arguments->output)
+        return fail(diagnostic, STATUS_USAGE, "`hone compile` needs the file to write: -o PLAN");
+    struct engine_options options;
+    TRY(command_engine_options(arguments, console, &options, diagnostic));
+    struct engine *engine = NULL;
+    TRY(engine_prepare(path, &options, &engine, diagnostic));
+    status code = engine_save_plan(engine, &options, arguments->output, diagnostic);
+    if (code == STATUS_OK) code = report(arguments, engine, diagnostic);
+    engine_close(engine);
+    return code;
+}
