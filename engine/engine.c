@@ -2,6 +2,7 @@
 #include "engine/engine_internal.h"
 
 #include "base/clock.h"
+#include "ops/catalogue.h"
 #include "ops/op_table.h"
 #include "planner/plan_file.h"
 
@@ -103,8 +104,10 @@ status engine_prepare(const char *path, const struct engine_options *options,
         return fail_memory(diagnostic, sizeof *engine);
     }
     engine->arena = arena;
-    status code = plan_file_recognise(path) ? prepare_plan(engine, path, options, diagnostic)
-                                            : prepare_model(engine, path, options, diagnostic);
+    status code = catalogue_read(options->variants_folder, arena, &engine->catalogue, diagnostic);
+    if (code == STATUS_OK)
+        code = plan_file_recognise(path) ? prepare_plan(engine, path, options, diagnostic)
+                                         : prepare_model(engine, path, options, diagnostic);
     if (code != STATUS_OK) {
         engine_close(engine);
         return code;
@@ -144,6 +147,11 @@ const struct model *engine_model(const struct engine *engine) { return engine->m
 const struct plan *engine_plan(const struct engine *engine) { return engine->plan; }
 struct executor *engine_executor(struct engine *engine) { return engine->executor; }
 const struct engine_report *engine_report(const struct engine *engine) { return &engine->report; }
+
+const struct catalogue *engine_catalogue(const struct engine *engine)
+{
+    return &engine->catalogue;
+}
 
 struct device *const *engine_devices(const struct engine *engine, int *count)
 {

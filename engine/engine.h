@@ -62,6 +62,8 @@ const struct model *engine_model(const struct engine *engine);
 const struct plan *engine_plan(const struct engine *engine);
 struct executor *engine_executor(struct engine *engine);
 const struct engine_report *engine_report(const struct engine *engine);
+/* Every variant that may answer; read with the engine. */
+const struct catalogue *engine_catalogue(const struct engine *engine);
 struct device *const *engine_devices(const struct engine *engine, int *count);
 
 /* Sequences; ids are small integers. */

@@ -54,7 +54,6 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
 {
     struct build_device *devices = NULL;
     TRY(describe_devices(engine, &devices, diagnostic));
-    TRY(catalogue_read(options->variants_folder, engine->arena, &engine->catalogue, diagnostic));
     int *layer_map = NULL, layer_map_count = 0;
     if (options->layer_map)
         TRY(layer_map_parse(options->layer_map, engine->model->layer_count, engine->arena,

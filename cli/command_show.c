@@ -1,0 +1,148 @@
+/* hone show: what Hone made of a model: graph, fused graph, plan, one kernel's source and assembly. */
+#include "cli/command.h"
+
+#include "codegen/compile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static status print_graph(const struct graph *graph, const struct arguments *arguments,
+                          struct arena *arena, struct diagnostic *diagnostic)
+{
+    struct text text = {.arena = arena};
+    graph_print(graph, &text);
+    const char *printed = text_finish(&text);
+    TRY_MEMORY(printed, diagnostic);
+    if (arguments->json) return console_print_json(json_pack("{s:s}", "graph", printed), diagnostic);
+    fputs(printed, stdout);
+    return console_flush(diagnostic);
+}
+
+static int image_of_step(const struct plan *plan, int step, int64_t tokens)
+{
+    const struct plan_step *described = &plan->steps[step];
+    if (described->kind != STEP_LAUNCH) return -1;
+    const struct value *first = &plan->graph->values[plan->graph->nodes[described->node].inputs[0]];
+    struct dimension leading = first->type.shape[0];
+    int64_t rows = leading.symbol == SYMBOL_OUTPUTS ? 1 : tokens * leading.scale;
+    return plan->choices[described->node][bucket_of_rows(rows)][0];
+}
+
+static const char *describe_step(const struct plan *plan, int s, int image, struct arena *arena)
+{
+    static const char *const kinds[] = {"launch", "copy", "signal", "wait", "collective", "host task", "resolve"};
+    const struct plan_step *step = &plan->steps[s];
+    struct text text = {.arena = arena};
+    if (step->kind == STEP_LAUNCH) {
+        node_print(plan->graph, &plan->graph->nodes[step->node], &text);
+        if (image >= 0) text_print(&text, "   <- %s", plan->images[image].candidate);
+    } else if (step->kind == STEP_COPY) {
+        text_print(&text, "copy %s -> %s", plan->graph->values[step->value].name,
+                   plan->graph->values[step->target].name);
+    } else {
+        text_print(&text, "%s %d", kinds[step->kind], step->event);
+    }
+    return text_finish(&text);
+}
+
+static json_t *plan_json(const struct plan *plan, int64_t tokens, struct arena *arena)
+{
+    json_t *devices = json_array(), *steps = json_array();
+    for (int d = 0; d < plan->device_count; d++)
+        json_array_append_new(devices, json_pack("{s:s, s:s, s:I, s:I, s:I}", "device", plan->devices[d].specification,
+                                                 "class", plan->devices[d].class_name, "weight_bytes",
+                                                 (json_int_t)plan->devices[d].weight_bytes, "state_bytes",
+                                                 (json_int_t)plan->devices[d].state_bytes, "arena_bytes",
+                                                 (json_int_t)plan->devices[d].arena_bytes));
+    for (int s = 0; s < plan->step_count; s++) {
+        int image = image_of_step(plan, s, tokens);
+        json_t *step = json_pack("{s:i, s:i, s:s}", "step", s, "device", plan->steps[s].device, "what",
+                                 describe_step(plan, s, image, arena));
+        if (image >= 0) {
+            json_object_set_new(step, "problem", json_string(plan->images[image].problem->text));
+            json_object_set_new(step, "kernel", json_string(plan->images[image].candidate));
+            json_object_set_new(step, "measured", json_boolean(plan->images[image].measured));
+            json_object_set_new(step, "seconds", json_real(plan->images[image].seconds));
+        }
+        json_array_append_new(steps, step);
+    }
+    return json_pack("{s:o, s:o}", "devices", devices, "steps", steps);
+}
+
+static status print_plan(const struct plan *plan, const struct arguments *arguments,
+                         struct arena *arena, struct diagnostic *diagnostic)
+{
+    int64_t tokens = given_or(arguments->rows, 1);
+    if (arguments->json) return console_print_json(plan_json(plan, tokens, arena), diagnostic);
+    char weights[32], states[32], buffers[32];
+    for (int d = 0; d < plan->device_count; d++)
+        printf("device %d: %s (%s): weights %s, states %s, activations %s\n", d, plan->devices[d].specification,
+               plan->devices[d].class_name, text_bytes((double)plan->devices[d].weight_bytes, weights),
+               text_bytes((double)plan->devices[d].state_bytes, states),
+               text_bytes((double)plan->devices[d].arena_bytes, buffers));
+    printf("up to %lld tokens per step, %lld sequences of %lld tokens; kernels shown for %lld tokens per step\n\n",
+           (long long)plan->bounds.tokens, (long long)plan->bounds.sequences, (long long)plan->bounds.context,
+           (long long)tokens);
+    for (int s = 0; s < plan->step_count; s++)
+        printf("%4d  %d  %s\n", s, plan->steps[s].device,
+               describe_step(plan, s, image_of_step(plan, s, tokens), arena));
+    return console_flush(diagnostic);
+}
+
+static status print_kernel(struct engine *engine, const struct arguments *arguments,
+                           struct arena *arena, struct diagnostic *diagnostic)
+{
+    const struct plan *plan = engine_plan(engine);
+    int64_t step;
+    if (!text_to_integer(arguments->kernel, &step) || step < 0 || step >= plan->step_count)
+        return fail(diagnostic, STATUS_USAGE, "--kernel: \"%s\" is no step of this plan (0 to %d); see `hone show MODEL`",
+                    arguments->kernel, plan->step_count - 1);
+    int index = image_of_step(plan, (int)step, given_or(arguments->rows, 1));
+    if (index < 0) return fail(diagnostic, STATUS_USAGE, "step %lld runs no kernel", (long long)step);
+    const struct plan_image *image = &plan->images[index];
+    struct candidate candidate;
+    TRY(candidate_parse(engine_catalogue(engine), image->candidate, &candidate, diagnostic));
+    if (!candidate.space)
+        return fail(diagnostic, STATUS_UNSUPPORTED, "step %lld runs the reference of %s, which is C: see ops/%s/%s_reference.c",
+                    (long long)step, image->problem->op->name, image->problem->op->name, image->problem->op->name);
+    int device_count;
+    const struct generation generation = {
+        .space = candidate.space,
+        .problem = image->problem,
+        .config = &candidate.config,
+        .facts = device_facts(engine_devices(engine, &device_count)[plan->steps[step].device])};
+    struct image compiled;
+    struct listing listing = {0};
+    TRY(compile_candidate(&generation, compile_limits_default(), arena, &compiled, &listing, diagnostic));
+    if (arguments->json)
+        return console_print_json(json_pack("{s:s, s:s, s:I, s:s, s:s}", "problem", image->problem->text, "kernel",
+                                            image->candidate, "code_bytes", (json_int_t)compiled.code_bytes, "source",
+                                            listing.source, "assembly", listing.assembly),
+                                  diagnostic);
+    printf("; problem: %s\n; kernel:  %s\n; %lld bytes of code, %d launches\n\n%s\n%s", image->problem->text,
+           image->candidate, (long long)compiled.code_bytes, compiled.launch_count, listing.source, listing.assembly);
+    return console_flush(diagnostic);
+}
+
+static status show(const struct arguments *arguments, struct engine *engine, struct arena *arena,
+                   struct diagnostic *diagnostic)
+{
+    if (arguments->show_graph) return print_graph(engine_model(engine)->graph, arguments, arena, diagnostic);
+    if (arguments->show_fused) return print_graph(engine_plan(engine)->graph, arguments, arena, diagnostic);
+    if (arguments->kernel) return print_kernel(engine, arguments, arena, diagnostic);
+    return print_plan(engine_plan(engine), arguments, arena, diagnostic);
+}
+
+status command_show(const struct arguments *arguments, struct console *console,
+                    struct arena *arena, struct diagnostic *diagnostic)
+{
+    const char *path;
+    TRY(command_positional(arguments, 0, "a model file or folder, or a plan", &path, diagnostic));
+    struct engine_options options;
+    TRY(command_engine_options(arguments, console, &options, diagnostic));
+    struct engine *engine = NULL;
+    TRY(engine_prepare(path, &options, &engine, diagnostic));
+    status code = show(arguments, engine, arena, diagnostic);
+    engine_close(engine);
+    return code;
+}

@@ -1,0 +1,200 @@
+/* Rounds of: sample the ceilings, process a prompt, generate, sample again.  Shares are formed within a round, because on a
+ * shared machine ceilings drift from second to second. */
+#include "engine/measure_rates.h"
+
+#include "ops/catalogue.h"
+#include "runtime/cpu_probe.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS_MOST = 1000 };
+
+struct measuring {
+    struct engine *engine;
+    const struct rate_options *options;
+    struct arena *arena;
+    struct thread_pool *pool;
+    struct cpu_probe *probe;
+    int32_t *tokens; /* [prompt_tokens] */
+    float *logits;   /* [sequences, vocabulary] */
+    struct engine_input *inputs;
+    int *sequences;
+    bool integer_kernels; /* prompt processing multiplies 8-bit integers */
+    double *prefill, *decode, *bandwidth, *bandwidth_share, *peak_share; /* per round */
+};
+
+static int by_value(const void *a, const void *b)
+{
+    double first = *(const double *)a, second = *(const double *)b;
+    return (first > second) - (first < second);
+}
+
+static struct rate summarise(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    double lower = values[count / 4], upper = values[count - 1 - count / 4];
+    double median = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+    return (struct rate){.median = median, .spread = (upper - lower) / 2};
+}
+
+double prefill_operations(const struct plan *plan, int64_t tokens)
+{
+    double total = 0;
+    for (int n = 0; n < plan->graph->node_count; n++) {
+        const struct node *node = &plan->graph->nodes[n];
+        int image = plan->choices[n][bucket_of_rows(tokens)][bucket_of_context(tokens)];
+        if (image < 0) continue;
+        struct problem problem = *plan->images[image].problem;
+        const struct value *first = &plan->graph->values[node->inputs[0]];
+        problem.rows = first->type.shape[0].symbol == SYMBOL_OUTPUTS ? 1 : tokens * first->type.shape[0].scale;
+        if (problem.context) problem.context = tokens;
+        total += problem_cost(&problem).operations;
+    }
+    return total;
+}
+
+/* Whether the largest linear of prompt processing rounds its activations to 8 bits: it sets the ceiling to compare with. */
+static bool uses_integer_kernels(const struct engine *engine, int64_t tokens)
+{
+    const struct plan *plan = engine_plan(engine);
+    double most = 0;
+    bool integer = false;
+    for (int n = 0; n < plan->graph->node_count; n++) {
+        int index = plan->choices[n][bucket_of_rows(tokens)][0];
+        if (index < 0) continue;
+        const struct plan_image *image = &plan->images[index];
+        double operations = problem_cost(image->problem).operations;
+        if (operations <= most) continue;
+        size_t length = strcspn(image->candidate, " ");
+        char name[64] = {0};
+        if (length >= sizeof name) continue;
+        memcpy(name, image->candidate, length);
+        const struct space *space = catalogue_find(engine_catalogue(engine), name);
+        most = operations;
+        integer = space && space->numerics.operand_block > 1;
+    }
+    return integer;
+}
+
+static status prepare(struct measuring *measuring, struct diagnostic *diagnostic)
+{
+    const struct rate_options *options = measuring->options;
+    struct arena *arena = measuring->arena;
+    const struct model *model = engine_model(measuring->engine);
+    int count;
+    struct device *const *devices = engine_devices(measuring->engine, &count);
+    TRY_NEW(measuring->tokens, arena, options->prompt_tokens, diagnostic);
+    TRY_NEW(measuring->logits, arena, options->sequences * model->vocabulary, diagnostic);
+    TRY_NEW(measuring->inputs, arena, options->sequences, diagnostic);
+    TRY_NEW(measuring->sequences, arena, options->sequences, diagnostic);
+    double **rows[] = {&measuring->prefill, &measuring->decode, &measuring->bandwidth,
+                       &measuring->bandwidth_share, &measuring->peak_share};
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+        TRY_NEW(*rows[r], arena, options->rounds, diagnostic);
+    for (int64_t t = 0; t < options->prompt_tokens; t++)
+        measuring->tokens[t] = (int32_t)(random_bits(1, 0, (uint64_t)t) % (uint64_t)model->vocabulary);
+    measuring->integer_kernels = uses_integer_kernels(measuring->engine, options->prompt_tokens);
+    TRY(thread_pool_create(thread_count_default(), &measuring->pool, diagnostic));
+    return cpu_probe_create(measuring->pool, device_facts(devices[0]), &measuring->probe, diagnostic);
+}
+
+static status feed(struct measuring *measuring, int64_t count, struct diagnostic *diagnostic)
+{
+    for (int s = 0; s < measuring->options->sequences; s++)
+        measuring->inputs[s] = (struct engine_input){.sequence = measuring->sequences[s],
+                                                     .tokens = measuring->tokens,
+                                                     .count = count};
+    return engine_feed(measuring->engine, measuring->inputs, measuring->options->sequences,
+                       measuring->logits, diagnostic);
+}
+
+static double arithmetic_ceiling(struct measuring *measuring)
+{
+    return measuring->integer_kernels ? cpu_probe_integer_rate(measuring->probe)
+                                      : cpu_probe_real_rate(measuring->probe);
+}
+
+static status run_phases(struct measuring *measuring, double *prefill_seconds,
+                         double *decode_seconds, struct diagnostic *diagnostic)
+{
+    double start = clock_seconds();
+    TRY(feed(measuring, measuring->options->prompt_tokens, diagnostic));
+    *prefill_seconds = clock_seconds() - start;
+    start = clock_seconds();
+    for (int64_t t = 0; t < measuring->options->generated_tokens; t++)
+        TRY(feed(measuring, 1, diagnostic));
+    *decode_seconds = clock_seconds() - start;
+    return STATUS_OK;
+}
+
+static status measure_round(struct measuring *measuring, int round, struct diagnostic *diagnostic)
+{
+    const struct rate_options *options = measuring->options;
+    double bandwidth = cpu_probe_read_bandwidth(measuring->probe), ceiling = arithmetic_ceiling(measuring);
+    double prefill_seconds = 0, decode_seconds = 0;
+    for (int s = 0; s < options->sequences; s++)
+        TRY(engine_sequence_open(measuring->engine, &measuring->sequences[s], diagnostic));
+    status code = run_phases(measuring, &prefill_seconds, &decode_seconds, diagnostic);
+    for (int s = 0; s < options->sequences; s++)
+        engine_sequence_close(measuring->engine, measuring->sequences[s]);
+    TRY(code);
+    double after = cpu_probe_read_bandwidth(measuring->probe);
+    bandwidth = after > bandwidth ? after : bandwidth;
+    after = arithmetic_ceiling(measuring);
+    ceiling = after > ceiling ? after : ceiling;
+    double steps = (double)options->generated_tokens / decode_seconds;
+    double operations = prefill_operations(engine_plan(measuring->engine), options->prompt_tokens);
+    double bytes = (double)engine_report(measuring->engine)->weight_bytes_per_token;
+    measuring->prefill[round] = (double)(options->prompt_tokens * options->sequences) / prefill_seconds;
+    measuring->decode[round] = steps * options->sequences;
+    measuring->bandwidth[round] = bandwidth;
+    measuring->bandwidth_share[round] = bytes * steps / bandwidth;
+    measuring->peak_share[round] = operations * options->sequences / prefill_seconds / ceiling;
+    return STATUS_OK;
+}
+
+static status measure_rounds(struct measuring *measuring, struct measured_rates *rates,
+                             struct diagnostic *diagnostic)
+{
+    const struct rate_options *options = measuring->options;
+    TRY(prepare(measuring, diagnostic));
+    double start = clock_seconds();
+    int done = 0;
+    for (; done < options->rounds && !progress_interrupted(options->progress); done++) {
+        struct progress_state state = {
+            .stage = "measuring",
+            .done = done,
+            .total = options->rounds,
+            .seconds_left = done ? (clock_seconds() - start) / done * (options->rounds - done) : -1};
+        progress_update(options->progress, &state);
+        TRY(measure_round(measuring, done, diagnostic));
+    }
+    if (done == 0) return fail(diagnostic, STATUS_INTERRUPTED, "interrupted before the first round was done");
+    rates->rounds = done;
+    rates->prefill = summarise(measuring->prefill, done);
+    rates->decode = summarise(measuring->decode, done);
+    rates->read_bandwidth = summarise(measuring->bandwidth, done);
+    rates->decode_bandwidth_share = summarise(measuring->bandwidth_share, done);
+    rates->prefill_peak_share = summarise(measuring->peak_share, done);
+    return STATUS_OK;
+}
+
+status measure_rates(struct engine *engine, const struct rate_options *options,
+                     struct measured_rates *rates, struct diagnostic *diagnostic)
+{
+    if (options->rounds < 1 || options->rounds > ROUNDS_MOST || options->prompt_tokens < 1 ||
+        options->generated_tokens < 1)
+        return fail(diagnostic, STATUS_USAGE, "give at least one round, one prompt token and one generated token");
+    struct measuring measuring = {.engine = engine, .options = options, .arena = arena_create(0)};
+    TRY_MEMORY(measuring.arena, diagnostic);
+    *rates = (struct measured_rates){0};
+    status code = measure_rounds(&measuring, rates, diagnostic);
+    cpu_probe_destroy(measuring.probe);
+    thread_pool_destroy(measuring.pool);
+    arena_destroy(measuring.arena);
+    return code;
+}
