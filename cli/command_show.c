@@ -24,7 +24,7 @@ static int image_of_step(const struct plan *plan, int step, int64_t tokens)
     if (described->kind != STEP_LAUNCH) return -1;
     const struct value *first = &plan->graph->values[plan->graph->nodes[described->node].inputs[0]];
     struct dimension leading = first->type.shape[0];
-    int64_t rows = leading.symbol == SYMBOL_OUTPUTS ? 1 : tokens * leading.scale;
+    int64_t rows = leading.symbol == SYMBOL_OUTPUTS ? 1 : tokens;
     return plan->choices[described->node][bucket_of_rows(rows)][0];
 }
 

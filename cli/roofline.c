@@ -45,7 +45,7 @@ static const struct plan_image *image_of(const struct plan *plan, const struct p
 {
     const struct value *first = &plan->graph->values[plan->graph->nodes[step->node].inputs[0]];
     struct dimension leading = first->type.shape[0];
-    *rows = leading.symbol == SYMBOL_OUTPUTS ? 1 : tokens * leading.scale;
+    *rows = leading.symbol == SYMBOL_OUTPUTS ? 1 : tokens;
     int image = plan->choices[step->node][bucket_of_rows(*rows)][bucket_of_context(context)];
     return image < 0 ? NULL : &plan->images[image];
 }

@@ -50,7 +50,7 @@ double prefill_operations(const struct plan *plan, int64_t tokens)
         if (image < 0) continue;
         struct problem problem = *plan->images[image].problem;
         const struct value *first = &plan->graph->values[node->inputs[0]];
-        problem.rows = first->type.shape[0].symbol == SYMBOL_OUTPUTS ? 1 : tokens * first->type.shape[0].scale;
+        problem.rows = first->type.shape[0].symbol == SYMBOL_OUTPUTS ? 1 : tokens;
         if (problem.context) problem.context = tokens;
         total += problem_cost(&problem).operations;
     }

@@ -164,7 +164,7 @@ static status verify_choices(const struct plan *plan, struct diagnostic *diagnos
         if (node->inputs[0] == VALUE_NONE)
             return fail(diagnostic, STATUS_BAD_INPUT, "plan: node %d (%s) has no first operand", n,
                         node->op->name);
-        int64_t rows = dimension_value(plan->graph->values[node->inputs[0]].type.shape[0], symbols);
+        int64_t rows = symbols[plan->graph->values[node->inputs[0]].type.shape[0].symbol];
         if (rows > bucket_rows(BUCKET_ROW_COUNT - 1))
             return fail(diagnostic, STATUS_BAD_INPUT,
                         "plan: node %d (%s) works on up to %" PRId64

@@ -52,7 +52,7 @@ static status visit_node(const struct plan *plan, int n, plan_visit *visit, void
     const struct node *node = &plan->graph->nodes[n];
     int64_t symbols[SYMBOL_COUNT];
     plan_symbols(&plan->bounds, symbols);
-    int64_t rows = dimension_value(plan->graph->values[node->inputs[0]].type.shape[0], symbols);
+    int64_t rows = symbols[plan->graph->values[node->inputs[0]].type.shape[0].symbol];
     int last_row = bucket_of_rows(rows), last_context = bucket_of_context(plan->bounds.context);
     if (rows > bucket_rows(BUCKET_ROW_COUNT - 1))
         return fail(diagnostic, STATUS_UNSUPPORTED,

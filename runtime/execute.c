@@ -251,7 +251,7 @@ static status enqueue_launch(struct executor *executor, int s, const struct run 
     const struct node *node = &plan->graph->nodes[step->node];
     const struct value *first = &plan->graph->values[node->inputs[0]];
     struct run run = *whole;
-    run.symbols[SYMBOL_ROWS] = dimension_value(first->type.shape[0], whole->symbols);
+    run.symbols[SYMBOL_ROWS] = whole->symbols[first->type.shape[0].symbol];
     if (run.symbols[SYMBOL_ROWS] == 0) return STATUS_OK;
     int image = plan->choices[step->node][bucket_of_rows(run.symbols[SYMBOL_ROWS])]
                              [bucket_of_context(run.context)];
