@@ -36,6 +36,7 @@ static void get_header(struct byte_reader *reader, struct plan_header *header)
     header->model_path = bytes_get_text(reader);
     header->model_identity = get_hash(reader);
     header->cpu = bytes_get_text(reader);
+    header->level = bytes_get_text(reader);
     header->features = bytes_get_text(reader);
     if (!element_by_name(bytes_get_text(reader), &header->state_element))
         bytes_fail(reader, "the KV element type is not known");

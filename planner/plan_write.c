@@ -17,6 +17,7 @@ static void put_header(struct byte_writer *writer, const struct plan_header *hea
     bytes_put_text(writer, header->model_path);
     put_hash(writer, header->model_identity);
     bytes_put_text(writer, header->cpu);
+    bytes_put_text(writer, header->level);
     bytes_put_text(writer, header->features);
     bytes_put_text(writer, element_of(header->state_element)->name);
     bytes_put_integer(writer, header->fast);

@@ -69,6 +69,7 @@ static int write_small_plan(void **state)
     const struct plan_header header = {.model_path = "/nowhere/model.gguf",
                                        .model_identity = {1, 2},
                                        .cpu = "native",
+                                       .level = "x86-64-v3",
                                        .features = "+avx2,+fma",
                                        .state_element = ELEMENT_F16};
     CHECK_OK(plan_file_write(plan_path, &header, plan, &diagnostic));
