@@ -27,10 +27,10 @@ enum token_type {
 enum {
     TOKENS_MAX = 1 << 20, /* four times the largest vocabulary known */
     MERGES_MAX = 1 << 22,
-    TOKEN_BYTES_MAX = 4096,         /* of one token; the longest known have 512 */
-    SPECIAL_BYTES_MAX = 256,        /* of a token that is looked for in the text itself */
-    TOKENIZER_TEXT_MAX = 256 << 20, /* bytes of one text to encode */
-    TOKENIZER_ENDS_MAX = 16,        /* tokens that end a turn */
+    TOKEN_BYTES_MAX = 4096,        /* of one token; the longest known have 512 */
+    SPECIAL_BYTES_MAX = 256,       /* of a token that is looked for in the text itself */
+    TOKENIZER_TEXT_MAX = 64 << 20, /* bytes of one text to encode; takes up to 4 GiB of memory */
+    TOKENIZER_ENDS_MAX = 16,       /* tokens that end a turn */
 };
 
 /* What a model file says of its tokenizer; text is UTF-8, lengths in bytes.  Borrowed by
