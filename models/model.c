@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "models/architecture_bind.h"
 #include "models/architecture_catalogue.h"
+#include "models/tokenizer_gguf.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -211,6 +212,20 @@ static status bind_model(struct model *model, const struct model_options *option
     return bind_graph(bound, &graph, &model->graph);
 }
 
+/* Ids that the vocabulary has beyond the rows of the embedding would be read outside it. */
+static status open_tokenizer(struct model *model, const struct model_options *options,
+                             struct diagnostic *diagnostic)
+{
+    struct model_files *files = model->files;
+    TRY(tokenizer_from_gguf(&files->source, model->arena, &model->tokenizer, options->progress,
+                            diagnostic));
+    if (!model->tokenizer || tokenizer_count(model->tokenizer) <= model->vocabulary)
+        return STATUS_OK;
+    return fail(diagnostic, STATUS_BAD_INPUT,
+                "%.500s: the tokenizer has %" PRId64 " tokens, but the network has %" PRId64,
+                model->path, tokenizer_count(model->tokenizer), model->vocabulary);
+}
+
 static status open_files(struct model *model, const char *path, const struct model_options *options,
                          struct diagnostic *diagnostic)
 {
@@ -222,7 +237,8 @@ static status open_files(struct model *model, const char *path, const struct mod
     TRY(source_open(model->path, model->arena, options->progress, &files->source, diagnostic));
     model->identity = files->source.identity;
     model->weights = (struct weight_source){files, find_weight};
-    return bind_model(model, options, diagnostic);
+    TRY(bind_model(model, options, diagnostic));
+    return open_tokenizer(model, options, diagnostic);
 }
 
 status model_open(const char *path, const struct model_options *options, struct model **result,
@@ -247,6 +263,7 @@ void model_close(struct model *model)
 {
     if (!model) return;
     struct model_files *files = model->files;
+    tokenizer_close(model->tokenizer);
     if (files) source_close(&files->source);
     arena_destroy(model->arena);
 }
