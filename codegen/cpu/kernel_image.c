@@ -21,6 +21,18 @@ int launch_add(struct launch *launch, enum argument_kind kind, int index)
     return launch->argument_count++;
 }
 
+value kernel_operand(struct emitter *e, const struct kernel_arguments *kernel,
+                     struct launch *launch, int index)
+{
+    return kernel_pointer(e, kernel, launch_add(launch, ARGUMENT_OPERAND, index));
+}
+
+value kernel_workspace(struct emitter *e, const struct kernel_arguments *kernel,
+                       struct launch *launch, int index)
+{
+    return kernel_pointer(e, kernel, launch_add(launch, ARGUMENT_WORKSPACE, index));
+}
+
 int image_add_workspace(struct image *image, struct workspace workspace)
 {
     assert(image->workspace_count < IMAGE_WORKSPACES_MAX);

@@ -18,6 +18,12 @@
 struct launch *image_add_launch(struct image *image, const char *name, struct geometry geometry);
 /* Returns the argument's number, for kernel_pointer. */
 int launch_add(struct launch *launch, enum argument_kind kind, int index);
+/* Adds an operand or a workspace to the launch of the kernel being emitted and loads its address.
+ */
+value kernel_operand(struct emitter *e, const struct kernel_arguments *kernel,
+                     struct launch *launch, int index);
+value kernel_workspace(struct emitter *e, const struct kernel_arguments *kernel,
+                       struct launch *launch, int index);
 /* Returns the workspace's number. */
 int image_add_workspace(struct image *image, struct workspace workspace);
 

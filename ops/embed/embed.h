@@ -5,6 +5,7 @@
 #include "ir/problem.h"
 
 enum embed_input { EMBED_TOKENS, EMBED_TABLE };
+enum { EMBED_Y = 2 };
 enum embed_attribute { EMBED_SCALE };
 
 extern const struct op op_embed;

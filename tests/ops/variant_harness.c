@@ -1,0 +1,254 @@
+/* Compiling, placing operands at the ends of pages, running in pieces. */
+#include "tests/ops/variant_harness.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "codegen/compile.h"
+#include "ops/catalogue.h"
+#include "runtime/cpu_facts.h"
+#include "tests/check.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { REGIONS_MAX = OP_OPERANDS_MAX + IMAGE_WORKSPACES_MAX, POISON_BYTE = 0xff };
+
+static uint64_t draw(uint64_t *draws, uint64_t limit)
+{
+    return random_bits(5, 0, (*draws)++) % limit;
+}
+
+/* ---- Memory that faults behind its end ---- */
+
+struct region {
+    char *pages, *start;
+    size_t page_bytes, byte_count;
+};
+
+struct placement {
+    struct region regions[REGIONS_MAX];
+    int region_count;
+    void *operands[OP_OPERANDS_MAX], *workspaces[IMAGE_WORKSPACES_MAX];
+};
+
+static struct region *place(struct placement *placement, int64_t bytes, size_t alignment)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t inside = ((size_t)bytes + page - 1) / page * page + page;
+    struct region *region = &placement->regions[placement->region_count++];
+    region->byte_count = (size_t)bytes;
+    region->page_bytes = inside + page;
+    region->pages =
+        mmap(NULL, region->page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(region->pages != MAP_FAILED);
+    assert_int_equal(mprotect(region->pages + inside, page, PROT_NONE), 0);
+    region->start = region->pages + (inside - region->byte_count) / alignment * alignment;
+    memset(region->pages, POISON_BYTE, inside);
+    return region;
+}
+
+static void unplace(struct placement *placement)
+{
+    for (int i = 0; i < placement->region_count; i++)
+        munmap(placement->regions[i].pages, placement->regions[i].page_bytes);
+}
+
+/* What lies before the operand is still as it was. */
+static status check_before(const struct region *region, int operand, struct diagnostic *diagnostic)
+{
+    for (const char *at = region->pages; at < region->start; at++)
+        if ((unsigned char)*at != POISON_BYTE)
+            return fail(diagnostic, STATUS_MISMATCH, "written %ld bytes before operand %d",
+                        (long)(region->start - at), operand);
+    return STATUS_OK;
+}
+
+/* ---- Running ---- */
+
+static void run_launch(const struct image_run *run, const struct op_trial *trial,
+                       const struct placement *placement, const char *code,
+                       const struct launch *launch)
+{
+    void *pointers[LAUNCH_ARGUMENTS_MAX];
+    for (int a = 0; a < launch->argument_count; a++)
+        pointers[a] = launch->arguments[a].kind == ARGUMENT_OPERAND
+                          ? placement->operands[launch->arguments[a].index]
+                          : placement->workspaces[launch->arguments[a].index];
+    const int64_t integers[KERNEL_INTEGER_COUNT] = {
+        [KERNEL_ROWS] = trial->run.symbols[SYMBOL_ROWS],
+        [KERNEL_CONTEXT] = trial->run.context,
+        [KERNEL_STRIDE] = trial->run.symbols[SYMBOL_STRIDE],
+        [KERNEL_SEQUENCES] = trial->run.symbols[SYMBOL_SEQUENCES],
+    };
+    int64_t unit = launch->geometry.unit;
+    int64_t items = launch_items(launch, trial->run.symbols[SYMBOL_ROWS]);
+    kernel_function *kernel;
+    const void *entry = code + launch->offset;
+    memcpy(&kernel, &entry, sizeof kernel);
+    /* From the last piece to the first: no piece may count on the one before it. */
+    for (int64_t units = (items + unit - 1) / unit, end = units; end > 0;) {
+        int64_t begin = end - 1 - (int64_t)draw(run->draws, 9);
+        if (begin < 0 || draw(run->draws, 8) == 0) begin = 0;
+        kernel(pointers, integers, begin * unit, end == units ? items : end * unit);
+        end = begin;
+    }
+}
+
+static status run_placed(const struct image_run *run, const struct op_trial *trial,
+                         struct placement *placement, struct diagnostic *diagnostic)
+{
+    const struct image *image = run->image;
+    void *code;
+    TRY(memory_map_code(image->code, (size_t)image->code_bytes, &code, diagnostic));
+    for (int l = 0; l < image->launch_count; l++)
+        run_launch(run, trial, placement, code, &image->launches[l]);
+    memory_unmap(code, (size_t)image->code_bytes);
+    for (int i = 0, r = 0; i < trial->count; i++) {
+        if (!trial->operands[i]) continue;
+        TRY(check_before(&placement->regions[r++], i, diagnostic));
+        memcpy(trial->operands[i], placement->operands[i], (size_t)trial->bytes[i]);
+    }
+    return STATUS_OK;
+}
+
+status image_run(void *context, const struct op_trial *trial, struct diagnostic *diagnostic)
+{
+    const struct image_run *run = context;
+    struct placement placement = {0};
+    for (int i = 0; i < trial->count; i++) {
+        if (!trial->operands[i]) continue;
+        placement.operands[i] = place(&placement, trial->bytes[i], 1)->start;
+        memcpy(placement.operands[i], trial->operands[i], (size_t)trial->bytes[i]);
+    }
+    for (int w = 0; w < run->image->workspace_count; w++) {
+        const struct workspace *workspace = &run->image->workspaces[w];
+        int64_t bytes = workspace->per_row_bytes * trial->problem->rows + workspace->fixed_bytes;
+        struct region *region = place(&placement, bytes, 64);
+        placement.workspaces[w] = region->start;
+        if (workspace->zeroed) memset(region->start, 0, region->byte_count);
+    }
+    status result = run_placed(run, trial, &placement, diagnostic);
+    unplace(&placement);
+    return result;
+}
+
+/* ---- Checking ---- */
+
+void variant_check_create(struct variant_check *check, int samples)
+{
+    static const char *const names[] = {"native", "x86-64-v4", "x86-64-v3", "x86-64-v2",
+                                        "portable"};
+    struct diagnostic diagnostic = {0};
+    const char *wanted = getenv("HONE_TEST_SAMPLES");
+    *check = (struct variant_check){.samples = wanted ? atoi(wanted) : samples};
+    check->arena = arena_create(0);
+    CHECK_OK(catalogue_read(NULL, check->arena, &check->catalogue, &diagnostic));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct device_facts *facts = &check->levels[check->level_count];
+        if (cpu_facts_read(names[i], check->arena, facts, &diagnostic) == STATUS_OK)
+            check->level_count++;
+        else
+            print_message("left out: %s\n", diagnostic.text);
+        diagnostic = (struct diagnostic){0};
+    }
+    assert_true(check->level_count > 0);
+}
+
+void variant_check_destroy(struct variant_check *check)
+{
+    print_message("%d kernels compiled, run and compared\n", check->tried);
+    arena_destroy(check->arena);
+}
+
+static void check_config(struct variant_check *check, const struct generation *generation,
+                         struct op_trial *trial, double bound)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct text text = {.arena = arena};
+    struct image image;
+    config_print(generation->space, generation->config, &text);
+    status result = compile_here(generation, arena, &image, NULL, &diagnostic);
+    struct image_run run = {&image, &check->draws};
+    if (result == STATUS_OK) result = op_trial_check(trial, image_run, &run, bound, &diagnostic);
+    if (result != STATUS_OK)
+        CHECK_FAIL("%s %s on %s, rows %lld of %s: %s", generation->space->variant,
+                   text_finish(&text), generation->facts->class_name,
+                   (long long)trial->run.symbols[SYMBOL_ROWS], generation->problem->text,
+                   diagnostic.text);
+    check->tried++;
+    arena_destroy(arena);
+}
+
+/* The default and sampled configs of one variant; false when it does not answer the problem. */
+static bool check_variant(struct variant_check *check, const struct space *space,
+                          const struct device_facts *facts, struct op_trial *trial, double bound)
+{
+    struct arena *arena = arena_create(0);
+    struct bound_space bound_space;
+    struct config config;
+    const char *reason;
+    bool answers = space->target == TARGET_CPU &&
+                   space_bind(space, trial->problem, facts, arena, &bound_space, &reason);
+    struct generation generation = {space, trial->problem, &config, facts};
+    for (int i = 0; answers && i <= check->samples; i++) {
+        if (i == 0)
+            space_default(&bound_space, &config);
+        else
+            assert_true(space_unrank(&bound_space, draw(&check->draws, space_count(&bound_space)),
+                                     &config));
+        check_config(check, &generation, trial, bound);
+    }
+    arena_destroy(arena);
+    return answers;
+}
+
+/* States in blocks are the reference's to answer. */
+static bool has_block_state(const struct problem *problem)
+{
+    for (int i = 0; i < problem->input_count; i++)
+        if (problem->operands[i].present && problem->operands[i].kind == VALUE_STATE &&
+            element_of(problem->operands[i].type.element)->block_elements > 1)
+            return true;
+    return false;
+}
+
+/* Every other time, bounds above what the step has: what a bucket's kernels meet. */
+void variant_check_case(struct variant_check *check, const char *text, const struct op_step *step,
+                        double bound)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct problem *problem;
+    struct op_trial *trial;
+    int answers = 0;
+    uint64_t slack = draw(&check->draws, 2);
+    int64_t rows = step->rows + (int64_t)(slack * draw(&check->draws, (uint64_t)step->rows));
+    int64_t context =
+        step->context + (int64_t)(slack * draw(&check->draws, (uint64_t)step->context + 1));
+    CHECK_OK(op_case_problem(text, rows, context, arena, &problem, &diagnostic));
+    if (has_block_state(problem)) {
+        arena_destroy(arena);
+        return;
+    }
+    CHECK_OK(op_trial_create(problem, step, ++check->draws, arena, &trial, &diagnostic));
+    for (int level = 0; level < check->level_count; level++)
+        for (int s = 0; s < check->catalogue.count; s++)
+            answers += check_variant(check, check->catalogue.spaces[s], &check->levels[level],
+                                     trial, bound);
+    if (!answers) CHECK_FAIL("no variant answers %s", problem->text);
+    arena_destroy(arena);
+}
+
+void variant_check_table(struct variant_check *check, const struct op_case *table,
+                         const char *prefix, double bound)
+{
+    for (const struct op_case *row = table; row->text; row++) {
+        if (strncmp(row->text, prefix, strlen(prefix)) != 0) continue;
+        for (const int64_t *rows = op_case_rows; *rows; rows++) {
+            if (row->rows_most && *rows > row->rows_most) continue;
+            struct op_step step = {*rows, row->context, row->sequences};
+            variant_check_case(check, row->text, &step, bound);
+        }
+    }
+}

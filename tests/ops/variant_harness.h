@@ -1,0 +1,45 @@
+/* Checks compiled variants against the operators' references (op_harness.h).
+ *
+ * Operands and workspaces end where their pages end, so a kernel that reads or writes behind one of
+ * them faults; workspaces are poisoned; work items are handed out in uneven pieces, in any order.
+ */
+#ifndef TESTS_OPS_VARIANT_HARNESS_H
+#define TESTS_OPS_VARIANT_HARNESS_H
+
+#include "ir/variant.h"
+#include "tests/ops/op_cases.h"
+
+/* Every --cpu level that this machine runs; `native` first. */
+enum { VARIANT_LEVELS_MAX = 5 };
+
+struct variant_check {
+    struct arena *arena;
+    struct catalogue catalogue;
+    int level_count;
+    struct device_facts levels[VARIANT_LEVELS_MAX];
+    int samples;    /* configs drawn at random beside the default one, per level */
+    uint64_t draws; /* so far: the state of the random choices */
+    int tried;      /* kernels compiled, run and compared */
+};
+
+/* HONE_TEST_SAMPLES replaces `samples`. */
+void variant_check_create(struct variant_check *check, int samples);
+void variant_check_destroy(struct variant_check *check);
+
+/* All variants that answer the problem of this text, on every level.  `bound` as in op_trial_check.
+ * Fails the test when there is a difference, or no variant at all (but for states in blocks). */
+void variant_check_case(struct variant_check *check, const char *text, const struct op_step *step,
+                        double bound);
+
+/* The cases of a table whose texts begin with `prefix`, with all rows of op_case_rows. */
+void variant_check_table(struct variant_check *check, const struct op_case *table,
+                         const char *prefix, double bound);
+
+/* One compiled image as an op_runner's context. */
+struct image_run {
+    const struct image *image;
+    uint64_t *draws;
+};
+status image_run(void *context, const struct op_trial *trial, struct diagnostic *diagnostic);
+
+#endif
