@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char *const command_names[] = {
-#define COMMAND(name, bit, positional, help) #name,
+#define COMMAND(name, positional, help) #name,
 #include "cli/commands.def"
 #undef COMMAND
     NULL};

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum command_id {
-#define COMMAND(name, bit, positional, help) COMMAND_##name = bit,
+#define COMMAND(name, positional, help) COMMAND_##name,
 #include "cli/commands.def"
 #undef COMMAND
     COMMAND_COUNT

@@ -6,7 +6,7 @@
 #include "cli/console.h"
 #include "engine/engine.h"
 
-#define COMMAND(name, bit, positional, help)                                                       \
+#define COMMAND(name, positional, help)                                                       \
     CHECKED status command_##name(const struct arguments *, struct console *, struct arena *,      \
                                   struct diagnostic *);
 #include "cli/commands.def"

@@ -8,7 +8,7 @@ typedef status command_function(const struct arguments *, struct console *, stru
                                 struct diagnostic *);
 
 static command_function *const functions[COMMAND_COUNT] = {
-#define COMMAND(name, bit, positional, help) [bit] = command_##name,
+#define COMMAND(name, positional, help) [COMMAND_##name] = command_##name,
 #include "cli/commands.def"
 #undef COMMAND
 };

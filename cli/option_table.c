@@ -21,7 +21,7 @@ struct command_row {
 };
 
 static const struct command_row command_rows[] = {
-#define COMMAND(name, bit, positional, help) {#name, positional, help},
+#define COMMAND(name, positional, help) {#name, positional, help},
 #include "cli/commands.def"
 #undef COMMAND
 };

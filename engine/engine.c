@@ -2,6 +2,7 @@
 #include "engine/engine_internal.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "ops/catalogue.h"
 #include "ops/op_table.h"
 #include "planner/plan_file.h"
@@ -32,7 +33,8 @@ static status create_pages(struct engine *engine, struct diagnostic *diagnostic)
 static status open_devices(struct engine *engine, const char *list,
                            const struct engine_options *options, struct diagnostic *diagnostic)
 {
-    const struct device_options device_options = {.threads = options->threads, .cpu = options->cpu};
+    const struct device_options device_options = {
+        .threads = options->threads, .cpu = options->cpu, .rates_folder = engine->cache_folder};
     engine->threads = options->threads > 0 ? options->threads : thread_count_default();
     return device_open_list(list ? list : "cpu", &device_options, engine->arena, &engine->devices,
                             &engine->device_count, diagnostic);
@@ -93,6 +95,13 @@ static void count_bytes(struct engine *engine)
     engine->report.weight_bytes_per_token = plan_decode_weight_bytes(engine->plan);
 }
 
+/* NULL when nothing is to be kept, or the user has no home. */
+static const char *choose_cache_folder(const char *asked, struct arena *arena)
+{
+    const char *folder = asked ? asked : file_cache_folder(arena);
+    return folder && *folder ? folder : NULL;
+}
+
 status engine_prepare(const char *path, const struct engine_options *options,
                       struct engine **result, struct diagnostic *diagnostic)
 {
@@ -104,6 +113,7 @@ status engine_prepare(const char *path, const struct engine_options *options,
         return fail_memory(diagnostic, sizeof *engine);
     }
     engine->arena = arena;
+    engine->cache_folder = choose_cache_folder(options->cache_folder, arena);
     status code = catalogue_read(options->variants_folder, arena, &engine->catalogue, diagnostic);
     if (code == STATUS_OK)
         code = plan_file_recognise(path) ? prepare_plan(engine, path, options, diagnostic)

@@ -14,6 +14,7 @@ struct step_arrays {
 
 struct engine {
     struct arena *arena;
+    const char *cache_folder; /* NULL: nothing is kept */
     struct model *model;
     struct catalogue catalogue;
     struct device **devices;

@@ -4,6 +4,9 @@
 #include "base/file.h"
 #include "engine/layer_map.h"
 #include "ops/catalogue.h"
+#include "runtime/cpu_facts.h"
+
+#include <string.h>
 
 static int64_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
 
@@ -40,15 +43,6 @@ static status describe_devices(struct engine *engine, struct build_device **resu
     return STATUS_OK;
 }
 
-/* NULL when nothing is to be kept or the user has no home. */
-static const char *artifact_folder(struct engine *engine, const struct engine_options *options)
-{
-    const char *cache = options->cache_folder ? options->cache_folder
-                                              : file_cache_folder(engine->arena);
-    if (!cache || !*cache) return NULL;
-    return file_join(engine->arena, cache, "artifacts");
-}
-
 status engine_build_plan(struct engine *engine, const struct engine_options *options,
                          struct diagnostic *diagnostic)
 {
@@ -67,7 +61,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .chooser = {.catalogue = &engine->catalogue,
                     .fast = options->fast,
                     .references = options->references},
-        .artifact_folder = artifact_folder(engine, options),
+        .artifact_folder = engine->cache_folder ? file_join(engine->arena, engine->cache_folder, "artifacts") : NULL,
         .compile_processes = engine->threads,
         .progress = options->progress,
     };
@@ -82,6 +76,12 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
 status engine_check_plan(struct engine *engine, const char *path, const struct plan_header *header,
                          struct diagnostic *diagnostic)
 {
+    struct device_facts level;
+    struct diagnostic reason = {0};
+    if (strncmp(header->level, "x86-64-", 7) == 0 &&
+        cpu_facts_read(header->level, engine->arena, &level, &reason) != STATUS_OK)
+        return fail(diagnostic, STATUS_DEVICE, "%s: the plan was made for a CPU of level %s: %s", path,
+                    header->level, reason.text);
     for (int d = 0; d < engine->device_count; d++) {
         const struct device_facts *facts = device_facts(engine->devices[d]);
         const char *missing = plan_missing_features(header->features, facts->features, engine->arena);
@@ -105,6 +105,7 @@ status engine_save_plan(struct engine *engine, const struct engine_options *opti
         .model_path = absolute ? absolute : engine->model->path,
         .model_identity = engine->model->identity,
         .cpu = options->cpu ? options->cpu : "native",
+        .level = facts->cpu ? facts->cpu : "",
         .features = facts->features ? facts->features : "",
         .state_element = options->state_element,
         .fast = options->fast,

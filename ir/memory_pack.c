@@ -202,6 +202,8 @@ status memory_pack(struct memory_block *blocks, int count, struct arena *scratch
 {
     struct packer packer = {.blocks = blocks, .count = count};
     struct ranked *ranked;
+    *total_bytes = 0;
+    if (count == 0) return STATUS_OK;
     for (int b = 0; b < count; b++)
         if (blocks[b].bytes < 0 || blocks[b].bytes > MEMORY_PACK_BYTES_MAX)
             return fail(diagnostic, STATUS_NO_MEMORY, "a value of %" PRId64 " bytes is too large",
@@ -211,7 +213,7 @@ status memory_pack(struct memory_block *blocks, int count, struct arena *scratch
     TRY_NEW(ranked, scratch, count, diagnostic);
     if (!try_first_orders(&packer, ranked) && count <= IMPROVED_BLOCKS_MAX) improve(&packer);
     for (int b = 0; b < count; b++) blocks[b].offset = packer.offsets[b];
-    *total_bytes = count ? packer.best_bytes : 0;
+    *total_bytes = packer.best_bytes;
     return STATUS_OK;
 }
 
@@ -230,8 +232,9 @@ status memory_pack_bound(const struct memory_block *blocks, int count, struct ar
     int64_t alive = 0;
     int ended = 0;
     *bytes = 0;
+    if (count == 0) return STATUS_OK;
     TRY_NEW(ends, scratch, count, diagnostic);
-    if (count) memcpy(ends, blocks, (size_t)count * sizeof *ends);
+    memcpy(ends, blocks, (size_t)count * sizeof *ends);
     qsort(ends, (size_t)count, sizeof *ends, compare_ends);
     for (int b = 0; b < count; b++) {
         for (; ends[ended].last < blocks[b].first; ended++) alive -= block_bytes(&ends[ended]);

@@ -86,9 +86,8 @@ static status read_file(struct model_source *source, const char *path,
                                  .diagnostic = diagnostic};
     TRY(check_magic(&cursor));
     TRY(check_version(&cursor));
-    TRY(gguf_take_count(&cursor, TENSOR_ENTRY_BYTES, SOURCE_TENSORS_MAX, "the tensor count",
-                        &tensors));
-    TRY(gguf_take_count(&cursor, KEY_ENTRY_BYTES, GGUF_KEYS_MAX, "the metadata count", &keys));
+    TRY(gguf_take_count(&cursor, TENSOR_ENTRY_BYTES, SOURCE_TENSORS_MAX, "tensors", &tensors));
+    TRY(gguf_take_count(&cursor, KEY_ENTRY_BYTES, GGUF_KEYS_MAX, "metadata", &keys));
     for (uint64_t i = 0; i < keys; i++) TRY(gguf_take_metadata(&cursor, source));
     TRY(read_alignment(&cursor, source, first_key, &alignment));
     if (tensors > SOURCE_TENSORS_MAX - (uint64_t)source->tensor_count) {

@@ -7,7 +7,7 @@ status gguf_take(struct gguf_cursor *cursor, uint64_t count, const char *what,
     if (count > gguf_left(cursor)) {
         bool whole = cursor->limit == cursor->file_bytes;
         return GGUF_FAIL(cursor, cursor->position,
-                         "%s needs %" PRIu64 " bytes, but %s has only %" PRIu64 " left", what,
+                         "%.100s needs %" PRIu64 " bytes, but %s has only %" PRIu64 " left", what,
                          count, whole ? "the file" : "the header (256 MiB allowed)",
                          gguf_left(cursor));
     }
@@ -32,21 +32,22 @@ status gguf_take_u64(struct gguf_cursor *cursor, const char *what, uint64_t *val
     return STATUS_OK;
 }
 
+/* What is left is an upper bound of the room: other fields may follow before the entries. */
 status gguf_take_count(struct gguf_cursor *cursor, uint64_t least_bytes, uint64_t most,
                        const char *what, uint64_t *count)
 {
     uint64_t at = cursor->position, value;
     TRY(gguf_take_u64(cursor, what, &value));
     if (value > most) {
-        return GGUF_FAIL(cursor, at, "%s is %" PRIu64 "; at most %" PRIu64 " are allowed", what,
+        return GGUF_FAIL(cursor, at,
+                         "%.100s: a count of %" PRIu64 "; at most %" PRIu64 " are allowed", what,
                          value, most);
     }
-    /* The counts of the file's head are followed by more head, so they are compared with the rest
-     * as it is here: an upper bound. */
     if (value > gguf_left(cursor) / least_bytes) {
         return GGUF_FAIL(cursor, at,
-                         "%s is %" PRIu64 ", but the file has room for at most %" PRIu64, what,
-                         value, gguf_left(cursor) / least_bytes);
+                         "%.100s: a count of %" PRIu64 ", but there is room for at "
+                         "most %" PRIu64,
+                         what, value, gguf_left(cursor) / least_bytes);
     }
     *count = value;
     return STATUS_OK;

@@ -7,6 +7,7 @@
 enum {
     KEY_BYTES_MAX = 65535, /* by the specification */
     LIST_DEPTH_MAX = 4,    /* lists of lists are legal, but no known key uses them */
+    LIST_HEAD_BYTES = sizeof(uint32_t) + sizeof(uint64_t), /* type of the items, their number */
 };
 
 static const uint8_t value_bytes[GGUF_VALUE_COUNT] = {
@@ -62,42 +63,56 @@ static status check_booleans(struct gguf_cursor *cursor, const char *key, const 
     return STATUS_OK;
 }
 
-/* Walks over `count` items of `type`. */
-static status skip_items(struct gguf_cursor *cursor, const char *key, uint32_t type, uint64_t count,
-                         int depth)
+static status take_type(struct gguf_cursor *cursor, const char *key, uint32_t *type)
+{
+    uint64_t at = cursor->position;
+    TRY(gguf_take_u32(cursor, key, type));
+    if (*type < GGUF_VALUE_COUNT) return STATUS_OK;
+    return GGUF_FAIL(cursor, at,
+                     "%.100s: there is no metadata type %" PRIu32 " (known are 0 to %d)", key,
+                     *type, GGUF_VALUE_COUNT - 1);
+}
+
+/* The fewest bytes that a value can take: a text its length, a list its type and length. */
+static uint64_t least_bytes(uint32_t type)
+{
+    if (type == GGUF_TEXT) return sizeof(uint64_t);
+    return type == GGUF_LIST ? LIST_HEAD_BYTES : value_bytes[type];
+}
+
+static status skip_list(struct gguf_cursor *cursor, const char *key, int depth);
+
+/* Walks over `count` values of `type`, for which there is room as far as their least size goes. */
+static status skip_values(struct gguf_cursor *cursor, const char *key, uint32_t type,
+                          uint64_t count, int depth)
 {
     const uint8_t *bytes;
     const char *text;
-    uint64_t length, at = cursor->position;
-    uint32_t item_type;
-    if (type >= GGUF_VALUE_COUNT) {
-        return GGUF_FAIL(cursor, at,
-                         "%.100s: there is no metadata type %" PRIu32 " (known are 0 to %d)", key,
-                         type, GGUF_VALUE_COUNT - 1);
-    }
+    uint64_t length;
     if (value_bytes[type]) {
         TRY(gguf_take(cursor, count * value_bytes[type], key, &bytes));
         return type == GGUF_BOOL ? check_booleans(cursor, key, bytes, count) : STATUS_OK;
     }
     for (uint64_t i = 0; i < count; i++) {
-        if (type == GGUF_TEXT) {
+        if (type == GGUF_TEXT)
             TRY(gguf_take_text(cursor, key, &text, &length));
-            continue;
-        }
-        if (depth == LIST_DEPTH_MAX) {
-            return GGUF_FAIL(cursor, cursor->position, "%.100s: lists more than %d deep", key,
-                             LIST_DEPTH_MAX);
-        }
-        TRY(gguf_take_u32(cursor, key, &item_type));
-        TRY(gguf_take_count(cursor, 1, UINT64_MAX, key, &length));
-        if (item_type < GGUF_VALUE_COUNT && value_bytes[item_type] &&
-            length > gguf_left(cursor) / value_bytes[item_type]) {
-            return GGUF_FAIL(cursor, at, "%.100s: a list of %" PRIu64 " items runs past the end",
-                             key, length);
-        }
-        TRY(skip_items(cursor, key, item_type, length, depth + 1));
+        else
+            TRY(skip_list(cursor, key, depth + 1));
     }
     return STATUS_OK;
+}
+
+static status skip_list(struct gguf_cursor *cursor, const char *key, int depth)
+{
+    uint32_t type;
+    uint64_t count;
+    if (depth > LIST_DEPTH_MAX) {
+        return GGUF_FAIL(cursor, cursor->position, "%.100s: lists more than %d deep", key,
+                         LIST_DEPTH_MAX);
+    }
+    TRY(take_type(cursor, key, &type));
+    TRY(gguf_take_count(cursor, least_bytes(type), UINT64_MAX, key, &count));
+    return skip_values(cursor, key, type, count, depth);
 }
 
 /* `count` bytes, little endian as the hosts that Hone runs on. */
@@ -179,10 +194,10 @@ status gguf_take_metadata(struct gguf_cursor *cursor, struct model_source *sourc
 {
     struct metadata entry = {0};
     TRY(take_key(cursor, &entry.key));
-    TRY(gguf_take_u32(cursor, entry.key, &entry.raw_type));
+    TRY(take_type(cursor, entry.key, &entry.raw_type));
     entry.raw = cursor->bytes + cursor->position;
     uint64_t begin = cursor->position;
-    TRY(skip_items(cursor, entry.key, entry.raw_type, 1, 0));
+    TRY(skip_values(cursor, entry.key, entry.raw_type, 1, 0));
     entry.raw_bytes = cursor->position - begin;
     decode(entry.raw_type, entry.raw, &entry);
     TRY_APPEND(source->metadata, source->metadata_count, source->metadata_capacity, cursor->arena,
@@ -198,7 +213,7 @@ static const uint8_t *behind_item(uint32_t type, const uint8_t *bytes)
     if (type == GGUF_TEXT) return bytes + sizeof(uint64_t) + load(bytes, 8);
     uint32_t item_type = (uint32_t)load(bytes, 4);
     uint64_t count = load(bytes + sizeof(uint32_t), 8);
-    bytes += sizeof(uint32_t) + sizeof(uint64_t);
+    bytes += LIST_HEAD_BYTES;
     if (value_bytes[item_type]) return bytes + count * value_bytes[item_type];
     while (count--) bytes = behind_item(item_type, bytes);
     return bytes;
@@ -206,7 +221,7 @@ static const uint8_t *behind_item(uint32_t type, const uint8_t *bytes)
 
 static const uint8_t *first_item(const struct metadata *list)
 {
-    return list->raw + sizeof(uint32_t) + sizeof(uint64_t);
+    return list->raw + LIST_HEAD_BYTES;
 }
 
 bool gguf_item(const struct metadata *list, int64_t index, struct metadata *item)

@@ -12,7 +12,8 @@ struct plan_header {
     const char *model_path;
     struct hash model_identity;
     const char *cpu;             /* as asked for: "native", "x86-64-v3" */
-    const char *features;        /* instruction families that the kernels use, LLVM's names */
+    const char *level;           /* the least CPU that can run it: "x86-64-v4", "generic" */
+    const char *features;        /* instruction families beyond the level, LLVM's names */
     enum element_type state_element;
     bool fast, references;
 };

@@ -3,7 +3,7 @@
  *     mark (8 bytes), version, length of the whole file, seal (32 bytes) over everything behind it
  *     header, bounds, devices, graph as text, memory, steps, images, choices
  *
- * All integers have 8 bytes, little-endian; texts and blocks are preceded by their length. */
+ * Values are named, not numbered: the graph's text does not keep their order.  All integers have 8 bytes, little-endian; texts and blocks are preceded by their length. */
 #ifndef PLANNER_PLAN_FORMAT_H
 #define PLANNER_PLAN_FORMAT_H
 

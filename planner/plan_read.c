@@ -36,6 +36,7 @@ static void get_header(struct byte_reader *reader, struct plan_header *header)
     header->model_path = bytes_get_text(reader);
     header->model_identity = get_hash(reader);
     header->cpu = bytes_get_text(reader);
+    header->level = bytes_get_text(reader);
     header->features = bytes_get_text(reader);
     if (!element_by_name(bytes_get_text(reader), &header->state_element))
         bytes_fail(reader, "the KV element type is not known");
@@ -72,6 +73,16 @@ static status get_devices(struct byte_reader *reader, struct plan *plan,
     return bytes_status(reader);
 }
 
+/* A value by its name; 0 after a failure, for graphs have values. */
+static int get_value(struct byte_reader *reader, const struct graph *graph)
+{
+    const char *name = bytes_get_text(reader);
+    int value = graph_find_value(graph, name);
+    if (value != VALUE_NONE) return value;
+    bytes_fail(reader, "a value is named that the graph does not have");
+    return 0;
+}
+
 static status get_memory(struct byte_reader *reader, struct plan *plan,
                          struct diagnostic *diagnostic)
 {
@@ -79,7 +90,9 @@ static status get_memory(struct byte_reader *reader, struct plan *plan,
     TRY_NEW(plan->memory.offsets, plan->arena, values, diagnostic);
     TRY_NEW(plan->memory.bytes, plan->arena, values, diagnostic);
     TRY_NEW(plan->memory.device_bytes, plan->arena, plan->device_count, diagnostic);
-    for (int v = 0; v < values; v++) {
+    for (int v = 0; v < values; v++) plan->memory.offsets[v] = -1;
+    for (int n = 0; n < values; n++) {
+        int v = get_value(reader, plan->graph);
         plan->memory.offsets[v] = bytes_get_bounded(reader, -1, INT64_MAX, "an offset is out of range");
         plan->memory.bytes[v] = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
     }
@@ -94,10 +107,14 @@ static void get_step(struct byte_reader *reader, const struct plan *plan, struct
     step->kind = (enum step_kind)bytes_get_bounded(reader, 0, STEP_RESOLVE, "the kind of a step is not known");
     step->device = (int)bytes_get_bounded(reader, 0, plan->device_count - 1, "a step names no device");
     step->node = (int)bytes_get_bounded(reader, 0, graph->node_count - 1, "a step names no node");
-    step->value = (int)bytes_get_bounded(reader, 0, graph->value_count - 1, "a step names no value");
-    step->target = (int)bytes_get_bounded(reader, 0, graph->value_count - 1, "a step names no value");
     step->event = (int)bytes_get_bounded(reader, 0, plan->event_count ? plan->event_count - 1 : 0,
                                          "a step names no event");
+    if (step->kind == STEP_COPY) {
+        step->value = get_value(reader, graph);
+        step->target = get_value(reader, graph);
+    } else if (*bytes_get_text(reader) || *bytes_get_text(reader)) {
+        bytes_fail(reader, "a step names values that it does not copy");
+    }
 }
 
 static status get_steps(struct byte_reader *reader, struct plan *plan,

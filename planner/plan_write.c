@@ -17,6 +17,7 @@ static void put_header(struct byte_writer *writer, const struct plan_header *hea
     bytes_put_text(writer, header->model_path);
     put_hash(writer, header->model_identity);
     bytes_put_text(writer, header->cpu);
+    bytes_put_text(writer, header->level);
     bytes_put_text(writer, header->features);
     bytes_put_text(writer, element_of(header->state_element)->name);
     bytes_put_integer(writer, header->fast);
@@ -53,14 +54,18 @@ static void put_steps(struct byte_writer *writer, const struct plan *plan)
     bytes_put_integer(writer, plan->step_count);
     for (int s = 0; s < plan->step_count; s++) {
         const struct plan_step *step = &plan->steps[s];
-        const int fields[] = {(int)step->kind, step->device, step->node, step->value, step->target, step->event};
+        const int fields[] = {(int)step->kind, step->device, step->node, step->event};
         for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) bytes_put_integer(writer, fields[f]);
+        bool copies = step->kind == STEP_COPY;
+        bytes_put_text(writer, copies ? plan->graph->values[step->value].name : "");
+        bytes_put_text(writer, copies ? plan->graph->values[step->target].name : "");
     }
 }
 
 static void put_memory(struct byte_writer *writer, const struct plan *plan)
 {
     for (int v = 0; v < plan->graph->value_count; v++) {
+        bytes_put_text(writer, plan->graph->values[v].name);
         bytes_put_integer(writer, plan->memory.offsets[v]);
         bytes_put_integer(writer, plan->memory.bytes[v]);
     }

@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "runtime/cpu_facts.h"
+#include "runtime/cpu_probe.h"
+#include "runtime/cpu_rates.h"
 #include "runtime/device_specification.h"
 
 #include <string.h>
@@ -14,6 +16,7 @@ static status open_parts(struct device *device, const struct device_options *opt
     TRY(cpu_facts_read(options->cpu, device->arena, &device->facts, diagnostic));
     int threads = options->threads > 0 ? options->threads : thread_count_default();
     device->facts.values[FACT_cores] = threads;
+    if (options->rates_folder) cpu_rates_load(options->rates_folder, device->arena, &device->facts);
     device->command_arena = arena_create(0);
     TRY_MEMORY(device->command_arena, diagnostic);
     TRY(thread_pool_create(threads, &device->pool, diagnostic));
@@ -95,6 +98,11 @@ void device_close(struct device *device)
 }
 
 const struct device_facts *device_facts(const struct device *device) { return &device->facts; }
+
+status device_probe(struct device *device, struct diagnostic *diagnostic)
+{
+    return cpu_probe_facts(device->pool, &device->facts, diagnostic);
+}
 
 const char *device_specification(const struct device *device) { return device->specification; }
 

@@ -22,6 +22,7 @@ struct event;
 struct device_options {
     int threads;     /* host threads for all devices together; 0: as many as make sense */
     const char *cpu; /* "native", "x86-64-v3" ...; NULL: native */
+    const char *rates_folder; /* where measured rates are kept (cpu_rates.h); NULL: rates stay 0 */
 };
 
 CHECKED status device_open(const char *specification, const struct device_options *options,
@@ -29,6 +30,8 @@ CHECKED status device_open(const char *specification, const struct device_option
 void device_close(struct device *device); /* NULL is allowed */
 
 const struct device_facts *device_facts(const struct device *device);
+/* Measures the rates among the facts (runtime/cpu_probe.h): under two seconds on a quiet machine. */
+CHECKED status device_probe(struct device *device, struct diagnostic *diagnostic);
 const char *device_specification(const struct device *device);
 bool device_is_host(const struct device *device); /* reads host memory in place: weights need no copy */
 int device_threads(const struct device *device);

@@ -20,8 +20,8 @@ static const char graph_text[] = "graph small\n"
                                  "input tokens: i32[tokens]\n"
                                  "input outputs: i32[outputs]\n"
                                  "weight table: f32[32,64]\n"
-                                 "weight norm: f32[64]\n"
                                  "x = embed(tokens, table)\n"
+                                 "weight norm: f32[64]\n"
                                  "n = rmsnorm(x, norm) layer 0\n"
                                  "s = select(outputs, n)\n"
                                  "logits = linear(s, table, _, _)\n"
@@ -69,6 +69,7 @@ static int write_small_plan(void **state)
     const struct plan_header header = {.model_path = "/nowhere/model.gguf",
                                        .model_identity = {1, 2},
                                        .cpu = "native",
+                                       .level = "x86-64-v3",
                                        .features = "+avx2,+fma",
                                        .state_element = ELEMENT_F16};
     CHECK_OK(plan_file_write(plan_path, &header, plan, &diagnostic));

@@ -1,0 +1,247 @@
+"""The command line as scripts see it: exit statuses, what goes to which stream, JSON, files.
+
+usage: cli_test.py HONE SOURCE_FOLDER SCRATCH_FOLDER [NAME ...]
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+HONE, SOURCE, SCRATCH = (pathlib.Path(word) for word in sys.argv[1:4])
+VECTORS = SOURCE / "tests/oracle/vectors/models"
+LLAMA = VECTORS / "llama/llama-f32.gguf"
+MIXTRAL = VECTORS / "mixtral/mixtral-q8_0.gguf"
+
+
+def hone(*words, status=0, env=None, stdin=None, timeout=120, cwd=None):
+    """Runs hone and checks its exit status; gives (stdout, stderr)."""
+    environment = dict(os.environ, XDG_CACHE_HOME=str(SCRATCH / "cache"), XDG_CONFIG_HOME=str(SCRATCH / "config"))
+    environment.update(env or {})
+    done = subprocess.run([str(HONE), *map(str, words)], capture_output=True, env=environment, timeout=timeout,
+                          input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, cwd=cwd)
+    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    shown = " ".join(map(str, words))
+    assert done.returncode == status, f"hone {shown}: exit {done.returncode}, expected {status}\n{out}\n{err}"
+    if status not in (0, 130):
+        assert err.startswith("hone: ") and err.count("\n") == 1, f"hone {shown}: not one clear error: {err!r}"
+        assert out == "", f"hone {shown}: data before an error: {out!r}"
+    return out, err
+
+
+def json_of(*words, **options):
+    out, _ = hone(*words, "--json", **options)
+    return json.loads(out)
+
+
+def read_npy(path):
+    data = pathlib.Path(path).read_bytes()
+    assert data[:8] == b"\x93NUMPY\x01\x00"
+    length = struct.unpack("<H", data[8:10])[0]
+    header = eval(data[10:10 + length].decode(), {})  # a literal that hone wrote
+    count = header["shape"][0] * header["shape"][1]
+    return header["shape"], struct.unpack(f"<{count}f", data[10 + length:])
+
+
+def test_version_and_help_need_nothing():
+    out, _ = hone("--version")
+    assert out.startswith("hone 0.")
+    out, _ = hone("help")
+    for command in ("run", "bench", "compile", "devices", "show"):
+        assert f"  {command} " in out
+        assert "usage: hone " + command in hone(command, "--help")[0]
+    assert ".TH HONE" in hone("man")[0]
+    for shell in ("bash", "zsh", "fish"):
+        assert "token-ids" in hone("completion", shell)[0]
+
+
+def test_wrong_use_is_told_and_exits_2():
+    assert "did you mean `hone bench`" in hone("bench1", status=2)[1]
+    assert "did you mean --tokens" in hone("run", LLAMA, "--token", "1", status=2)[1]
+    for words in (["run"], ["run", LLAMA, "--tokens"], ["run", LLAMA, "--tokens", "x"], ["run", LLAMA, "--json=1"],
+                  ["run", LLAMA, "--token-ids", "1,,2"], ["run", LLAMA, "--token-ids", "1,500"],
+                  ["run", LLAMA, "--token-ids", "1", "--kv", "q9"], ["run", LLAMA, "--token-ids", "1", "--devices", "gpu"],
+                  ["run", LLAMA, "--token-ids", "1", "--layer-map", "0..9"], ["run", LLAMA, "--token-ids", "1", "--top-p", "2"],
+                  ["compile", LLAMA], ["show", LLAMA, "--kernel", "99"], ["completion", "tcsh"]):
+        hone(*words, status=2)
+
+
+def test_devices_that_are_not_there_exit_4():
+    hone("run", LLAMA, "--token-ids", "1", "--devices", "cuda:0", status=4)
+
+
+def test_missing_and_broken_files_exit_3():
+    broken = SCRATCH / "broken.gguf"
+    data = LLAMA.read_bytes()
+    for name, content in (("empty", b""), ("cut", data[:100]), ("half", data[:len(data) // 2]), ("noise", b"\x00" * 5000),
+                          ("pickle", b"\x80\x02}q\x00."), ("plan", b"HONEPLAN" + b"\xff" * 100)):
+        broken.write_bytes(content)
+        _, err = hone("run", broken, "--token-ids", "1", status=3)
+        assert "broken.gguf" in err, f"{name}: {err}"
+    hone("run", SCRATCH / "nothing.gguf", "--token-ids", "1", status=3)
+    hone("run", "/dev/zero", "--token-ids", "1", status=3)
+    empty = SCRATCH / "folder"
+    empty.mkdir(exist_ok=True)
+    hone("run", empty, "--token-ids", "1", status=3)
+
+
+def test_devices_prints_ceilings():
+    device = json_of("devices")["devices"][0]
+    assert device["device"] == "cpu" and device["facts"]["read_bandwidth"] > 1e8
+    assert device["facts"]["real_rate"] > 1e8 and device["facts"]["cores"] >= 1
+    out, _ = hone("devices", "--cpu", "portable")
+    assert "GB/s" in out and "GFLOP/s" in out
+
+
+def case_of(name, kind):
+    manifest = json.loads((VECTORS / "manifest.json").read_text())
+    reference = next(r for r in manifest["references"] if r["name"] == name)
+    return next(c for c in reference["cases"] if c["name"] == kind)
+
+
+def test_logits_are_written_as_numpy():
+    case = case_of("llama-f32", "prefill_7")
+    target = SCRATCH / "logits.npy"
+    report = json_of("run", LLAMA, "--token-ids", ",".join(map(str, case["ids"])), "--tokens", 0, "--logits", target,
+                     "--kv", "f32")
+    assert report["prompt_tokens"] == 7 and report["sequences"] == []
+    shape, values = read_npy(target)
+    expected_shape, expected = read_npy(VECTORS / case["logits"])
+    assert shape == expected_shape
+    worst = max(abs(a - b) for a, b in zip(values, expected))
+    assert worst < case["bound"], worst
+
+
+def greedy(model, *words):
+    report = json_of("run", model, "--token-ids", "1,2,3,4,5", "--tokens", 12, "--temperature", 0, *words)
+    return report["tokens"]
+
+
+def test_the_same_tokens_on_any_devices():
+    for model in (LLAMA, MIXTRAL):
+        expected = greedy(model)
+        assert len(expected) == 12
+        assert greedy(model, "--devices", "virtual:8MiB,virtual:8MiB,cpu") == expected
+        assert greedy(model, "--devices", "virtual:8MiB@5GFLOPS,1GB/s,cpu") == expected
+        assert greedy(model, "--references") == expected
+        assert greedy(model, "--threads", 1, "--chunk", 2) == expected
+
+
+def test_a_device_too_small_exits_5():
+    _, err = hone("run", LLAMA, "--token-ids", "1", "--devices", "virtual:64KiB", status=5)
+    assert "does not fit" in err or "needed" in err
+
+
+def test_a_second_start_compiles_nothing():
+    shutil.rmtree(SCRATCH / "second", ignore_errors=True)
+    words = ("run", MIXTRAL, "--token-ids", "1,2", "--tokens", 2, "--cache", SCRATCH / "second")
+    first, second = json_of(*words), json_of(*words)
+    assert first["kernels_compiled"] == first["kernels"] > 0
+    assert second["kernels"] == first["kernels"] and second["kernels_compiled"] == 0
+
+
+def test_sequences_run_side_by_side():
+    report = json_of("run", MIXTRAL, "--token-ids", "5,6,7", "--tokens", 8, "--sequences", 4, "--temperature", 0)
+    assert len(report["sequences"]) == 4
+    assert all(s["tokens"] == report["tokens"] for s in report["sequences"])
+    words = ("run", MIXTRAL, "--token-ids", "5,6,7", "--tokens", 8, "--sequences", 4, "--temperature", 1, "--seed", 3)
+    drawn, again = json_of(*words), json_of(*words)
+    assert drawn["sequences"] == again["sequences"]
+    assert len({tuple(s["tokens"]) for s in drawn["sequences"]}) > 1
+
+
+def test_plans_start_without_compiling_and_refuse_what_they_must():
+    plan = SCRATCH / "model.plan"
+    report = json_of("compile", MIXTRAL, "-o", plan, "--devices", "virtual:8MiB,virtual:8MiB")
+    assert report["kernels"] > 0
+    words = ("--token-ids", "1,2,3,4,5", "--tokens", 12, "--temperature", 0)
+    started = json_of("run", plan, *words, "--cache", "")
+    assert started["kernels_compiled"] == 0 and started["tokens"] == greedy(MIXTRAL)
+    data = bytearray(plan.read_bytes())
+    data[-1] ^= 1
+    plan.write_bytes(data)
+    assert "seal" in hone("run", plan, *words, status=3)[1]
+    data[-1] ^= 1
+    plan.write_bytes(data)
+    hone("run", plan, *words, status=3, env={"XDG_CONFIG_HOME": str(SCRATCH / "stranger")})
+    copy = SCRATCH / "moved.gguf"
+    shutil.copy(MIXTRAL, copy)
+    json_of("compile", copy, "-o", plan)
+    shutil.copy(LLAMA, copy)
+    assert "not the model" in hone("run", plan, *words, status=3)[1]
+
+
+def test_show_prints_graph_plan_and_kernel():
+    assert hone("show", LLAMA, "--graph")[0].startswith("graph ")
+    assert "add_rmsnorm" in hone("show", LLAMA, "--fused")[0]
+    steps = json_of("show", LLAMA)["steps"]
+    compiled = next(s["step"] for s in steps if s.get("kernel", "reference") != "reference")
+    shown = json_of("show", LLAMA, "--kernel", compiled)
+    assert "define" in shown["source"] and len(shown["assembly"]) > 100
+
+
+def test_bench_prints_the_agreed_names():
+    report = json_of("bench", LLAMA, "--prompt", 16, "--generate", 4, "--repeat", 3)
+    for name in ("prefill_tokens_per_second", "decode_tokens_per_second", "read_bandwidth_bytes_per_second",
+                 "decode_bandwidth_share", "prefill_peak_share"):
+        assert report[name] > 0 and report[name + "_spread"] >= 0, name
+    assert report["weight_bytes_per_token"] > 0
+    assert "of its limit" in hone("bench", LLAMA, "--prompt", 16, "--generate", 4, "--repeat", 1, "--roofline")[0]
+
+
+def test_a_layer_map_repeats_layers():
+    plain = greedy(LLAMA)
+    assert greedy(LLAMA, "--layer-map", "0..1") == plain
+    assert greedy(LLAMA, "--layer-map", "0,1,0,1") != plain
+    assert greedy(LLAMA, "--layer-map", "0,1,0,1") == greedy(LLAMA, "--layer-map", "0..1,0..1", "--devices", "virtual:8MiB,cpu")
+
+
+def test_nothing_is_written_where_nothing_can_be():
+    out = json_of("run", MIXTRAL, "--token-ids", "1,2", "--tokens", 2, "--cache", "/proc/nowhere")
+    assert len(out["tokens"]) == 2
+    out = json_of("run", MIXTRAL, "--token-ids", "1,2", "--tokens", 2, env={"XDG_CACHE_HOME": "relative", "HOME": ""})
+    assert len(out["tokens"]) == 2
+
+
+def test_closed_and_full_outputs_are_failures():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(HONE), "help"], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and b"standard output" in done.stderr
+
+
+def test_interrupting_stops_cleanly():
+    process = subprocess.Popen([str(HONE), "run", str(MIXTRAL), "--token-ids", "1", "--tokens", "400", "--ignore-end",
+                                "--references", "--json", "--devices", "virtual:16MiB@0.001GFLOPS,1GB/s"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, process.returncode
+    assert json.loads(out)["end"] == "interrupted"
+
+
+def main():
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    SCRATCH.mkdir(parents=True)
+    chosen = sys.argv[4:]
+    tests = {name[5:]: function for name, function in globals().items() if name.startswith("test_")}
+    failed = 0
+    for name, function in tests.items():
+        if chosen and name not in chosen:
+            continue
+        start = time.monotonic()
+        try:
+            function()
+            print(f"ok      {name} ({time.monotonic() - start:.1f} s)", flush=True)
+        except Exception as error:  # every kind of failure is a failed test
+            failed += 1
+            print(f"FAILED  {name}: {type(error).__name__}: {error}", flush=True)
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+main()
