@@ -83,6 +83,13 @@ static double join(const double lanes[static LANES])
            ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
 }
 
+double dot_floats(const float *a, const float *b, int64_t count)
+{
+    double lanes[LANES] = {0};
+    add_products(a, b, count, lanes);
+    return join(lanes);
+}
+
 void dot_rows(const struct weight_view *weight, int64_t row, const float *const *x, int count,
               double sums[static DOT_ROWS])
 {

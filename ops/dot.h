@@ -26,6 +26,9 @@ struct weight_view {
 struct weight_view weight_view_of(const struct problem *problem, int operand, void *const *operands,
                                   int64_t expert);
 
+/* a . b in that order. */
+double dot_floats(const float *a, const float *b, int64_t count);
+
 /* sums[r] = x[r] . weight[row], for r < count <= DOT_ROWS. */
 void dot_rows(const struct weight_view *weight, int64_t row, const float *const *x, int count,
               double sums[static DOT_ROWS]);

@@ -127,11 +127,6 @@ static struct cost cost(const struct problem *problem)
     };
 }
 
-static int64_t items(const struct problem *problem, const struct run *run)
-{
-    return leading_items(problem, run) * problem->attributes[ATTENTION_HEADS].integer;
-}
-
 /* With keys in [-1, 1) scores have a deviation of about 2: some tokens matter, no single one wins.
  */
 #define QUERY_MOST 6.0
@@ -160,7 +155,7 @@ const struct op op_attention = {
     .attributes = attributes,
     .infer = infer,
     .cost = cost,
-    .reference_items = items,
+    .reference_items = attention_items,
     .reference = attention_reference,
     .fill = fill,
 };

@@ -31,6 +31,8 @@ extern const struct op op_attention;
 void attention_reference(const struct problem *problem, const struct run *run,
                          void *const *operands, int64_t begin, int64_t end);
 
+int64_t attention_items(const struct problem *problem, const struct run *run);
+
 /* The attributes with their zeros resolved. */
 struct attention_shape {
     int64_t heads, kv_heads, head_size, value_size, window;

@@ -1,10 +1,15 @@
-/* The reference of attention: one piece per row and head, one pass over the tokens in sight with a
- * running maximum (so that no scores need to be kept), everything in double.  A token whose page is
- * missing gives NaN. */
+/* The reference of attention: one piece per row and up to HEADS_TOGETHER heads that share keys and
+ * values, which are decoded once for all of them; one pass over the tokens in sight with a running
+ * maximum (so that no scores need to be kept), everything in double.  A token whose page is missing
+ * gives NaN. */
 #include "ops/attention/attention.h"
+#include "ops/dot.h"
 #include "ops/paging.h"
 
 #include <math.h>
+
+/* Their sums fit on a thread's stack. */
+enum { HEADS_TOGETHER = 8 };
 
 /* Softmax-weighted sum of values, kept relative to the largest score so far. */
 struct softmax_sum {
@@ -16,14 +21,37 @@ struct attention_run {
     struct attention_shape shape;
     struct page_table table;
     struct paged_state k, v;
-    int64_t head; /* of keys and values */
 };
 
-static double dot(const float *a, const float *b, int64_t count)
+/* Heads [first, end) of row `row`, which share head `kv_head` of keys and values. */
+struct attention_item {
+    int64_t row, kv_head, first, end;
+};
+
+static int64_t group_size(const struct attention_shape *shape)
 {
-    double sum = 0;
-    for (int64_t c = 0; c < count; c++) sum += (double)a[c] * (double)b[c];
-    return sum;
+    return shape->heads / shape->kv_heads;
+}
+
+static int64_t items_per_row(const struct attention_shape *shape)
+{
+    return shape->kv_heads * ceil_divide(group_size(shape), HEADS_TOGETHER);
+}
+
+int64_t attention_items(const struct problem *problem, const struct run *run)
+{
+    struct attention_shape shape = attention_shape_of(problem->attributes);
+    return leading_items(problem, run) * items_per_row(&shape);
+}
+
+static struct attention_item item_of(const struct attention_shape *shape, int64_t item)
+{
+    int64_t group = group_size(shape), parts = ceil_divide(group, HEADS_TOGETHER);
+    int64_t within = item % items_per_row(shape), part = within % parts;
+    struct attention_item result = {.row = item / items_per_row(shape), .kv_head = within / parts};
+    result.first = result.kv_head * group + part * HEADS_TOGETHER;
+    result.end = smaller(result.first + HEADS_TOGETHER, (result.kv_head + 1) * group);
+    return result;
 }
 
 static void decode_head(const struct paged_state *state, const unsigned char *row, int64_t head,
@@ -46,34 +74,43 @@ static void sum_add(struct softmax_sum *sum, double score, const float *values, 
     for (int64_t c = 0; c < count; c++) sum->values[c] += weight * (double)values[c];
 }
 
-/* Adds token `position`; false when it has no page. */
-static bool add_token(const struct attention_run *run, const float *q, int64_t sequence,
-                      int64_t position, struct softmax_sum *sum)
+static double score_of(const struct attention_shape *shape, const float *q, const float *k)
+{
+    double score = shape->scale * dot_floats(q, k, shape->head_size);
+    return shape->softcap > 0 ? shape->softcap * tanh(score / shape->softcap) : score;
+}
+
+/* Adds the token at `position` to the item's heads, whose queries begin at `q`; false when it has
+ * no page. */
+static bool add_token(const struct attention_run *run, const struct attention_item *item,
+                      const float *q, int64_t sequence, int64_t position, struct softmax_sum *sums)
 {
     const struct attention_shape *shape = &run->shape;
-    const unsigned char *k = paged_row(&run->k, &run->table, sequence, position);
-    const unsigned char *v = paged_row(&run->v, &run->table, sequence, position);
-    float values[ATTENTION_HEAD_MOST];
-    if (!k || !v) return false;
-    decode_head(&run->k, k, run->head, shape->head_size, values);
-    double score = shape->scale * dot(q, values, shape->head_size);
-    if (shape->softcap > 0) score = shape->softcap * tanh(score / shape->softcap);
-    decode_head(&run->v, v, run->head, shape->value_size, values);
-    sum_add(sum, score, values, shape->value_size);
+    const unsigned char *k_row = paged_row(&run->k, &run->table, sequence, position);
+    const unsigned char *v_row = paged_row(&run->v, &run->table, sequence, position);
+    float k[ATTENTION_HEAD_MOST], v[ATTENTION_HEAD_MOST];
+    if (!k_row || !v_row) return false;
+    decode_head(&run->k, k_row, item->kv_head, shape->head_size, k);
+    decode_head(&run->v, v_row, item->kv_head, shape->value_size, v);
+    for (int64_t h = 0; h < item->end - item->first; h++)
+        sum_add(&sums[h], score_of(shape, q + h * shape->head_size, k), v, shape->value_size);
     return true;
 }
 
-static void attend(const struct attention_run *run, const float *q, int64_t sequence,
-                   int64_t position, float *y)
+static void attend(const struct attention_run *run, const struct attention_item *item,
+                   const float *q, int64_t sequence, int64_t position, float *y)
 {
     const struct attention_shape *shape = &run->shape;
-    struct softmax_sum sum = {.largest = -INFINITY};
+    struct softmax_sum sums[HEADS_TOGETHER] = {{0}};
     int64_t first = shape->window > 0 ? larger(0, position - shape->window + 1) : 0;
     bool complete = position >= 0;
+    for (int h = 0; h < HEADS_TOGETHER; h++) sums[h].largest = -INFINITY;
     for (int64_t j = first; j <= position && complete; j++)
-        complete = add_token(run, q, sequence, j, &sum);
-    for (int64_t c = 0; c < shape->value_size; c++)
-        y[c] = complete ? (float)(sum.values[c] / sum.weight) : NAN;
+        complete = add_token(run, item, q, sequence, j, sums);
+    for (int64_t h = 0; h < item->end - item->first; h++)
+        for (int64_t c = 0; c < shape->value_size; c++)
+            y[h * shape->value_size + c] =
+                complete ? (float)(sums[h].values[c] / sums[h].weight) : NAN;
 }
 
 void attention_reference(const struct problem *problem, const struct run *run,
@@ -86,14 +123,13 @@ void attention_reference(const struct problem *problem, const struct run *run,
         .v = paged_state_of(problem, run, ATTENTION_V_STATE, operands),
     };
     const struct attention_shape *shape = &attention.shape;
-    const float *q = operands[ATTENTION_Q];
     const int32_t *positions = operands[ATTENTION_POSITIONS];
     const int32_t *sequences = operands[ATTENTION_SEQUENCES];
-    float *y = operands[ATTENTION_Y];
-    for (int64_t item = begin; item < end; item++) {
-        int64_t r = item / shape->heads, h = item % shape->heads;
-        attention.head = h * shape->kv_heads / shape->heads;
-        attend(&attention, q + item * shape->head_size, sequences[r], positions[r],
-               y + item * shape->value_size);
+    for (int64_t i = begin; i < end; i++) {
+        struct attention_item item = item_of(shape, i);
+        int64_t head = item.row * shape->heads + item.first;
+        attend(&attention, &item, (const float *)operands[ATTENTION_Q] + head * shape->head_size,
+               sequences[item.row], positions[item.row],
+               (float *)operands[ATTENTION_Y] + head * shape->value_size);
     }
 }

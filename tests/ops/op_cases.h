@@ -141,6 +141,7 @@ static const struct op_case expert_cases[] = {
     {"route(f32[tokens,12], f32[12]) {used=3 score=sqrt_softplus groups=4 groups_used=2 "
      "group_fill=lowest post=renormalise floor=0.5}",
      0, 0, 0},
+    {"route(f32[tokens,64]) {used=3 post=renormalise floor=0.9}", 0, 0, 17},
     {"route(f32[tokens,1]) {used=1}", 0, 0, 0},
     {"dispatch(i32[tokens,2]) {experts=8}", 0, 0, 0},
     {"dispatch(i32[tokens,1]) {experts=1}", 0, 0, 0},

@@ -203,6 +203,46 @@ static void test_append(void **state)
                 check_append(&position_cases[c], op_case_rows[i]);
 }
 
+/* Rows that some token of the batch sees, by the tables. */
+static void mark_visible(const struct op_trial *trial, int64_t page_tokens, bool *visible)
+{
+    const int32_t *positions = trial->originals[ATTENTION_POSITIONS];
+    const int32_t *sequences = trial->originals[ATTENTION_SEQUENCES];
+    const int32_t *pages = trial->originals[ATTENTION_PAGES];
+    for (int64_t r = 0; r < trial->run.symbols[SYMBOL_ROWS]; r++)
+        for (int64_t j = 0; j <= positions[r]; j++) {
+            int64_t page =
+                pages[sequences[r] * trial->run.symbols[SYMBOL_STRIDE] + j / page_tokens];
+            visible[page * page_tokens + j % page_tokens] = true;
+        }
+}
+
+/* Filled states are random where a token looks and stale everywhere else. */
+static void test_filled_state(void **state)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct op_step step = {.rows = 30, .context = 61, .sequences = 4};
+    struct problem *problem;
+    struct op_trial *trial;
+    (void)state;
+    CHECK_OK(op_case_problem("attention(f32[tokens,32], i32[tokens], i32[tokens], "
+                             "i32[sequences,stride], f32[pages,7,8], f32[pages,7,8]) "
+                             "{heads=4 kv_heads=1 head_size=8}",
+                             30, 61, arena, &problem, &diagnostic));
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        CHECK_OK(op_trial_create(problem, &step, seed, arena, &trial, &diagnostic));
+        int64_t rows = trial->run.symbols[SYMBOL_PAGES] * 7;
+        const float *values = trial->originals[ATTENTION_V_STATE];
+        bool *visible = arena_allocate(arena, (size_t)rows, sizeof *visible);
+        mark_visible(trial, 7, visible);
+        for (int64_t row = 0; row < rows; row++)
+            for (int64_t c = 0; c < 8; c++)
+                assert_true((fabsf(values[row * 8 + c]) <= 1) == visible[row]);
+    }
+    arena_destroy(arena);
+}
+
 /* One page that holds a whole sequence gives the same bits as many small ones. */
 static void test_pages_do_not_matter(void **state)
 {
@@ -241,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_rope),
         cmocka_unit_test(test_append),
         cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_filled_state),
         cmocka_unit_test(test_pages_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
