@@ -1,5 +1,6 @@
 /* Passes: each takes a legal graph and leaves a legal graph; each lives in a file of its own, ir/pass_NAME.c, whose head
- * says what it requires and what it provides. */
+ * says what it requires and what it provides.  The order that loses nothing: layer map, partition, fusion, dead code,
+ * memory.  After a failure the graph may be half changed; discard it. */
 #ifndef IR_PASS_H
 #define IR_PASS_H
 
@@ -16,14 +17,14 @@ CHECKED status pass_dead_code(struct graph *graph, struct diagnostic *diagnostic
 CHECKED status pass_layer_map(struct graph *graph, const int *map, int count,
                               struct diagnostic *diagnostic);
 
-/* Replaces neighbours by fused operators: add + rmsnorm, linears on one input, gate and up with their activation,
- * linear + residual add, rope + append. */
-CHECKED status pass_fuse(struct graph *graph, struct diagnostic *diagnostic);
-
 /* Puts each node on a device: layer l on device_of_layer[l], what comes before on the first layer's device, what comes
  * after on the last one's.  Weights and states follow their users. */
 CHECKED status pass_partition(struct graph *graph, const int *device_of_layer, int layer_count,
                               int device_count, struct diagnostic *diagnostic);
+
+/* Replaces neighbours by fused operators: add + rmsnorm, linears on one input, gate and up with their activation,
+ * linear + residual add, rope + append. */
+CHECKED status pass_fuse(struct graph *graph, struct diagnostic *diagnostic);
 
 /* Gives every result value an offset in its device's arena so that values alive at the same time do not overlap. */
 struct memory_layout {

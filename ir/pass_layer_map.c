@@ -76,7 +76,7 @@ static status note_join(struct layer_mapping *mapping, int value, int region,
 {
     const struct graph *old = mapping->old;
     int from = region_of_value(mapping, value);
-    bool shared = from < 0 && (region > 0 || mapping->last_layer[value] > 0);
+    bool shared = from < 0 && mapping->last_layer[value] > 0;
     if (from == region || shared) return STATUS_OK;
     if (from != region - 1)
         return fail(diagnostic, STATUS_UNSUPPORTED,

@@ -227,6 +227,13 @@ static void spoil_overlap(struct fixture *f)
 {
     f->plan.memory.offsets[value_of(f, "b")] = f->plan.memory.offsets[value_of(f, "a")];
 }
+/* a and b lie side by side for certain; then b reaches into a from behind. */
+static void spoil_overlap_below(struct fixture *f)
+{
+    f->plan.memory.device_bytes[0] = f->devices[0].arena_bytes = 1 << 16;
+    f->plan.memory.offsets[value_of(f, "a")] = 4096;
+    f->plan.memory.offsets[value_of(f, "b")] = 4096 + 64;
+}
 static void spoil_no_offset(struct fixture *f)
 {
     f->plan.memory.offsets[value_of(f, "a")] = -1;
@@ -305,6 +312,7 @@ static const struct spoiling spoilings[] = {
     {spoil_offset, "a at offset 4096 lies outside"},
     {spoil_alignment, "a at offset"},
     {spoil_overlap, "a and b share memory"},
+    {spoil_overlap_below, "a and b share memory"},
     {spoil_no_offset, "a at offset -1"},
     {spoil_step_device, "step 0 is on device 2 of 2"},
     {spoil_step_other, "step 0 launches node 0, which its device cannot"},
@@ -423,6 +431,10 @@ static void memory_that_a_copy_writes_is_guarded(void **unused)
         if (step->kind == STEP_WAIT && step->event == 2 * 2) wait = step;
     }
     CHECK_OK(plan_verify(&f.plan, &diagnostic));
+    struct plan_step *ready = wait - 1, last_use = *(wait - 2);
+    assert_true(last_use.kind == STEP_LAUNCH && ready->kind == STEP_SIGNAL);
+    wait[-2] = *ready, wait[-1] = last_use; /* device 0 says so one step too early */
+    CHECK_REFUSED(plan_verify(&f.plan, &diagnostic), STATUS_BAD_INPUT, "may overwrite g with c@0");
     remove_step(&f, wait);
     CHECK_REFUSED(plan_verify(&f.plan, &diagnostic), STATUS_BAD_INPUT, "may overwrite g with c@0");
     arena_destroy(f.arena);
