@@ -83,6 +83,17 @@ static void test_embed(void **state)
         variant_check_case(&check, texts[i], &(struct op_step){.rows = 19}, BOUND);
 }
 
+static void test_positions(void **state)
+{
+    (void)state;
+    static const char rope[] = "rope(f32[tokens,312], i32[tokens], f32[38]) {heads=4 head_size=78 "
+                               "rotated=76 pairing=halves base=500 scaling=yarn factor=16}";
+    variant_check_table(&check, position_cases, "rope(", BOUND);
+    variant_check_table(&check, position_cases, "append(", BOUND);
+    variant_check_table(&check, position_cases, "rope_append(", BOUND);
+    variant_check_case(&check, rope, &(struct op_step){.rows = 5, .context = 1000000}, BOUND);
+}
+
 static void test_select(void **state)
 {
     (void)state;
@@ -101,9 +112,10 @@ static void test_combine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_add),
-        cmocka_unit_test(test_gate),    cmocka_unit_test(test_select),
-        cmocka_unit_test(test_combine), cmocka_unit_test(test_embed),
+        cmocka_unit_test(test_rmsnorm),   cmocka_unit_test(test_add),
+        cmocka_unit_test(test_gate),      cmocka_unit_test(test_select),
+        cmocka_unit_test(test_combine),   cmocka_unit_test(test_embed),
+        cmocka_unit_test(test_positions),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

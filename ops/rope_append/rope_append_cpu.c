@@ -1,0 +1,100 @@
+/* rope_append_cpu: a row per work item: its angles once, then queries to y, keys and values to
+ * their pages.  Keys and values of rows without a page are dropped, as in the reference. */
+#include "codegen/cpu/kernel_image.h"
+#include "ops/access.h"
+#include "ops/append/append_core_cpu.h"
+#include "ops/rope/rotation_core_cpu.h"
+#include "ops/rope_append/rope_append.h"
+
+struct rope_append_kernel {
+    int64_t heads, kv_heads, q_width, k_width, v_width;
+    enum element_type k_element, v_element;
+    struct rotation_kernel rotation;
+    struct append_pages pages;
+    value q, k, v, positions, sequences, k_state, v_state, y;
+};
+
+static value row_of(struct emitter *e, value matrix, value row, int64_t row_bytes)
+{
+    return address(e, matrix, mul(e, row, constant_i64(e, row_bytes)));
+}
+
+static void emit_row(struct emitter *e, const struct rope_append_kernel *k, value r)
+{
+    struct branch branch;
+    value position = append_load_index(e, k->positions, r), known;
+    value sequence = append_load_index(e, k->sequences, r);
+    rotation_set_position(e, &k->rotation, truncate_to(e, position, e->i32));
+    rotation_turn(e, &k->rotation, k->heads, row_of(e, k->q, r, 4 * k->q_width), ELEMENT_F32,
+                  row_of(e, k->y, r, 4 * k->q_width));
+    value row = append_find_row(e, &k->pages, sequence, position, &known);
+    if_begin(e, &branch, known);
+    rotation_turn(e, &k->rotation, k->kv_heads, row_of(e, k->k, r, 4 * k->k_width), k->k_element,
+                  row_of(e, k->k_state, row, element_row_bytes(k->k_element, k->k_width)));
+    append_write(e, k->v_element, k->v_width, row_of(e, k->v, r, 4 * k->v_width),
+                 row_of(e, k->v_state, row, element_row_bytes(k->v_element, k->v_width)));
+    if_end(e, &branch, NULL, NULL);
+}
+
+static void load_operands(struct emitter *e, const struct problem *problem,
+                          const struct kernel_arguments *kernel, struct launch *launch,
+                          struct rope_append_kernel *k)
+{
+    k->q = kernel_operand(e, kernel, launch, ROPE_APPEND_Q);
+    k->k = kernel_operand(e, kernel, launch, ROPE_APPEND_K);
+    k->v = kernel_operand(e, kernel, launch, ROPE_APPEND_V);
+    k->positions = kernel_operand(e, kernel, launch, ROPE_APPEND_POSITIONS);
+    k->sequences = kernel_operand(e, kernel, launch, ROPE_APPEND_SEQUENCES);
+    k->pages = append_load_pages(e, kernel, launch, ROPE_APPEND_PAGES,
+                                 fixed_dimension(problem, ROPE_APPEND_K_STATE, 1));
+    k->k_state = kernel_operand(e, kernel, launch, ROPE_APPEND_K_STATE);
+    k->v_state = kernel_operand(e, kernel, launch, ROPE_APPEND_V_STATE);
+    k->y = kernel_operand(e, kernel, launch, ROPE_APPEND_Y);
+    value factors = NULL;
+    if (problem->operands[ROPE_APPEND_FACTORS].present)
+        factors = kernel_operand(e, kernel, launch, ROPE_APPEND_FACTORS);
+    rotation_begin(e, problem->attributes + ROPE_APPEND_ROTATION, factors, &k->rotation);
+}
+
+static void emit_rope_append(struct emitter *e, const struct problem *problem,
+                             struct launch *launch)
+{
+    struct kernel_arguments kernel = kernel_begin(e, launch->name);
+    struct rope_append_kernel k = {
+        .heads = problem->attributes[ROPE_APPEND_HEADS].integer,
+        .kv_heads = problem->attributes[ROPE_APPEND_KV_HEADS].integer,
+        .q_width = fixed_dimension(problem, ROPE_APPEND_Q, 1),
+        .k_width = fixed_dimension(problem, ROPE_APPEND_K, 1),
+        .v_width = fixed_dimension(problem, ROPE_APPEND_V, 1),
+        .k_element = operand_type(problem, ROPE_APPEND_K_STATE)->element,
+        .v_element = operand_type(problem, ROPE_APPEND_V_STATE)->element,
+    };
+    load_operands(e, problem, &kernel, launch, &k);
+    struct row_loop rows;
+    rows_begin(e, &rows, &kernel, 1);
+    emit_row(e, &k, rows.row);
+    rows_end(e, &rows);
+    kernel_end(e);
+}
+
+generate_function rope_append_cpu_generate;
+
+status rope_append_cpu_generate(const struct generation *generation, struct arena *arena,
+                                struct image *image, struct listing *listing,
+                                struct diagnostic *diagnostic)
+{
+    const struct problem *problem = generation->problem;
+    struct geometry geometry;
+    if (!append_stores(operand_type(problem, ROPE_APPEND_K_STATE)->element) ||
+        !append_stores(operand_type(problem, ROPE_APPEND_V_STATE)->element))
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "rope_append_cpu does not write such states: %s", problem->text);
+    TRY(rows_geometry(problem, ROPE_APPEND_Q, 1, &geometry, diagnostic));
+    struct emitter e;
+    TRY(emitter_create(generation->facts, arena, &e, diagnostic));
+    *image = (struct image){.target = TARGET_CPU};
+    emit_rope_append(&e, problem, image_add_launch(image, "rope_append", geometry));
+    status code = kernel_image_finish(&e, image, listing, diagnostic);
+    emitter_destroy(&e);
+    return code;
+}
