@@ -42,6 +42,10 @@ const char *attribute_real_print(double value, int digits, char buffer[static AT
     return buffer;
 }
 
+/* A float keeps every decimal number of six digits apart, so that printing six gives back what had
+ * six or fewer; whole numbers below 1e6 are among these. */
+enum { FAITHFUL_DIGITS = 6 };
+
 /* The shortest decimal number that rounds to the same float: 1e-05 for 1e-5 as well as for
  * (double)1e-5f. */
 static double shortest_real(double value)
@@ -49,7 +53,8 @@ static double shortest_real(double value)
     char buffer[ATTRIBUTE_TEXT_BYTES];
     double shorter = value;
     if (!isfinite((float)value)) return value;
-    for (int digits = 1; digits <= ATTRIBUTE_REAL_DIGITS; digits++) {
+    if (fabs(value) < 1e6 && floor(value) == value) return value;
+    for (int digits = FAITHFUL_DIGITS; digits <= ATTRIBUTE_REAL_DIGITS; digits++) {
         attribute_real_print((double)(float)value, digits, buffer);
         if (text_to_real(buffer, &shorter) && (float)shorter == (float)value) return shorter;
     }
@@ -79,10 +84,13 @@ bool attributes_equal(const struct op *op, const union attribute *a, const union
 
 bool attribute_is_default(const struct op *op, const union attribute *attributes, int row)
 {
-    union attribute defaults[OP_ATTRIBUTES_MAX];
-    attributes_default(op, defaults);
-    attributes_normalize(op, defaults);
-    return attribute_equal(&op->attributes[row], attributes[row], defaults[row]);
+    const struct attribute_rule *rule = &op->attributes[row];
+    union attribute otherwise;
+    if (rule->kind == ATTRIBUTE_REAL)
+        otherwise.real = shortest_real(rule->otherwise);
+    else
+        otherwise.integer = (int64_t)rule->otherwise;
+    return attribute_equal(rule, attributes[row], otherwise);
 }
 
 static status integer_check(const struct op *op, const struct attribute_rule *rule, int64_t value,
