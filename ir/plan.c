@@ -143,8 +143,7 @@ static status verify_choice(const struct plan *plan, int n, int r, int c,
     if (image->image.target != plan->devices[node->device].target)
         return fail(diagnostic, STATUS_BAD_INPUT, "plan: node %d (%s) has an image for %s", n,
                     node->op->name, target_name(image->image.target));
-    bool fixed = image->problem->operands[0].type.shape[0].symbol == SYMBOL_NONE;
-    if ((!fixed && image->problem->rows < bucket_rows(r)) ||
+    if (image->problem->rows < bucket_rows(r) ||
         (image->problem->context && image->problem->context < bucket_context(c)))
         return fail(diagnostic, STATUS_BAD_INPUT,
                     "plan: node %d (%s) has an image for fewer rows or less context", n,
@@ -152,24 +151,35 @@ static status verify_choice(const struct plan *plan, int n, int r, int c,
     return STATUS_OK;
 }
 
+/* The most rows that a node works on in one step, counted as problems count them: by the leading
+ * symbol of its first operand. */
+static status most_rows(const struct plan *plan, int n, int64_t *rows,
+                        struct diagnostic *diagnostic)
+{
+    const struct node *node = &plan->graph->nodes[n];
+    int64_t symbols[SYMBOL_COUNT];
+    enum symbol leading = SYMBOL_NONE;
+    plan_symbols(&plan->bounds, symbols);
+    if (node->inputs[0] != VALUE_NONE)
+        leading = plan->graph->values[node->inputs[0]].type.shape[0].symbol;
+    *rows = symbols[leading];
+    if (leading == SYMBOL_NONE)
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "plan: node %d (%s) works on nothing that a step brings", n, node->op->name);
+    if (*rows <= bucket_rows(BUCKET_ROW_COUNT - 1)) return STATUS_OK;
+    return fail(diagnostic, STATUS_BAD_INPUT,
+                "plan: node %d (%s) works on up to %" PRId64 " rows; buckets end at %" PRId64, n,
+                node->op->name, *rows, bucket_rows(BUCKET_ROW_COUNT - 1));
+}
+
 /* An image for every bucket that a step within the bounds can reach. */
 static status verify_choices(const struct plan *plan, struct diagnostic *diagnostic)
 {
-    int64_t symbols[SYMBOL_COUNT];
-    plan_symbols(&plan->bounds, symbols);
     int contexts = bucket_of_context(plan->bounds.context);
     for (int n = 0; n < plan->graph->node_count; n++) {
-        const struct node *node = &plan->graph->nodes[n];
-        if (node_is(node, "transfer")) continue;
-        if (node->inputs[0] == VALUE_NONE)
-            return fail(diagnostic, STATUS_BAD_INPUT, "plan: node %d (%s) has no first operand", n,
-                        node->op->name);
-        int64_t rows = symbols[plan->graph->values[node->inputs[0]].type.shape[0].symbol];
-        if (rows > bucket_rows(BUCKET_ROW_COUNT - 1))
-            return fail(diagnostic, STATUS_BAD_INPUT,
-                        "plan: node %d (%s) works on up to %" PRId64
-                        " rows; buckets end at %" PRId64,
-                        n, node->op->name, rows, bucket_rows(BUCKET_ROW_COUNT - 1));
+        int64_t rows;
+        if (node_is(&plan->graph->nodes[n], "transfer")) continue;
+        TRY(most_rows(plan, n, &rows, diagnostic));
         for (int r = 0; r <= bucket_of_rows(rows); r++)
             for (int c = 0; c <= contexts; c++) TRY(verify_choice(plan, n, r, c, diagnostic));
     }

@@ -3,7 +3,7 @@
 #include "tests/unit/fake_ops.h"
 
 static const char source[] = "graph two\n"
-                             "input x: f32[tokens,16]\n"
+                             "input x: f32[2*tokens,16]\n"
                              "weight w: f32[16,16]\n"
                              "state s.0: f16[pages,4,16] layer 0\n"
                              "a = linear(x, w, _, _) layer 0\n"
@@ -171,6 +171,16 @@ static void spoil_graph(struct fixture *f)
 {
     f->plan.graph->nodes[0].inputs[1] = 99;
 }
+static void spoil_rows(struct fixture *f)
+{
+    struct diagnostic diagnostic = {0};
+    f->plan.graph->values[value_of(f, "x")].type.shape[0] = dimension_fixed(8);
+    CHECK_OK(pass_shapes(f->plan.graph, &diagnostic));
+}
+static void spoil_tokens(struct fixture *f)
+{
+    f->plan.bounds.tokens = 1025;
+}
 static void spoil_events(struct fixture *f)
 {
     f->plan.event_count = 99;
@@ -298,6 +308,8 @@ static const struct spoiling spoilings[] = {
     {spoil_name, "device 1 is not described"},
     {spoil_arena, "device 1 has"},
     {spoil_graph, "operand weight is no value"},
+    {spoil_rows, "node 0 (linear) works on nothing that a step brings"},
+    {spoil_tokens, "node 0 (linear) works on up to 1025 rows"},
     {spoil_events, "99 events"},
     {spoil_choice, "node 0 (linear) has no image for up to 4 rows"},
     {spoil_choice_range, "node 0 (linear) has no image for up to 1 rows"},
@@ -389,7 +401,7 @@ static void place_over(struct fixture *f, const char *first, const char *second)
 {
     struct memory_layout *memory = &f->plan.memory;
     for (int v = 0; v < f->plan.graph->value_count; v++)
-        if (memory->offsets[v] >= 0) memory->offsets[v] = 256 * v;
+        if (memory->offsets[v] >= 0) memory->offsets[v] = 1024 * v;
     for (int d = 0; d < 2; d++) memory->device_bytes[d] = f->devices[d].arena_bytes = 1 << 16;
     memory->offsets[value_of(f, second)] = memory->offsets[value_of(f, first)];
 }
