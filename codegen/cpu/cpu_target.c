@@ -19,10 +19,11 @@
 #endif
 
 /* Emitters write vectors, rotated loops and unrolled bodies themselves; what is left to do is
- * common subexpressions, constants in addresses, and moving invariants out of loops.  The full O2
- * pipeline takes three times as long and finds nothing more. */
-static const char *const PIPELINE =
-    "function(early-cse," COMBINE ",simplifycfg,loop-mssa(licm),gvn," COMBINE ",dce)";
+ * common subexpressions, constants in addresses, and moving invariants out of loops.  Not gvn: it
+ * cuts a load out of an earlier one that overlaps it, and turns the unaligned loads of quantised
+ * blocks into scalar shifts. */
+static const char *const PIPELINE = "function(early-cse<memssa>," COMBINE ",simplifycfg,"
+                                    "loop-mssa(licm),early-cse<memssa>," COMBINE ",dce)";
 
 static status initialize(enum architecture architecture, const char *triple,
                          struct diagnostic *diagnostic)
