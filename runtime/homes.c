@@ -113,7 +113,10 @@ static status place_weight(const struct value *value, struct device *device,
         return fail(diagnostic, STATUS_BAD_INPUT,
                     "weight %s: the plan was made for another model file (%lld bytes here, %lld in the plan)",
                     name, (long long)(stored.part_bytes * stored.part_count), (long long)bytes);
-    bool in_place = device_is_host(device) && value->type.layout == LAYOUT_ROWS && stored.part_count == 1;
+    /* Files may put their tensors at odd addresses; kernels and references read whole floats. */
+    bool aligned = (uintptr_t)stored.parts[0] % sizeof(float) == 0;
+    bool in_place = device_is_host(device) && value->type.layout == LAYOUT_ROWS &&
+                    stored.part_count == 1 && aligned;
     if (!in_place) {
         TRY(device_allocate(device, bytes, &home->address, diagnostic));
         home->bytes = bytes;
