@@ -130,15 +130,23 @@ static status read_split(const struct model_source *source, int first, const cha
     return STATUS_OK;
 }
 
-/* Part `number` of a split named like `path`, "NAME-00001-of-0000N.gguf"; NULL when it is not. */
-static const char *part_path(struct arena *arena, const char *path, int64_t number, int64_t count)
+/* Part `number` of a split named like `path`, "NAME-00001-of-0000N.gguf". */
+static status part_path(struct arena *arena, const char *path, int64_t number, int64_t count,
+                        const char **part, struct diagnostic *diagnostic)
 {
     char own[32], wanted[32];
     size_t length = strlen(path);
     size_t suffix = (size_t)snprintf(own, sizeof own, "-00001-of-%05d.gguf", (int)count);
-    if (length <= suffix || strcmp(path + length - suffix, own) != 0) return NULL;
+    if (length <= suffix || strcmp(path + length - suffix, own) != 0) {
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "%.500s: the first of %" PRId64
+                    " parts must be named ...%s, so that the others are found",
+                    path, count, own);
+    }
     snprintf(wanted, sizeof wanted, "-%05d-of-%05d.gguf", (int)number + 1, (int)count);
-    return arena_print(arena, "%.*s%s", (int)(length - suffix), path, wanted);
+    *part = arena_print(arena, "%.*s%s", (int)(length - suffix), path, wanted);
+    TRY_MEMORY(*part, diagnostic);
+    return STATUS_OK;
 }
 
 /* The metadata of a further part only says which part it is; it is checked and dropped. */
@@ -172,13 +180,8 @@ static status read_parts(struct model_source *source, const char *path, const st
                     path, whole->number + 1, (int)whole->count);
     }
     for (int64_t number = 1; number < whole->count; number++) {
-        const char *part = part_path(source->arena, path, number, whole->count);
-        if (!part) {
-            return fail(diagnostic, STATUS_BAD_INPUT,
-                        "%.500s: the first of %" PRId64
-                        " parts must be named ...-00001-of-%05d.gguf, so that the others are found",
-                        path, whole->count, (int)whole->count);
-        }
+        const char *part;
+        TRY(part_path(source->arena, path, number, whole->count, &part, diagnostic));
         TRY(read_part(source, part, number, whole, progress, diagnostic));
     }
     if (whole->tensors >= 0 && whole->tensors != source->tensor_count) {

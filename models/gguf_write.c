@@ -29,6 +29,14 @@ struct gguf_writer {
     uint64_t next_offset, data; /* data: where the tensors' bytes begin */
 };
 
+/* True when the fault injection lets the next system call fail, as on a full disk. */
+static bool injected(void)
+{
+    if (!fault_io()) return false;
+    errno = ENOSPC;
+    return true;
+}
+
 status gguf_writer_create(const char *path, struct arena *arena, struct gguf_writer **result,
                           struct diagnostic *diagnostic)
 {
@@ -41,7 +49,10 @@ status gguf_writer_create(const char *path, struct arena *arena, struct gguf_wri
                                     (long long)clock_nanoseconds());
     writer->file = -1;
     if (!writer->path || !writer->temporary) return fail_memory(diagnostic, strlen(path));
-    writer->file = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (injected())
+        writer->file = -1;
+    else
+        writer->file = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (writer->file < 0) {
         return fail(diagnostic, STATUS_INPUT_OUTPUT, "%.700s: cannot be created: %s", path,
                     strerror(errno));
@@ -184,10 +195,7 @@ static void put_directory(struct gguf_writer *writer, struct text *head)
 static bool write_at(int file, const char *bytes, size_t count, uint64_t offset)
 {
     while (count) {
-        if (fault_io()) {
-            errno = ENOSPC;
-            return false;
-        }
+        if (injected()) return false;
         ssize_t put_bytes = pwrite(file, bytes, count, (off_t)offset);
         if (put_bytes < 0 && errno == EINTR) continue;
         if (put_bytes < 0) return false;
@@ -223,7 +231,7 @@ status gguf_writer_start(struct gguf_writer *writer, struct diagnostic *diagnost
         return write_failed(writer, diagnostic);
     }
     /* The padding behind the last tensor is part of the format. */
-    if (ftruncate(writer->file, (off_t)gguf_writer_size(writer)) != 0) {
+    if (injected() || ftruncate(writer->file, (off_t)gguf_writer_size(writer)) != 0) {
         return write_failed(writer, diagnostic);
     }
     return STATUS_OK;
@@ -252,8 +260,8 @@ int64_t gguf_writer_size(const struct gguf_writer *writer)
 
 status gguf_writer_finish(struct gguf_writer *writer, struct diagnostic *diagnostic)
 {
-    bool done = !fault_io() && fsync(writer->file) == 0;
-    done = done && rename(writer->temporary, writer->path) == 0;
+    bool done = !injected() && fsync(writer->file) == 0;
+    done = done && !injected() && rename(writer->temporary, writer->path) == 0;
     if (!done) return write_failed(writer, diagnostic);
     writer->temporary = NULL;
     return STATUS_OK;

@@ -60,7 +60,7 @@ static status report_unused(const struct model_options *options, const struct mo
     }
     return fail(diagnostic, STATUS_BAD_INPUT,
                 "%.300s: %s '%.200s' is not known to the architecture %.64s and may change what "
-                "the model means; allow unknown keys to load it all the same",
+                "the model means; --allow-unknown-keys loads it all the same",
                 source->path, what, name, architecture);
 }
 

@@ -1,0 +1,121 @@
+/* Every allocation and every call on a file failing once, while models are opened and written: the
+ * failure is reported as what it is, nothing is left behind, nothing leaks. */
+#include "base/file.h"
+#include "models/model.h"
+#include "models/synth.h"
+#include "ops/op_table.h"
+#include "tests/check.h"
+
+#include <unistd.h>
+
+struct scratch {
+    struct arena *arena;
+    char folder[64];
+    const char *gguf, *written;
+};
+
+static void write_model(const char *path, struct diagnostic *diagnostic, status *result)
+{
+    struct synth_options options = {.ops = op_table(),
+                                    .preset = "small-moe",
+                                    .element = ELEMENT_Q8_0,
+                                    .layers = 1,
+                                    .threads = 1};
+    *result = synth_write(path, &options, diagnostic);
+}
+
+static int set_up(void **state)
+{
+    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct diagnostic diagnostic = {0};
+    status result;
+    scratch->arena = arena_create(0);
+    strcpy(scratch->folder, "/tmp/hone_test_model_faults_XXXXXX");
+    *state = scratch;
+    if (!mkdtemp(scratch->folder)) return -1;
+    scratch->gguf = file_join(scratch->arena, scratch->folder, "model.gguf");
+    scratch->written = file_join(scratch->arena, scratch->folder, "written.gguf");
+    write_model(scratch->gguf, &diagnostic, &result);
+    return result == STATUS_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct scratch *scratch = *state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
+    int result = system(command);
+    arena_destroy(scratch->arena);
+    test_free(scratch);
+    return result;
+}
+
+#ifdef HONE_FAULTS
+static status open_model(const char *path, struct diagnostic *diagnostic)
+{
+    struct model_options options = {
+        .ops = op_table(), .state_element = ELEMENT_F16, .page_tokens = 16};
+    struct model *model;
+    TRY(model_open(path, &options, &model, diagnostic));
+    model_close(model);
+    return STATUS_OK;
+}
+
+/* What is tried: opening a file or folder, or writing a file. */
+static status attempt(struct scratch *scratch, const char *path, struct diagnostic *diagnostic)
+{
+    status result;
+    if (strcmp(path, scratch->written) != 0) return open_model(path, diagnostic);
+    write_model(path, diagnostic, &result);
+    return result;
+}
+
+/* Fails the first allocation (or call on a file), then the second, until all pass. */
+static void fail_each(struct scratch *scratch, const char *path, bool files)
+{
+    long faults = 0;
+    for (status result = STATUS_FAILED; result != STATUS_OK; faults++) {
+        struct diagnostic diagnostic = {0};
+        fault_set(files ? 0 : faults + 1, files ? faults + 1 : 0);
+        result = attempt(scratch, path, &diagnostic);
+        fault_set(0, 0);
+        bool expected = result == STATUS_OK ||
+                        (files ? result == STATUS_INPUT_OUTPUT || result == STATUS_BAD_INPUT
+                               : result == STATUS_NO_MEMORY);
+        if (!expected || diagnostic.code != result) {
+            CHECK_FAIL("%s, fault %ld: %s '%s'", path, faults + 1, status_name(result),
+                       diagnostic.text);
+        }
+        if (result != STATUS_OK) assert_false(file_exists(scratch->written));
+    }
+    assert_true(faults > (files ? 1 : 100));
+    unlink(scratch->written);
+}
+#endif
+
+static void every_fault_is_reported(void **state)
+{
+#ifdef HONE_FAULTS
+    struct scratch *scratch = *state;
+    const char *const paths[] = {scratch->gguf, scratch->written,
+                                 HONE_SOURCE_FOLDER
+                                 "/tests/oracle/vectors/models/llama/huggingface",
+                                 HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/llama_yarn/"
+                                                    "llama_yarn-bf16-00001-of-00003.gguf"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        fail_each(scratch, paths[i], false);
+        fail_each(scratch, paths[i], true);
+    }
+#else
+    (void)state;
+    skip(); /* the fault points are compiled into the development presets only */
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_fault_is_reported, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
