@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "tuner/check_reference.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,15 +55,26 @@ static void list_operands(struct check *check)
     check->terms = elements > 0 ? fmax(1, operations / (2 * elements)) : 1;
 }
 
-/* Per operand: what is expected, as numbers, and their scales. */
+/* To cache lines. */
+static int64_t round_up(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static int64_t number_bytes(const struct check_operand *operand)
+{
+    return round_up(operand->rows * operand->columns * (int64_t)sizeof(float));
+}
+
+/* Per operand: what is expected, as bytes and as numbers. */
 static status allocate(struct check *check, struct diagnostic *diagnostic)
 {
     int64_t total = 0, places[OP_OPERANDS_MAX];
     for (int o = 0; o < check->operand_count; o++) {
         const struct check_operand *operand = &check->operands[o];
         places[o] = total;
-        total += (operand->bytes + 63) / 64 * 64;
-        total += 2 * (operand->rows * operand->columns * (int64_t)sizeof(float) + 63) / 64 * 64;
+        total += round_up(operand->bytes) + number_bytes(operand);
+        check->scales_bytes += number_bytes(operand);
     }
     TRY(memory_map((size_t)total, &check->memory, diagnostic));
     check->memory_bytes = total;
@@ -70,12 +82,10 @@ static status allocate(struct check *check, struct diagnostic *diagnostic)
         struct check_operand *operand = &check->operands[o];
         unsigned char *bytes = (unsigned char *)check->memory + places[o];
         operand->expected = bytes;
-        bytes += (operand->bytes + 63) / 64 * 64;
         enum element_type element =
             check->workload->problem->operands[operand->operand].type.element;
-        if (is_whole(element)) continue;
-        operand->reference = (float *)(void *)bytes;
-        operand->scale = operand->reference + operand->rows * operand->columns;
+        if (!is_whole(element))
+            operand->reference = (float *)(void *)(bytes + round_up(operand->bytes));
     }
     return STATUS_OK;
 }
@@ -133,16 +143,18 @@ status check_create(const struct workload *workload, const struct check_options 
 
 void check_destroy(struct check *check)
 {
+    for (int s = 0; s < check->scales_count; s++)
+        memory_unmap(check->scales[s].memory, (size_t)check->scales_bytes);
     memory_unmap(check->memory, (size_t)check->memory_bytes);
     *check = (struct check){0};
 }
 
 /* A row's scales are at least the results themselves and their root mean square. */
-static void raise_scales(const struct check_operand *operand)
+static void raise_scales(const struct check_operand *operand, float *scales)
 {
     for (int64_t r = 0; r < operand->rows; r++) {
         const float *reference = operand->reference + r * operand->columns;
-        float *scale = operand->scale + r * operand->columns;
+        float *scale = scales + r * operand->columns;
         double squares = 0;
         int64_t known = 0;
         for (int64_t c = 0; c < operand->columns; c++) {
@@ -156,36 +168,63 @@ static void raise_scales(const struct check_operand *operand)
     }
 }
 
-/* The reference of the magnitudes goes where it is decoded from, then becomes the scales. */
-static status compute_scales(struct check *check, const struct workload *magnitudes,
-                             const struct check_options *options, struct diagnostic *diagnostic)
+/* Runs the reference on magnitudes into memory of its own and decodes what it gives into the
+ * scales. */
+static status fill_scales(const struct check *check, const struct workload *magnitudes,
+                          const struct check_options *options, struct check_scales *scales,
+                          struct diagnostic *diagnostic)
 {
     unsigned char *outputs[OP_OPERANDS_MAX];
     void *memory;
     int64_t total = 0;
-    for (int o = 0; o < check->operand_count; o++)
-        total += (check->operands[o].bytes + 63) / 64 * 64;
+    for (int o = 0; o < check->operand_count; o++) total += round_up(check->operands[o].bytes);
     TRY(memory_map((size_t)total, &memory, diagnostic));
     unsigned char *at = memory;
     for (int o = 0; o < check->operand_count; o++) {
         outputs[o] = at;
-        at += (check->operands[o].bytes + 63) / 64 * 64;
+        at += round_up(check->operands[o].bytes);
     }
     status code = check_reference_run(check, magnitudes, options, outputs, diagnostic);
     for (int o = 0; code == STATUS_OK && o < check->operand_count; o++) {
         const struct check_operand *operand = &check->operands[o];
         if (!operand->reference) continue;
-        decode(check, operand, outputs[o], operand->scale);
-        raise_scales(operand);
+        decode(check, operand, outputs[o], scales->scale[o]);
+        raise_scales(operand, scales->scale[o]);
     }
     memory_unmap(memory, (size_t)total);
     return code;
 }
 
+static const struct check_scales *find_scales(const struct check *check, int block)
+{
+    for (int s = 0; s < check->scales_count; s++)
+        if (check->scales[s].block == block) return &check->scales[s];
+    return NULL;
+}
+
+/* Room for one more. */
+static status add_scales(struct check *check, int block, struct diagnostic *diagnostic)
+{
+    if (check->scales_count == CHECK_SCALES_MAX)
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "the variants of one problem round in more than %d sizes of blocks",
+                    CHECK_SCALES_MAX);
+    struct check_scales *scales = &check->scales[check->scales_count];
+    TRY(memory_map((size_t)check->scales_bytes, &scales->memory, diagnostic));
+    scales->block = block;
+    unsigned char *at = scales->memory;
+    for (int o = 0; o < check->operand_count; o++) {
+        scales->scale[o] = (float *)(void *)at;
+        at += number_bytes(&check->operands[o]);
+    }
+    check->scales_count++;
+    return STATUS_OK;
+}
+
 status check_prepare(struct check *check, const struct check_options *options, int block,
                      struct diagnostic *diagnostic)
 {
-    if (check->block == block) return STATUS_OK;
+    if (find_scales(check, block)) return STATUS_OK;
     const struct workload *workload = check->workload;
     const struct workload_options same = {.seed = workload->seed,
                                           .rows = workload->run.symbols[SYMBOL_ROWS],
@@ -193,9 +232,11 @@ status check_prepare(struct check *check, const struct check_options *options, i
                                           .magnitude_block = block};
     struct workload magnitudes;
     TRY(workload_create(workload->problem, &same, &magnitudes, diagnostic));
-    status code = compute_scales(check, &magnitudes, options, diagnostic);
+    status code = add_scales(check, block, diagnostic);
+    if (code == STATUS_OK)
+        code = fill_scales(check, &magnitudes, options, &check->scales[check->scales_count - 1],
+                           diagnostic);
     workload_destroy(&magnitudes);
-    if (code == STATUS_OK) check->block = block;
     return code;
 }
 
@@ -221,12 +262,12 @@ static bool is_unknown(float value)
     return bits == CHECK_UNKNOWN;
 }
 
-static void compare_row(const struct check_operand *operand, struct error_bound bound, bool blocks,
-                        bool sampled, int64_t row, const float *actual,
-                        struct difference *difference)
+static void compare_row(const struct check_operand *operand, const float *scales,
+                        struct error_bound bound, bool blocks, bool sampled, int64_t row,
+                        const float *actual, struct difference *difference)
 {
     int64_t first = row * operand->columns;
-    const float *reference = operand->reference + first, *scale = operand->scale + first;
+    const float *reference = operand->reference + first, *scale = scales + first;
     float largest = 0;
     for (int64_t c = 0; blocks && c < operand->columns; c++)
         largest = fmaxf(largest, fabsf(reference[c]));
@@ -254,15 +295,15 @@ static void compare_whole(const struct check_operand *operand, enum element_type
 }
 
 static void compare_numbers(const struct check *check, const struct check_operand *operand,
-                            struct error_bound bound, const unsigned char *actual, float *row,
-                            struct difference *difference)
+                            const float *scales, struct error_bound bound,
+                            const unsigned char *actual, float *row, struct difference *difference)
 {
     enum element_type element = check->workload->problem->operands[operand->operand].type.element;
     bool blocks = element_of(element)->block_elements > 1;
     int64_t row_bytes = element_row_bytes(element, operand->columns);
     for (int64_t r = 0; r < operand->rows; r++) {
         element_decode_row(element, actual + r * row_bytes, operand->columns, row);
-        compare_row(operand, bound, blocks, check->sampled, r, row, difference);
+        compare_row(operand, scales, bound, blocks, check->sampled, r, row, difference);
     }
 }
 
@@ -281,14 +322,17 @@ bool check_compare(const struct check *check, const struct numerics *numerics,
         if (check->operands[o].columns > columns) columns = check->operands[o].columns;
     struct arena *scratch = arena_create(0);
     float *row = scratch ? arena_allocate(scratch, (size_t)columns, sizeof *row) : NULL;
+    const struct check_scales *scales = find_scales(check, numerics->operand_block);
     struct difference difference = {0};
+    assert(scales);
     int o = 0;
     for (; row && o < check->operand_count && !difference.count; o++) {
         const struct check_operand *operand = &check->operands[o];
         enum element_type element = problem->operands[operand->operand].type.element;
         struct error_bound bound = error_bound_of(numerics, check->terms, element);
         if (operand->reference)
-            compare_numbers(check, operand, bound, addresses[operand->operand], row, &difference);
+            compare_numbers(check, operand, scales->scale[o], bound, addresses[operand->operand],
+                            row, &difference);
         else
             compare_whole(operand, element, addresses[operand->operand], &difference);
     }

@@ -19,19 +19,28 @@ struct check_operand {
     int64_t bytes;
     unsigned char *expected; /* as in memory */
     float *reference; /* the same as numbers; NULL for whole numbers, which must agree exactly */
-    float *scale;     /* for `block` below */
 };
+
+/* Per number of each operand, how large its terms are, for kernels that round activations in blocks
+ * of one size. */
+struct check_scales {
+    int block;                     /* numerics.operand_block */
+    float *scale[OP_OPERANDS_MAX]; /* by index into check.operands */
+    void *memory;
+};
+
+enum { CHECK_SCALES_MAX = 4 };
 
 struct check {
     const struct workload *workload;
     bool sampled; /* the reference was computed for some of its items only; elements without it hold
                      CHECK_UNKNOWN */
     double terms; /* summands per element */
-    int block;    /* numerics.operand_block of the scales; 0: none computed */
-    int operand_count;
+    int operand_count, scales_count;
     struct check_operand operands[OP_OPERANDS_MAX];
+    struct check_scales scales[CHECK_SCALES_MAX];
     void *memory;
-    int64_t memory_bytes;
+    int64_t memory_bytes, scales_bytes; /* scales_bytes: of each of the scales */
 };
 
 /* The bits of a NaN that no reference gives. */
