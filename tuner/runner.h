@@ -1,0 +1,35 @@
+/* What the measuring worker needs of a device.  The worker knows nothing else of devices and code
+ * generation, so that tests can give it kernels with planted mistakes, and recorded measurements
+ * can be replayed. */
+#ifndef TUNER_RUNNER_H
+#define TUNER_RUNNER_H
+
+#include "ir/variant.h"
+
+/* All functions but `setup` are called in the worker's process only. */
+struct runner {
+    const void *setup; /* whatever `open` needs; must stay while workers live */
+    CHECKED status (*open)(const void *setup, void **context, struct diagnostic *diagnostic);
+    void (*close)(void *context);
+    /* Makes the candidate's image, in `arena`.  May crash or hang: the worker's process is there
+     * for that. */
+    CHECKED status (*generate)(void *context, const struct generation *generation,
+                               struct arena *arena, struct image *image,
+                               struct diagnostic *diagnostic);
+    CHECKED status (*load)(void *context, const struct problem *problem, const struct image *image,
+                           void **kernel, struct diagnostic *diagnostic);
+    void (*unload)(void *context, void *kernel);
+    /* Runs once and returns when all is done. */
+    CHECKED status (*run)(void *context, void *kernel, const struct run *run, void *const *operands,
+                          struct diagnostic *diagnostic);
+};
+
+/* runner_device.c: the devices of runtime/device.h with codegen/compile.h. */
+struct runner_device_setup {
+    const char *specification; /* "cpu" */
+    int threads;
+    const char *cpu; /* as in struct device_options */
+};
+struct runner runner_device(const struct runner_device_setup *setup);
+
+#endif

@@ -1,0 +1,58 @@
+/* The runner for real devices. */
+#include "codegen/compile.h"
+#include "runtime/device.h"
+#include "tuner/runner.h"
+
+static status open_device(const void *setup, void **context, struct diagnostic *diagnostic)
+{
+    const struct runner_device_setup *own = setup;
+    const struct device_options options = {.threads = own->threads, .cpu = own->cpu};
+    struct device *device;
+    TRY(device_open(own->specification, &options, &device, diagnostic));
+    *context = device;
+    return STATUS_OK;
+}
+
+static void close_device(void *context)
+{
+    device_close(context);
+}
+
+static status generate(void *context, const struct generation *generation, struct arena *arena,
+                       struct image *image, struct diagnostic *diagnostic)
+{
+    (void)context;
+    return compile_here(generation, arena, image, NULL, diagnostic);
+}
+
+static status load(void *context, const struct problem *problem, const struct image *image,
+                   void **kernel, struct diagnostic *diagnostic)
+{
+    struct kernel *loaded;
+    TRY(kernel_load(context, problem, image, &loaded, diagnostic));
+    *kernel = loaded;
+    return STATUS_OK;
+}
+
+static void unload(void *context, void *kernel)
+{
+    (void)context;
+    kernel_unload(kernel);
+}
+
+static status run_once(void *context, void *kernel, const struct run *run, void *const *operands,
+                       struct diagnostic *diagnostic)
+{
+    return device_run(context, kernel, run, operands, diagnostic);
+}
+
+struct runner runner_device(const struct runner_device_setup *setup)
+{
+    return (struct runner){.setup = setup,
+                           .open = open_device,
+                           .close = close_device,
+                           .generate = generate,
+                           .load = load,
+                           .unload = unload,
+                           .run = run_once};
+}
