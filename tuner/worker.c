@@ -1,0 +1,350 @@
+/* The worker's parent side: asks, sets deadlines, and replaces a child that died. */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "codegen/compile.h"
+#include "tuner/worker_protocol.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct worker_setup worker_setup_default(void)
+{
+    const struct compile_limits limits = compile_limits_default();
+    return (struct worker_setup){
+        .memory_limit_bytes = (int64_t)2 << 30,
+        .child_bytes = (uint64_t)8 << 30, /* operands, their copies, expected results, a compiler */
+        .check_operations = 1e9,          /* about a quarter of a second */
+        .prepare_seconds = 120,
+        .compile_seconds = limits.seconds,
+        .least_seconds = 1,
+        .most_seconds = 10,
+    };
+}
+
+status worker_create(const struct worker_setup *setup, struct worker **result,
+                     struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct worker *worker = arena_allocate(arena, 1, sizeof *worker);
+    void *page = NULL;
+    if (!worker || memory_map_shared(sizeof *worker->page, &page, diagnostic) != STATUS_OK) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *worker);
+    }
+    worker->arena = arena;
+    worker->setup = setup;
+    worker->page = page;
+    worker->process.channel = -1;
+    worker->problem = -1;
+    *result = worker;
+    return STATUS_OK;
+}
+
+void worker_destroy(struct worker *worker)
+{
+    if (!worker) return;
+    process_stop(&worker->process);
+    memory_unmap(worker->page, sizeof *worker->page);
+    arena_destroy(worker->problem_arena);
+    arena_destroy(worker->arena);
+}
+
+int worker_restarts(const struct worker *worker)
+{
+    return worker->restarts;
+}
+
+/* Sends a request with `payload` behind it; the answer lives in `arena`. */
+static status ask(struct worker *worker, const struct request *request, const void *payload,
+                  double seconds, struct arena *arena, struct answer **answer,
+                  struct diagnostic *diagnostic)
+{
+    size_t bytes = sizeof *request + request->image_bytes, answer_bytes;
+    char *message = arena_allocate(arena, 1, bytes);
+    TRY_MEMORY(message, diagnostic);
+    memcpy(message, request, sizeof *request);
+    if (request->image_bytes) memcpy(message + sizeof *request, payload, request->image_bytes);
+    void *received;
+    TRY(process_ask(&worker->process, message, bytes, seconds, arena, &received, &answer_bytes,
+                    diagnostic));
+    *answer = received;
+    /* A kernel may have written over what the child sent. */
+    if (answer_bytes < sizeof **answer ||
+        answer_bytes - sizeof **answer != (*answer)->payload_bytes ||
+        (unsigned)(*answer)->code >= STATUS_COUNT) {
+        process_stop(&worker->process);
+        return fail(diagnostic, STATUS_CRASHED, "the measuring process sent a broken answer");
+    }
+    for (int s = 0; s < WORKER_SLOTS; s++) {
+        (*answer)->outcomes[s].detail[TRIAL_DETAIL_BYTES - 1] = 0;
+        if ((unsigned)(*answer)->outcomes[s].status >= RECORD_STATUS_COUNT)
+            (*answer)->outcomes[s].status = RECORD_CRASHED;
+    }
+    (*answer)->diagnostic.text[DIAGNOSTIC_TEXT_BYTES - 1] = 0;
+    if ((*answer)->code == STATUS_OK) return STATUS_OK;
+    return fail(diagnostic, (*answer)->code, "%s", (*answer)->diagnostic.text);
+}
+
+/* Whether a failed request is the candidate's doing; the child is gone then. */
+static bool is_death(status code)
+{
+    return code == STATUS_CRASHED || code == STATUS_TIMEOUT;
+}
+
+static void explain_death(struct worker *worker, status code, const struct diagnostic *diagnostic,
+                          bool compiling, struct outcome *outcome)
+{
+    bool exhausted = atomic_load(&worker->page->memory_exhausted);
+    outcome->status = code == STATUS_TIMEOUT ? RECORD_TIMEOUT
+                      : exhausted            ? RECORD_MEMORY
+                      : compiling            ? RECORD_COMPILE
+                                             : RECORD_CRASHED;
+    snprintf(outcome->detail, sizeof outcome->detail, "%s%.200s", compiling ? "compiling: " : "",
+             diagnostic->text);
+    atomic_store(&worker->page->memory_exhausted, false);
+    worker->prepared = false;
+    for (int s = 0; s < WORKER_SLOTS; s++) worker->slots[s].loaded = false;
+}
+
+static status start_child(struct worker *worker, struct diagnostic *diagnostic)
+{
+    if (process_running(&worker->process)) return STATUS_OK;
+    process_stop(&worker->process);
+    worker->prepared = false;
+    for (int s = 0; s < WORKER_SLOTS; s++) worker->slots[s].loaded = false;
+    worker->restarts++;
+    return process_start(&worker->process, worker_child, worker,
+                         (struct process_limits){.memory_bytes = worker->setup->child_bytes},
+                         diagnostic);
+}
+
+/* A child in which the problem is prepared. */
+static status start_prepared(struct worker *worker, struct diagnostic *diagnostic)
+{
+    TRY(start_child(worker, diagnostic));
+    if (worker->prepared) return STATUS_OK;
+    struct request request = {
+        .kind = REQUEST_PREPARE, .problem = worker->problem, .block_count = worker->block_count};
+    memcpy(request.blocks, worker->blocks, sizeof request.blocks);
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    struct answer *answer;
+    status code =
+        ask(worker, &request, NULL, worker->setup->prepare_seconds, scratch, &answer, diagnostic);
+    arena_destroy(scratch);
+    worker->prepared = code == STATUS_OK;
+    return code;
+}
+
+status worker_prepare(struct worker *worker, int problem, const int *blocks, int block_count,
+                      struct diagnostic *diagnostic)
+{
+    arena_destroy(worker->problem_arena);
+    worker->problem_arena = arena_create(0);
+    TRY_MEMORY(worker->problem_arena, diagnostic);
+    if (block_count > CHECK_SCALES_MAX)
+        return fail(diagnostic, STATUS_UNSUPPORTED, "too many sizes of rounding blocks");
+    memset(worker->slots, 0, sizeof worker->slots);
+    worker->problem = problem;
+    worker->block_count = block_count;
+    memcpy(worker->blocks, blocks, (size_t)block_count * sizeof *blocks);
+    worker->prepared = false;
+    worker->best_seconds = 0;
+    return start_prepared(worker, diagnostic);
+}
+
+status worker_compile(struct worker *worker, const struct candidate *candidate, struct arena *arena,
+                      void **image, size_t *image_bytes, struct outcome *outcome,
+                      struct diagnostic *diagnostic)
+{
+    const struct request request = {
+        .kind = REQUEST_COMPILE, .problem = worker->problem, .candidate = *candidate};
+    struct diagnostic reason = {0};
+    struct answer *answer;
+    *outcome = (struct outcome){.status = RECORD_OK};
+    TRY(start_child(worker, diagnostic));
+    status code =
+        ask(worker, &request, NULL, worker->setup->compile_seconds, arena, &answer, &reason);
+    if (is_death(code)) {
+        explain_death(worker, code, &reason, true, outcome);
+        return STATUS_OK;
+    }
+    if (code != STATUS_OK) return fail(diagnostic, code, "%s", reason.text);
+    *outcome = answer->outcomes[0];
+    *image = answer + 1;
+    *image_bytes = answer->payload_bytes;
+    return STATUS_OK;
+}
+
+/* Ten times the best so far, within bounds; the upper bound while there is none. */
+static double run_deadline(const struct worker *worker)
+{
+    const struct worker_setup *setup = worker->setup;
+    if (!(worker->best_seconds > 0)) return setup->most_seconds;
+    return fmin(setup->most_seconds, fmax(setup->least_seconds, 10 * worker->best_seconds));
+}
+
+/* A request whose failure is the candidate's doing. */
+static status ask_candidate(struct worker *worker, const struct request *request,
+                            const void *payload, double seconds, struct arena *arena,
+                            struct answer **answer, struct outcome *outcome,
+                            struct diagnostic *diagnostic)
+{
+    struct diagnostic reason = {0};
+    *outcome = (struct outcome){.status = RECORD_OK};
+    status code = ask(worker, request, payload, seconds, arena, answer, &reason);
+    if (is_death(code)) {
+        explain_death(worker, code, &reason, false, outcome);
+        return STATUS_OK;
+    }
+    if (code != STATUS_OK) return fail(diagnostic, code, "%s", reason.text);
+    *outcome = (*answer)->outcomes[0];
+    return STATUS_OK;
+}
+
+/* A child that has the problem prepared and the slot's kernel loaded. */
+static status load_slot(struct worker *worker, int slot, struct arena *scratch,
+                        struct outcome *outcome, struct diagnostic *diagnostic)
+{
+    struct worker_slot *own = &worker->slots[slot];
+    *outcome = (struct outcome){.status = RECORD_OK};
+    TRY(start_prepared(worker, diagnostic));
+    if (own->loaded) return STATUS_OK;
+    const struct request request = {.kind = REQUEST_LOAD,
+                                    .candidate = own->candidate,
+                                    .slot_count = 1,
+                                    .slots = {slot},
+                                    .image_bytes = own->image_bytes};
+    struct answer *answer;
+    TRY(ask_candidate(worker, &request, own->image, worker->setup->most_seconds, scratch, &answer,
+                      outcome, diagnostic));
+    own->loaded = outcome->status == RECORD_OK;
+    return STATUS_OK;
+}
+
+static status check_slot(struct worker *worker, int slot, double *seconds, struct arena *scratch,
+                         struct outcome *outcome, struct diagnostic *diagnostic)
+{
+    TRY(load_slot(worker, slot, scratch, outcome, diagnostic));
+    if (outcome->status != RECORD_OK) return STATUS_OK;
+    const struct request request = {.kind = REQUEST_CHECK, .slot_count = 1, .slots = {slot}};
+    struct answer *answer = NULL;
+    double start = clock_seconds();
+    TRY(ask_candidate(worker, &request, NULL, run_deadline(worker), scratch, &answer, outcome,
+                      diagnostic));
+    if (outcome->status != RECORD_OK) return STATUS_OK;
+    double took = clock_seconds() - start;
+    if (!(worker->best_seconds > 0) || took < worker->best_seconds) worker->best_seconds = took;
+    *seconds = answer->seconds;
+    return STATUS_OK;
+}
+
+status worker_check(struct worker *worker, int slot, const struct candidate *candidate,
+                    const void *image, size_t image_bytes, double *seconds, struct outcome *outcome,
+                    struct diagnostic *diagnostic)
+{
+    struct worker_slot *own = &worker->slots[slot];
+    *own = (struct worker_slot){.used = true, .candidate = *candidate, .image_bytes = image_bytes};
+    own->image = arena_copy(worker->problem_arena, image, image_bytes);
+    TRY_MEMORY(own->image, diagnostic);
+    *seconds = 0;
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    status code = check_slot(worker, slot, seconds, scratch, outcome, diagnostic);
+    arena_destroy(scratch);
+    return code;
+}
+
+/* Kernels of a child that replaces another must be checked again: confirming compares with what the
+ * check found. */
+static status ensure_checked(struct worker *worker, int slot, struct arena *scratch,
+                             struct outcome *outcome, struct diagnostic *diagnostic)
+{
+    double seconds;
+    *outcome = (struct outcome){.status = RECORD_OK};
+    if (worker->slots[slot].loaded && process_running(&worker->process)) return STATUS_OK;
+    return check_slot(worker, slot, &seconds, scratch, outcome, diagnostic);
+}
+
+static status measure_slot(struct worker *worker, int slot, const struct measure_limits *limits,
+                           float *samples, int *count, struct arena *scratch,
+                           struct outcome *outcome, struct diagnostic *diagnostic)
+{
+    TRY(ensure_checked(worker, slot, scratch, outcome, diagnostic));
+    if (outcome->status != RECORD_OK) return STATUS_OK;
+    const struct request request = {
+        .kind = REQUEST_MEASURE, .slot_count = 1, .slots = {slot}, .limits = *limits};
+    struct answer *answer = NULL;
+    double deadline = limits->seconds + (limits->samples_least + 2) * run_deadline(worker);
+    TRY(ask_candidate(worker, &request, NULL, deadline, scratch, &answer, outcome, diagnostic));
+    if (outcome->status != RECORD_OK) return STATUS_OK;
+    if (answer->sample_count < 1 || answer->sample_count > limits->samples_most ||
+        answer->payload_bytes != (size_t)answer->sample_count * sizeof *samples)
+        return fail(diagnostic, STATUS_CRASHED, "the measuring process sent a broken answer");
+    *count = answer->sample_count;
+    memcpy(samples, answer + 1, answer->payload_bytes);
+    return STATUS_OK;
+}
+
+status worker_measure(struct worker *worker, int slot, const struct measure_limits *limits,
+                      float *samples, int *count, struct outcome *outcome,
+                      struct diagnostic *diagnostic)
+{
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    *count = 0;
+    status code = measure_slot(worker, slot, limits, samples, count, scratch, outcome, diagnostic);
+    arena_destroy(scratch);
+    return code;
+}
+
+static status race_slots(struct worker *worker, const struct request *request, float *samples,
+                         int *rounds, struct arena *scratch, struct outcome *outcomes,
+                         struct diagnostic *diagnostic)
+{
+    for (int s = 0; s < request->slot_count; s++) {
+        TRY(ensure_checked(worker, request->slots[s], scratch, &outcomes[s], diagnostic));
+        if (outcomes[s].status != RECORD_OK) return STATUS_OK;
+    }
+    struct outcome outcome;
+    struct answer *answer = NULL;
+    double deadline =
+        request->limits.seconds + (request->limits.samples_least + 4) * run_deadline(worker);
+    TRY(ask_candidate(worker, request, NULL, deadline, scratch, &answer, &outcome, diagnostic));
+    if (!answer) { /* it died: the page tells with which slot */
+        int slot = atomic_load(&worker->page->slot);
+        for (int s = 0; s < request->slot_count; s++)
+            if (request->slots[s] == slot || request->slot_count == 1) outcomes[s] = outcome;
+        return STATUS_OK;
+    }
+    size_t most = (size_t)request->limits.samples_most, bytes = (size_t)request->slot_count * most;
+    if (answer->sample_count < 0 || (size_t)answer->sample_count > most ||
+        answer->payload_bytes != bytes * sizeof *samples)
+        return fail(diagnostic, STATUS_CRASHED, "the measuring process sent a broken answer");
+    bool good = true;
+    for (int s = 0; s < request->slot_count; s++) {
+        outcomes[s] = answer->outcomes[s];
+        good = good && outcomes[s].status == RECORD_OK;
+    }
+    if (!good) return STATUS_OK;
+    *rounds = answer->sample_count;
+    memcpy(samples, answer + 1, answer->payload_bytes);
+    return STATUS_OK;
+}
+
+status worker_race(struct worker *worker, const int *slots, int slot_count,
+                   const struct measure_limits *limits, float *samples, int *rounds,
+                   struct outcome outcomes[WORKER_SLOTS], struct diagnostic *diagnostic)
+{
+    struct request request = {.kind = REQUEST_RACE, .slot_count = slot_count, .limits = *limits};
+    memcpy(request.slots, slots, (size_t)slot_count * sizeof *slots);
+    *rounds = 0;
+    memset(outcomes, 0, WORKER_SLOTS * sizeof *outcomes);
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    status code = race_slots(worker, &request, samples, rounds, scratch, outcomes, diagnostic);
+    arena_destroy(scratch);
+    return code;
+}
