@@ -63,6 +63,38 @@ void memory_unmap(void *memory, size_t bytes)
     if (memory) munmap(memory, whole_pages(bytes));
 }
 
+/* Reserves everything and opens the middle; the reservation may start up to a huge page earlier
+ * than needed, so the fence before is cut to its size. */
+status memory_map_fenced(size_t bytes, size_t fence_bytes, void **memory,
+                         struct diagnostic *diagnostic)
+{
+    size_t inside = whole_pages(bytes);
+    uint64_t total;
+    if (!inside || !checked_add(inside, 2 * (uint64_t)fence_bytes + HUGE_PAGE_BYTES, &total) ||
+        fault_allocation())
+        return fail_memory(diagnostic, bytes);
+    char *pages =
+        mmap(NULL, (size_t)total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED) return fail_memory(diagnostic, bytes);
+    size_t excess = (uintptr_t)pages % HUGE_PAGE_BYTES;
+    size_t before = excess ? HUGE_PAGE_BYTES - excess : 0;
+    if (before) munmap(pages, before);
+    char *start = pages + before + fence_bytes, *end = start + inside + fence_bytes;
+    if (end < pages + total) munmap(end, (size_t)(pages + total - end));
+    if (mprotect(start, inside, PROT_READ | PROT_WRITE) != 0) {
+        munmap(pages + before, (size_t)(end - (pages + before)));
+        return fail_memory(diagnostic, bytes);
+    }
+    if (inside > HUGE_PAGE_BYTES) madvise(start, inside, MADV_HUGEPAGE);
+    *memory = start;
+    return STATUS_OK;
+}
+
+void memory_unmap_fenced(void *memory, size_t bytes, size_t fence_bytes)
+{
+    if (memory) munmap((char *)memory - fence_bytes, whole_pages(bytes) + 2 * fence_bytes);
+}
+
 status memory_map_code(const void *code, size_t bytes, void **memory, struct diagnostic *diagnostic)
 {
     size_t total = whole_pages(bytes);

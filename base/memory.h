@@ -12,6 +12,12 @@ enum { MEMORY_ALIGNMENT_BYTES = 4096 };
 CHECKED status memory_map(size_t bytes, void **memory, struct diagnostic *diagnostic);
 void memory_unmap(void *memory, size_t bytes);
 
+/* The same with `fence_bytes` before and behind it that nobody can touch: what strays by less ends
+ * in a fault.  A multiple of 2 MiB.  Freed by memory_unmap_fenced with the same numbers. */
+CHECKED status memory_map_fenced(size_t bytes, size_t fence_bytes, void **memory,
+                                 struct diagnostic *diagnostic);
+void memory_unmap_fenced(void *memory, size_t bytes, size_t fence_bytes);
+
 /* Copies `bytes` of machine code into fresh pages and makes them read-only and executable; the
  * pages are never writable and executable at the same time. */
 CHECKED status memory_map_code(const void *code, size_t bytes, void **memory,

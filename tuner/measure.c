@@ -79,11 +79,11 @@ static status time_runs(measure_run *run, void *context, int runs, int *n, doubl
     return STATUS_OK;
 }
 
-status measure_sample(measure_run *run, void *context, int runs, int *n, float *seconds,
+status measure_sample(measure_run *run, void *context, int runs, bool warm, int *n, float *seconds,
                       struct diagnostic *diagnostic)
 {
     double mean;
-    TRY(run(context, (*n)++, diagnostic));
+    if (warm) TRY(run(context, (*n)++, diagnostic));
     TRY(time_runs(run, context, runs, n, &mean, diagnostic));
     *seconds = (float)fmax(mean, 1e-9);
     return STATUS_OK;

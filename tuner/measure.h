@@ -38,9 +38,10 @@ typedef status measure_run(void *context, int n, struct diagnostic *diagnostic);
 CHECKED status measure_samples(measure_run *run, void *context, const struct measure_limits *limits,
                                float *samples, int *count, struct diagnostic *diagnostic);
 
-/* One sample of `runs` runs after one untimed run. */
-CHECKED status measure_sample(measure_run *run, void *context, int runs, int *n, float *seconds,
-                              struct diagnostic *diagnostic);
+/* One sample of `runs` runs, after one untimed run where `warm` asks for it: threads that sleep
+ * wake up, hot operands come back into the caches. */
+CHECKED status measure_sample(measure_run *run, void *context, int runs, bool warm, int *n,
+                              float *seconds, struct diagnostic *diagnostic);
 
 /* How many runs of this length make a sample that the clock measures well. */
 int measure_runs(double seconds);

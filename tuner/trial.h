@@ -51,7 +51,7 @@ struct trial_kernel {
     struct hash results; /* of the outputs that trial_check found right */
 };
 
-/* Judges a kernel; `seconds` is the time of its last run. */
+/* Judges a kernel; `seconds` is the shorter of its two runs on the whole problem. */
 void trial_check(struct trial *trial, struct trial_kernel *kernel, double *seconds,
                  struct outcome *outcome);
 

@@ -186,6 +186,13 @@ static double run_deadline(const struct worker *worker)
     return fmin(setup->most_seconds, fmax(setup->least_seconds, 10 * worker->best_seconds));
 }
 
+/* A kernel that wrote where it should not may have written anywhere: nothing in that process is
+ * trusted any more. */
+static void discard_spoiled(struct worker *worker, const struct outcome *outcome)
+{
+    if (outcome->status == RECORD_OUT_OF_BOUNDS) process_stop(&worker->process);
+}
+
 /* A request whose failure is the candidate's doing. */
 static status ask_candidate(struct worker *worker, const struct request *request,
                             const void *payload, double seconds, struct arena *arena,
@@ -201,6 +208,7 @@ static status ask_candidate(struct worker *worker, const struct request *request
     }
     if (code != STATUS_OK) return fail(diagnostic, code, "%s", reason.text);
     *outcome = (*answer)->outcomes[0];
+    discard_spoiled(worker, outcome);
     return STATUS_OK;
 }
 
@@ -224,21 +232,32 @@ static status load_slot(struct worker *worker, int slot, struct arena *scratch,
     return STATUS_OK;
 }
 
-static status check_slot(struct worker *worker, int slot, double *seconds, struct arena *scratch,
-                         struct outcome *outcome, struct diagnostic *diagnostic)
+static status check_once(struct worker *worker, int slot, double deadline, double *seconds,
+                         struct arena *scratch, struct outcome *outcome,
+                         struct diagnostic *diagnostic)
 {
     TRY(load_slot(worker, slot, scratch, outcome, diagnostic));
     if (outcome->status != RECORD_OK) return STATUS_OK;
     const struct request request = {.kind = REQUEST_CHECK, .slot_count = 1, .slots = {slot}};
     struct answer *answer = NULL;
     double start = clock_seconds();
-    TRY(ask_candidate(worker, &request, NULL, run_deadline(worker), scratch, &answer, outcome,
-                      diagnostic));
+    TRY(ask_candidate(worker, &request, NULL, deadline, scratch, &answer, outcome, diagnostic));
     if (outcome->status != RECORD_OK) return STATUS_OK;
     double took = clock_seconds() - start;
     if (!(worker->best_seconds > 0) || took < worker->best_seconds) worker->best_seconds = took;
     *seconds = answer->seconds;
     return STATUS_OK;
+}
+
+/* A busy machine can stop a good kernel for a while: what is late gets one more try, with twice the
+ * time. */
+static status check_slot(struct worker *worker, int slot, double *seconds, struct arena *scratch,
+                         struct outcome *outcome, struct diagnostic *diagnostic)
+{
+    double deadline = run_deadline(worker);
+    TRY(check_once(worker, slot, deadline, seconds, scratch, outcome, diagnostic));
+    if (outcome->status != RECORD_TIMEOUT) return STATUS_OK;
+    return check_once(worker, slot, 2 * deadline, seconds, scratch, outcome, diagnostic);
 }
 
 status worker_check(struct worker *worker, int slot, const struct candidate *candidate,
@@ -326,6 +345,7 @@ static status race_slots(struct worker *worker, const struct request *request, f
     bool good = true;
     for (int s = 0; s < request->slot_count; s++) {
         outcomes[s] = answer->outcomes[s];
+        discard_spoiled(worker, &outcomes[s]);
         good = good && outcomes[s].status == RECORD_OK;
     }
     if (!good) return STATUS_OK;

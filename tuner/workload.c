@@ -20,6 +20,7 @@ enum {
     SETS_MAX = 512,               /* small weights: enough to leave the first two caches */
     ROTATION_BYTES_MAX = 1 << 30, /* of all sets together */
     BAND_BYTE = 0xa5,
+    FENCE_BYTES = 256 << 20, /* of address space, on both sides: far strays fault */
 };
 
 bool problem_rows_alike(const struct problem *problem)
@@ -192,7 +193,7 @@ static status fill_memory(struct workload *workload, int magnitude_block,
                           struct diagnostic *diagnostic)
 {
     void *memory;
-    TRY(memory_map((size_t)workload->memory_bytes, &memory, diagnostic));
+    TRY(memory_map_fenced((size_t)workload->memory_bytes, FENCE_BYTES, &memory, diagnostic));
     workload->memory = memory;
     int64_t sets = sets_offset(workload);
     memset(workload->memory, BAND_BYTE, (size_t)(sets + workload->set_bytes));
@@ -220,7 +221,7 @@ status workload_create(const struct problem *problem, const struct workload_opti
 
 void workload_destroy(struct workload *workload)
 {
-    memory_unmap(workload->memory, (size_t)workload->memory_bytes);
+    memory_unmap_fenced(workload->memory, (size_t)workload->memory_bytes, FENCE_BYTES);
     memory_unmap(workload->written, (size_t)workload->written_bytes);
     *workload = (struct workload){0};
 }
@@ -268,18 +269,18 @@ static int64_t broken_band(const struct workload *workload, int64_t begin, int64
     return begin;
 }
 
-/* The band from the end of an operand (or of nothing) to the beginning of the next one. */
-static bool band_intact(const struct workload *workload, int before, int64_t begin, int64_t end,
-                        char reason[static 128])
+/* The band between two operands, either of which may be absent (-1).  What was written is nearer to
+ * one of them. */
+static bool band_intact(const struct workload *workload, int before, int after, int64_t begin,
+                        int64_t end, char reason[static 128])
 {
     int64_t broken = broken_band(workload, begin, end);
     if (broken < 0) return true;
-    if (before < 0)
-        snprintf(reason, 128, "it wrote %lld bytes before its first operand",
-                 (long long)(end - broken));
-    else
-        snprintf(reason, 128, "it wrote %lld bytes behind the end of %s",
-                 (long long)(broken - begin + 1), operand_name(workload->problem, before));
+    bool behind = before >= 0 && (after < 0 || broken - begin < end - broken);
+    int culprit = behind ? before : after;
+    snprintf(reason, 128, "it wrote %s %s, at %+lld bytes", behind ? "behind" : "before",
+             culprit >= 0 ? operand_name(workload->problem, culprit) : "its operands",
+             (long long)(behind ? broken - begin : broken - end));
     return false;
 }
 
@@ -296,33 +297,35 @@ static int in_order(const struct workload *workload, int order[static OP_OPERAND
     return count;
 }
 
+/* The bands from `begin` to `end` round those operands of `order` that are cold or not, `shift`
+ * behind their places. */
+static bool range_intact(const struct workload *workload, const int *order, int count, bool cold,
+                         int64_t shift, int64_t begin, int64_t end, char reason[static 128])
+{
+    int before = -1;
+    for (int n = 0; n < count; n++) {
+        const struct workload_operand *operand = &workload->operands[order[n]];
+        if (operand->cold != cold) continue;
+        int64_t start = operand->offset + shift;
+        if (!band_intact(workload, before, order[n], begin, start, reason)) return false;
+        before = order[n];
+        begin = start + operand->bytes;
+    }
+    return band_intact(workload, before, -1, begin, end, reason);
+}
+
 static bool bands_intact(const struct workload *workload, int sets, char reason[static 128])
 {
-    int order[OP_OPERANDS_MAX], count = in_order(workload, order), before = -1;
-    int64_t begin = 0, first_set = sets_offset(workload);
-    for (int n = 0; n < count && workload->operands[order[n]].offset < first_set; n++) {
-        const struct workload_operand *operand = &workload->operands[order[n]];
-        if (!band_intact(workload, before, begin, operand->offset, reason)) return false;
-        before = order[n];
-        begin = operand->offset + operand->bytes;
-    }
-    if (!band_intact(workload, before, begin, first_set, reason)) return false;
+    int order[OP_OPERANDS_MAX], count = in_order(workload, order);
+    int64_t first_set = sets_offset(workload), end = workload->memory_bytes;
+    if (!range_intact(workload, order, count, false, 0, 0, first_set, reason)) return false;
     for (int s = 0; s < sets && s < workload->set_count; s++) {
-        int64_t shift = s * workload->set_bytes;
-        begin = first_set + shift;
-        for (int n = 0; n < count; n++) {
-            const struct workload_operand *operand = &workload->operands[order[n]];
-            if (!operand->cold) continue;
-            if (!band_intact(workload, before, begin, operand->offset + shift, reason))
-                return false;
-            before = order[n];
-            begin = operand->offset + shift + operand->bytes;
-        }
-        if (!band_intact(workload, before, begin, first_set + shift + workload->set_bytes, reason))
+        int64_t shift = s * workload->set_bytes, begin = first_set + shift;
+        if (!range_intact(workload, order, count, true, shift, begin, begin + workload->set_bytes,
+                          reason))
             return false;
     }
-    return band_intact(workload, before, workload->memory_bytes - EDGE_BYTES,
-                       workload->memory_bytes, reason);
+    return band_intact(workload, -1, -1, end - EDGE_BYTES, end, reason);
 }
 
 static bool inputs_intact(const struct workload *workload, int sets, char reason[static 128])

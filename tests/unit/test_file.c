@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct scratch {
@@ -263,6 +265,44 @@ static void large_memory_is_aligned_and_zeroed(void **state)
     memory_unmap(NULL, 100);
 }
 
+/* In a child: touching the fences ends it. */
+static bool survives(const volatile char *address)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        signal(SIGSEGV, SIG_DFL); /* sanitizers report otherwise */
+        _exit(*address ? 1 : 0);
+    }
+    int state;
+    assert_int_equal(waitpid(pid, &state, 0), pid);
+    return WIFEXITED(state);
+}
+
+static void fences_keep_strays_out(void **state)
+{
+    (void)state;
+    struct diagnostic diagnostic = {0};
+    const size_t fence = 8 << 20, sizes[] = {1, 5000, (6 << 20) + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        void *memory;
+        CHECK_OK(memory_map_fenced(sizes[i], fence, &memory, &diagnostic));
+        char *bytes = memory;
+        memset(bytes, 1, sizes[i]);
+        memset(bytes, 0, sizes[i]);
+        assert_true(survives(bytes) && survives(bytes + sizes[i] - 1));
+        assert_false(survives(bytes - 1) || survives(bytes - fence));
+        assert_false(survives(bytes + sizes[i] + MEMORY_ALIGNMENT_BYTES));
+        assert_false(survives(bytes + sizes[i] + fence - 1));
+        memory_unmap_fenced(memory, sizes[i], fence);
+    }
+    void *memory;
+    CHECK_REFUSED(memory_map_fenced(SIZE_MAX, fence, &memory, &diagnostic), STATUS_NO_MEMORY,
+                  "bytes");
+    CHECK_REFUSED(memory_map_fenced(1, SIZE_MAX / 2, &memory, &diagnostic), STATUS_NO_MEMORY,
+                  "bytes");
+}
+
 #ifdef __x86_64__
 static void machine_code_runs_and_cannot_be_written(void **state)
 {
@@ -294,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(paths_are_taken_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(xdg_folders_follow_the_standard, set_up, tear_down),
         cmocka_unit_test(large_memory_is_aligned_and_zeroed),
+        cmocka_unit_test(fences_keep_strays_out),
 #ifdef __x86_64__
         cmocka_unit_test(machine_code_runs_and_cannot_be_written),
 #endif

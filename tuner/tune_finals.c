@@ -1,0 +1,215 @@
+/* Finals: the best candidates, the default and the incumbent side by side, sample by sample. */
+#include "base/clock.h"
+#include "codegen/compile.h"
+#include "tuner/artifact.h"
+#include "tuner/tune_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FINALISTS_MAX = 8 }; /* beside the default and the incumbent: slots suffice */
+
+/* Slower ones in the search are not worth a place. */
+static const double near_enough = 1.2;
+
+/* By effort.  `seconds` is per candidate. */
+static const struct measure_limits final_limits[EFFORT_MOST + 1] = {
+    {.seconds = 0.02, .precision = 0.02, .samples_least = 5, .samples_most = 32},
+    {.seconds = 0.03, .precision = 0.01, .samples_least = 5, .samples_most = 64},
+    {.seconds = 0.06, .precision = 0.005, .samples_least = 7, .samples_most = 128},
+    {.seconds = 0.3, .precision = 0.003, .samples_least = 15, .samples_most = 256},
+    {.seconds = 0.6, .precision = 0.002, .samples_least = 31, .samples_most = 512},
+};
+
+struct finals {
+    struct candidate candidates[WORKER_SLOTS];
+    int count;
+};
+
+static bool is_in(const struct finals *finals, const struct candidate *candidate)
+{
+    for (int f = 0; f < finals->count; f++)
+        if (candidate_equal(&finals->candidates[f], candidate)) return true;
+    return false;
+}
+
+static int compare_known(const void *a, const void *b)
+{
+    const struct known *const *x = a, *const *y = b;
+    return ((*x)->seconds > (*y)->seconds) - ((*x)->seconds < (*y)->seconds);
+}
+
+static status choose_finalists(struct session *session, struct finals *finals,
+                               struct diagnostic *diagnostic)
+{
+    const struct known **sorted;
+    int good = 0;
+    TRY_NEW(sorted, session->arena, session->known_count + 1, diagnostic);
+    for (int k = 0; k < session->known_count; k++)
+        if (session->known[k].status == RECORD_OK) sorted[good++] = &session->known[k];
+    qsort(sorted, (size_t)good, sizeof *sorted, compare_known);
+    for (int g = 0; g < good && finals->count < FINALISTS_MAX; g++)
+        if (sorted[g]->seconds <= near_enough * sorted[0]->seconds)
+            finals->candidates[finals->count++] = sorted[g]->candidate;
+    for (int f = 0; f < session->first_count; f++) {
+        const struct known *known = session_find(session, &session->first[f]);
+        if (known && known->status == RECORD_OK && !is_in(finals, &session->first[f]))
+            finals->candidates[finals->count++] = session->first[f];
+    }
+    return STATUS_OK;
+}
+
+static bool measured_anything(const struct session *session)
+{
+    for (int k = 0; k < session->known_count; k++)
+        if (session->known[k].fresh) return true;
+    return false;
+}
+
+/* Whether the last finals in the store had all of them already and nothing new was measured since.
+ */
+static status are_decided(struct session *session, const struct finals *finals, bool *decided,
+                          struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    struct record *records;
+    int count;
+    *decided = false;
+    if (measured_anything(session)) return STATUS_OK;
+    TRY(store_records(setup->store, session->problem->key, setup->facts->class_name, session->arena,
+                      &records, &count, diagnostic));
+    int64_t last = 0;
+    for (int r = 0; r < count; r++)
+        if (records[r].stage == RECORD_FINAL && records[r].status == RECORD_OK)
+            last = records[r].session;
+    int found = 0;
+    for (int r = 0; r < count; r++) {
+        struct candidate candidate;
+        if (records[r].stage == RECORD_FINAL && records[r].session == last && last &&
+            records[r].status == RECORD_OK &&
+            decision_record_counts(session->field.spaces, session->field.space_count,
+                                   setup->catalogue, setup->compiler, &records[r], &candidate))
+            found += is_in(finals, &candidate);
+    }
+    *decided = found >= finals->count;
+    return STATUS_OK;
+}
+
+static void drop(struct finals *finals, int f)
+{
+    finals->count--;
+    memmove(&finals->candidates[f], &finals->candidates[f + 1],
+            (size_t)(finals->count - f) * sizeof *finals->candidates);
+}
+
+/* Brings every finalist into its slot, checked; those that fail are noted and dropped. */
+static status load_finalists(struct session *session, struct finals *finals,
+                             struct diagnostic *diagnostic)
+{
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    status code = STATUS_OK;
+    for (int f = 0; f < finals->count && code == STATUS_OK;) {
+        struct outcome outcome;
+        void *image;
+        size_t bytes;
+        double seconds;
+        const struct candidate *candidate = &finals->candidates[f];
+        code = session_image(session, candidate, scratch, &image, &bytes, &outcome, diagnostic);
+        if (code == STATUS_OK && outcome.status == RECORD_OK)
+            code = worker_check(session->tuning->worker, f, candidate, image, bytes, &seconds,
+                                &outcome, diagnostic);
+        if (code == STATUS_OK && outcome.status != RECORD_OK) {
+            code = session_note(session, candidate, &outcome, NULL, 0, RECORD_FINAL, diagnostic);
+            drop(finals, f);
+            continue;
+        }
+        f++;
+    }
+    arena_destroy(scratch);
+    return code;
+}
+
+static struct measure_limits limits_of(const struct session *session, int count)
+{
+    struct measure_limits limits = final_limits[session->tuning->setup->options.effort];
+    double left = session->finals_deadline - clock_seconds();
+    limits.seconds *= count;
+    if (limits.seconds > left) limits.seconds = left > 0 ? left : 0;
+    return limits;
+}
+
+/* One race.  `again`: somebody failed and was dropped. */
+static status race(struct session *session, struct finals *finals, bool *again,
+                   struct diagnostic *diagnostic)
+{
+    struct measure_limits limits = limits_of(session, finals->count);
+    struct outcome outcomes[WORKER_SLOTS];
+    int slots[WORKER_SLOTS], rounds = 0;
+    float *samples;
+    TRY_NEW(samples, session->arena, finals->count * limits.samples_most, diagnostic);
+    for (int f = 0; f < finals->count; f++) slots[f] = f;
+    TRY(worker_race(session->tuning->worker, slots, finals->count, &limits, samples, &rounds,
+                    outcomes, diagnostic));
+    *again = false;
+    for (int f = finals->count - 1; f >= 0; f--) {
+        if (outcomes[f].status == RECORD_OK) continue;
+        TRY(session_note(session, &finals->candidates[f], &outcomes[f], NULL, 0, RECORD_FINAL,
+                         diagnostic));
+        drop(finals, f);
+        *again = true;
+    }
+    for (int f = 0; f < finals->count && rounds > 0; f++)
+        TRY(session_note(session, &finals->candidates[f], &outcomes[f],
+                         samples + f * limits.samples_most, rounds, RECORD_FINAL, diagnostic));
+    /* A race that was lost as a whole (nobody to blame) is not run for ever. */
+    if (!*again && rounds == 0) finals->count = 0;
+    return STATUS_OK;
+}
+
+/* The winner's code is kept, so that the first run after tuning compiles nothing. */
+static status keep_code(struct session *session, const struct finals *finals,
+                        struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    const struct known *best = NULL;
+    for (int f = 0; f < finals->count; f++) {
+        const struct known *known = session_find(session, &finals->candidates[f]);
+        if (known && known->status == RECORD_OK && (!best || known->seconds < best->seconds))
+            best = known;
+    }
+    if (!best || !best->candidate.space || !setup->options.artifact_folder) return STATUS_OK;
+    const struct generation generation = {.space = best->candidate.space,
+                                          .problem = session->problem,
+                                          .config = &best->candidate.config,
+                                          .facts = setup->facts};
+    struct outcome outcome;
+    struct diagnostic reason = {0};
+    void *image;
+    size_t bytes;
+    TRY(session_image(session, &best->candidate, session->arena, &image, &bytes, &outcome,
+                      diagnostic));
+    if (outcome.status != RECORD_OK) return STATUS_OK;
+    if (artifact_write(setup->options.artifact_folder, compile_key(&generation), image, bytes,
+                       &reason) != STATUS_OK)
+        progress_warn(setup->options.progress, "compiled code is not kept: %s", reason.text);
+    return STATUS_OK;
+}
+
+status session_finals(struct session *session, struct diagnostic *diagnostic)
+{
+    struct finals finals = {.count = 0};
+    bool decided, again = true;
+    if (clock_seconds() > session->finals_deadline && !measured_anything(session)) return STATUS_OK;
+    TRY(choose_finalists(session, &finals, diagnostic));
+    if (!finals.count) return STATUS_OK;
+    TRY(are_decided(session, &finals, &decided, diagnostic));
+    if (decided) return STATUS_OK;
+    TRY(session_prepare(session, diagnostic));
+    while (again && finals.count) {
+        TRY(load_finalists(session, &finals, diagnostic));
+        if (finals.count) TRY(race(session, &finals, &again, diagnostic));
+    }
+    return keep_code(session, &finals, diagnostic);
+}

@@ -1,0 +1,74 @@
+/* The inside of tuning, for tuner/tune*.c only. */
+#ifndef TUNER_TUNE_INTERNAL_H
+#define TUNER_TUNE_INTERNAL_H
+
+#include "tuner/tune.h"
+
+/* One run over all problems. */
+struct tuning {
+    const struct tune_setup *setup;
+    const struct search_strategy *strategy;
+    struct worker_setup worker_setup;
+    struct worker *worker;
+    const struct problem **problems;
+    struct tune_report *report;
+    struct arena *arena;    /* the report's */
+    double start, deadline; /* of clock_seconds; deadline infinite without a budget */
+    int done;               /* problems */
+};
+
+/* What is known of a candidate. */
+struct known {
+    struct candidate candidate;
+    enum record_status status;
+    double seconds; /* median of the longest measurement */
+    int samples;
+    bool fresh; /* measured in this run */
+};
+
+/* One problem in work. */
+struct session {
+    struct tuning *tuning;
+    const struct problem *problem;
+    struct tune_row *row;
+    struct arena *arena; /* of this problem */
+    struct search_field field;
+    struct candidate first[2]; /* the default, the incumbent */
+    int first_count;
+    bool has_incumbent;
+    struct known *known;
+    int known_count;
+    size_t known_capacity;
+    int64_t id;
+    double deadline, finals_deadline; /* of the search, and of the finals */
+    double best_seconds;
+    bool prepared;
+    int problem_index;
+};
+
+/* tune_problem.c */
+CHECKED status tune_problem(struct tuning *tuning, int index, double deadline,
+                            struct diagnostic *diagnostic);
+struct known *session_find(struct session *session, const struct candidate *candidate);
+
+/* tune_measure.c: measuring a candidate, and what goes into the store. */
+CHECKED status session_prepare(struct session *session, struct diagnostic *diagnostic);
+CHECKED status session_measure(struct session *session, const struct candidate *candidate,
+                               int level, struct diagnostic *diagnostic);
+CHECKED status session_note(struct session *session, const struct candidate *candidate,
+                            const struct outcome *outcome, const float *samples, int count,
+                            enum record_stage stage, struct diagnostic *diagnostic);
+/* Takes the image from the artifacts or compiles it; a bad outcome is noted. */
+CHECKED status session_image(struct session *session, const struct candidate *candidate,
+                             struct arena *arena, void **image, size_t *image_bytes,
+                             struct outcome *outcome, struct diagnostic *diagnostic);
+/* Samples that a look of this level takes at least. */
+int level_samples(int level);
+
+/* tune_finals.c */
+CHECKED status session_finals(struct session *session, struct diagnostic *diagnostic);
+
+/* tune_report.c */
+CHECKED status session_report(struct session *session, struct diagnostic *diagnostic);
+
+#endif

@@ -1,0 +1,162 @@
+/* Measuring one candidate: image, check, samples, record. */
+#include "base/clock.h"
+#include "base/text.h"
+#include "codegen/compile.h"
+#include "tuner/artifact.h"
+#include "tuner/tune_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What a look of each level takes: a first impression, a better one for a third, a good one for a
+ * ninth. */
+static const struct measure_limits looks[SEARCH_LEVELS] = {
+    {.seconds = 0.01, .precision = 0.05, .samples_least = 3, .samples_most = 16},
+    {.seconds = 0.05, .precision = 0.02, .samples_least = 9, .samples_most = 64},
+    {.seconds = 0.15, .precision = 0.01, .samples_least = 17, .samples_most = 128},
+};
+
+/* A candidate this much slower than the best is not looked at again: noise is not that large. */
+static const double hopeless = 3;
+
+int level_samples(int level)
+{
+    return looks[level].samples_least;
+}
+
+/* The sizes of rounding blocks of all variants that may come. */
+static int list_blocks(const struct session *session, int blocks[CHECK_SCALES_MAX])
+{
+    int count = 0;
+    blocks[count++] = 1; /* the reference's */
+    for (int s = 0; s < session->field.space_count; s++) {
+        int block = session->field.spaces[s].space->numerics.operand_block, b = 0;
+        while (b < count && blocks[b] != block) b++;
+        if (b == count && count < CHECK_SCALES_MAX) blocks[count++] = block;
+    }
+    return count;
+}
+
+status session_prepare(struct session *session, struct diagnostic *diagnostic)
+{
+    if (session->prepared) return STATUS_OK;
+    int blocks[CHECK_SCALES_MAX], count = list_blocks(session, blocks);
+    TRY(worker_prepare(session->tuning->worker, session->problem_index, blocks, count, diagnostic));
+    session->prepared = true;
+    return STATUS_OK;
+}
+
+static struct known *add_known(struct session *session, const struct candidate *candidate)
+{
+    struct known *known = session_find(session, candidate);
+    if (known) return known;
+    known = arena_grow(session->arena, session->known, (size_t)session->known_count,
+                       &session->known_capacity, sizeof *known);
+    if (!known) return NULL;
+    session->known = known;
+    known = &session->known[session->known_count++];
+    known->candidate = *candidate;
+    return known;
+}
+
+static int roles_of(const struct session *session, const struct candidate *candidate)
+{
+    int roles = 0;
+    if (candidate_equal(candidate, &session->first[0])) roles |= RECORD_DEFAULT;
+    if (session->has_incumbent &&
+        candidate_equal(candidate, &session->first[session->first_count - 1]))
+        roles |= RECORD_INCUMBENT;
+    return roles;
+}
+
+status session_note(struct session *session, const struct candidate *candidate,
+                    const struct outcome *outcome, const float *samples, int count,
+                    enum record_stage stage, struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    struct text text = {.arena = session->arena};
+    candidate_print(candidate, &text);
+    struct record record = {
+        .problem = session->problem->text,
+        .problem_key = session->problem->key,
+        .candidate = text_finish(&text),
+        .source = candidate->space ? candidate->space->source : (struct hash){0},
+        .device_class = setup->facts->class_name,
+        .compiler = setup->compiler,
+        .protocol = RECORD_PROTOCOL,
+        .status = outcome->status,
+        .detail = outcome->detail,
+        .stage = stage,
+        .roles = roles_of(session, candidate),
+        .session = session->id,
+        .wall_time = clock_wall_seconds(),
+    };
+    TRY_MEMORY(record.candidate, diagnostic);
+    struct known *known = add_known(session, candidate);
+    TRY_MEMORY(known, diagnostic);
+    known->status = outcome->status;
+    known->fresh = true;
+    if (outcome->status == RECORD_OK) {
+        struct summary summary = measure_summarise(samples, count);
+        record.median_seconds = known->seconds = summary.median;
+        record.least_seconds = summary.least;
+        record.spread_seconds = (summary.high - summary.low) / 2;
+        record.sample_count = known->samples = count;
+        record.samples = samples;
+        if (summary.median < session->best_seconds) session->best_seconds = summary.median;
+    }
+    return store_add(setup->store, &record, diagnostic);
+}
+
+status session_image(struct session *session, const struct candidate *candidate,
+                     struct arena *arena, void **image, size_t *image_bytes,
+                     struct outcome *outcome, struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    const struct generation generation = {.space = candidate->space,
+                                          .problem = session->problem,
+                                          .config = &candidate->config,
+                                          .facts = setup->facts};
+    const char *folder = setup->options.artifact_folder;
+    *outcome = (struct outcome){.status = RECORD_OK};
+    if (folder && candidate->space &&
+        artifact_read(folder, compile_key(&generation), arena, image, image_bytes))
+        return STATUS_OK;
+    return worker_compile(session->tuning->worker, candidate, arena, image, image_bytes, outcome,
+                          diagnostic);
+}
+
+/* Slot 0 is for explored candidates; finals use it and the others. */
+static status measure_in(struct session *session, const struct candidate *candidate, int level,
+                         struct arena *scratch, struct diagnostic *diagnostic)
+{
+    struct worker *worker = session->tuning->worker;
+    struct outcome outcome;
+    float samples[RECORD_SAMPLES_MAX];
+    void *image;
+    size_t image_bytes;
+    double seconds = 0;
+    int count = 0;
+    TRY(session_image(session, candidate, scratch, &image, &image_bytes, &outcome, diagnostic));
+    if (outcome.status == RECORD_OK)
+        TRY(worker_check(worker, 0, candidate, image, image_bytes, &seconds, &outcome, diagnostic));
+    if (outcome.status == RECORD_OK) {
+        if (seconds > hopeless * session->best_seconds) {
+            samples[count++] = (float)fmax(seconds, 1e-9);
+        } else {
+            TRY(worker_measure(worker, 0, &looks[level], samples, &count, &outcome, diagnostic));
+        }
+    }
+    return session_note(session, candidate, &outcome, samples, count, RECORD_EXPLORED, diagnostic);
+}
+
+status session_measure(struct session *session, const struct candidate *candidate, int level,
+                       struct diagnostic *diagnostic)
+{
+    TRY(session_prepare(session, diagnostic));
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    status code = measure_in(session, candidate, level, scratch, diagnostic);
+    arena_destroy(scratch);
+    return code;
+}

@@ -1,0 +1,174 @@
+/* Tuning one problem: what is known, the search, the finals, the row of the report. */
+#include "base/clock.h"
+#include "tuner/tune_internal.h"
+
+#include <math.h>
+#include <unistd.h>
+
+/* Of a problem's time, so much is kept for the finals. */
+static const double finals_share = 0.25;
+
+struct known *session_find(struct session *session, const struct candidate *candidate)
+{
+    for (int k = 0; k < session->known_count; k++)
+        if (candidate_equal(&session->known[k].candidate, candidate)) return &session->known[k];
+    return NULL;
+}
+
+/* A number that no other session has. */
+static int64_t new_id(void)
+{
+    const int64_t parts[] = {clock_nanoseconds(), clock_wall_seconds(), getpid()};
+    return (int64_t)(hash_bytes(parts, sizeof parts).low >> 1);
+}
+
+/* Of several records of one candidate the longest counts, and a failure more than any time. */
+static status remember(struct session *session, const struct record *record,
+                       const struct candidate *candidate, struct diagnostic *diagnostic)
+{
+    struct known *known = session_find(session, candidate);
+    if (!known) {
+        TRY_APPEND(session->known, session->known_count, session->known_capacity, session->arena,
+                   diagnostic);
+        known = &session->known[session->known_count - 1];
+        known->candidate = *candidate;
+    } else if (known->status != RECORD_OK ||
+               (record->status == RECORD_OK && record->sample_count < known->samples)) {
+        return STATUS_OK;
+    }
+    known->status = record->status;
+    known->seconds = record->median_seconds;
+    known->samples = record->sample_count;
+    return STATUS_OK;
+}
+
+static status recall(struct session *session, struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    struct record *records;
+    int count;
+    TRY(store_records(setup->store, session->problem->key, setup->facts->class_name, session->arena,
+                      &records, &count, diagnostic));
+    for (int r = 0; r < count; r++) {
+        struct candidate candidate;
+        if (decision_record_counts(session->field.spaces, session->field.space_count,
+                                   setup->catalogue, setup->compiler, &records[r], &candidate))
+            TRY(remember(session, &records[r], &candidate, diagnostic));
+    }
+    for (int k = 0; k < session->known_count; k++)
+        if (session->known[k].status == RECORD_OK)
+            session->best_seconds = fmin(session->best_seconds, session->known[k].seconds);
+    struct decision usual, before;
+    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
+                      &setup->options.policy, NULL, 0, session->arena, &usual, diagnostic));
+    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
+                      &setup->options.policy, records, count, session->arena, &before, diagnostic));
+    session->first[session->first_count++] = usual.candidate;
+    session->has_incumbent = before.basis >= DECISION_EXPLORED;
+    if (session->has_incumbent && !candidate_equal(&usual.candidate, &before.candidate))
+        session->first[session->first_count++] = before.candidate;
+    session->field.first = session->first;
+    session->field.first_count = session->first_count;
+    return STATUS_OK;
+}
+
+static void report_progress(const struct session *session, uint64_t asked, uint64_t planned)
+{
+    const struct tuning *tuning = session->tuning;
+    const struct progress *progress = tuning->setup->options.progress;
+    double part = planned ? fmin(1, (double)asked / (double)planned) : 0;
+    double done = tuning->done + part, total = tuning->setup->problem_count;
+    double elapsed = clock_seconds() - tuning->start;
+    double left = done > 0.5 ? elapsed / done * (total - done) : -1;
+    if (isfinite(tuning->deadline)) {
+        double budget = tuning->deadline - clock_seconds();
+        if (left < 0 || left > budget) left = budget;
+    }
+    const struct progress_state state = {.stage = "tuning",
+                                         .detail = session->problem->text,
+                                         .done = done,
+                                         .total = total,
+                                         .seconds_left = left};
+    progress_update(progress, &state);
+}
+
+/* What records say is not measured again; a closer look needs as many samples. */
+static bool is_known(struct session *session, const struct search_request *request,
+                     struct search_result *result)
+{
+    const struct known *known = session_find(session, &request->candidate);
+    if (!known) return false;
+    *result = (struct search_result){.good = known->status == RECORD_OK, .seconds = known->seconds};
+    return known->status != RECORD_OK || request->level == 0 ||
+           known->samples >= level_samples(request->level);
+}
+
+static status search(struct session *session, struct diagnostic *diagnostic)
+{
+    const struct tune_options *options = &session->tuning->setup->options;
+    const struct search_strategy *strategy = session->tuning->strategy;
+    struct search_request request;
+    void *state;
+    uint64_t asked = 0, planned = search_limit(&session->field);
+    TRY(strategy->create(&session->field, session->arena, &state, diagnostic));
+    while (strategy->ask(state, &request)) {
+        struct search_result result;
+        if (!is_known(session, &request, &result)) {
+            if (progress_interrupted(options->progress)) {
+                session->tuning->report->interrupted = true;
+                return STATUS_OK;
+            }
+            if (clock_seconds() > session->deadline) return STATUS_OK;
+            report_progress(session, asked, planned);
+            TRY(session_measure(session, &request.candidate, request.level, diagnostic));
+            const struct known *known = session_find(session, &request.candidate);
+            result = (struct search_result){.good = known->status == RECORD_OK,
+                                            .seconds = known->seconds};
+        }
+        strategy->tell(state, &request, &result);
+        asked++;
+    }
+    session->row->finished = true;
+    return STATUS_OK;
+}
+
+static status tune_session(struct session *session, struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    TRY(decision_bind(setup->catalogue, session->problem, setup->facts, &setup->options.policy,
+                      session->arena, &session->field.spaces, &session->field.space_count,
+                      diagnostic));
+    TRY(recall(session, diagnostic));
+    if (!session->field.space_count) {
+        session->row->note = "no variant answers it";
+        session->row->finished = true;
+    } else if (setup->options.effort > 0) {
+        TRY(search(session, diagnostic));
+        if (!session->tuning->report->interrupted) TRY(session_finals(session, diagnostic));
+    }
+    return session_report(session, diagnostic);
+}
+
+status tune_problem(struct tuning *tuning, int index, double deadline,
+                    struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = tuning->setup;
+    double now = clock_seconds();
+    struct session session = {
+        .tuning = tuning,
+        .problem = setup->problems[index].problem,
+        .problem_index = index,
+        .row = &tuning->report->rows[index],
+        .arena = arena_create(0),
+        .field = {.effort = setup->options.effort, .seed = setup->options.seed},
+        .id = new_id(),
+        .deadline = isfinite(deadline) ? deadline - finals_share * (deadline - now) : deadline,
+        .finals_deadline = deadline,
+        .best_seconds = INFINITY,
+    };
+    TRY_MEMORY(session.arena, diagnostic);
+    status code = tune_session(&session, diagnostic);
+    tuning->report->measured += session.row->measured;
+    arena_destroy(session.arena);
+    return code;
+}
