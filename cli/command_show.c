@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include "codegen/compile.h"
+#include "engine/explain.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,16 +17,6 @@ static status print_graph(const struct graph *graph, const struct arguments *arg
     if (arguments->json) return console_print_json(json_pack("{s:s}", "graph", printed), diagnostic);
     fputs(printed, stdout);
     return console_flush(diagnostic);
-}
-
-static int image_of_step(const struct plan *plan, int step, int64_t tokens)
-{
-    const struct plan_step *described = &plan->steps[step];
-    if (described->kind != STEP_LAUNCH) return -1;
-    const struct value *first = &plan->graph->values[plan->graph->nodes[described->node].inputs[0]];
-    struct dimension leading = first->type.shape[0];
-    int64_t rows = leading.symbol == SYMBOL_OUTPUTS ? 1 : tokens;
-    return plan->choices[described->node][bucket_of_rows(rows)][0];
 }
 
 static const char *describe_step(const struct plan *plan, int s, int image, struct arena *arena)
@@ -45,8 +36,9 @@ static const char *describe_step(const struct plan *plan, int s, int image, stru
     return text_finish(&text);
 }
 
-static json_t *plan_json(const struct plan *plan, int64_t tokens, struct arena *arena)
+static json_t *plan_json(const struct engine *engine, int64_t tokens, struct arena *arena)
 {
+    const struct plan *plan = engine_plan(engine);
     json_t *devices = json_array(), *steps = json_array();
     for (int d = 0; d < plan->device_count; d++)
         json_array_append_new(devices, json_pack("{s:s, s:s, s:I, s:I, s:I}", "device", plan->devices[d].specification,
@@ -55,7 +47,7 @@ static json_t *plan_json(const struct plan *plan, int64_t tokens, struct arena *
                                                  (json_int_t)plan->devices[d].state_bytes, "arena_bytes",
                                                  (json_int_t)plan->devices[d].arena_bytes));
     for (int s = 0; s < plan->step_count; s++) {
-        int image = image_of_step(plan, s, tokens);
+        int image = engine_step_image(engine, s, tokens);
         json_t *step = json_pack("{s:i, s:i, s:s}", "step", s, "device", plan->steps[s].device, "what",
                                  describe_step(plan, s, image, arena));
         if (image >= 0) {
@@ -69,11 +61,12 @@ static json_t *plan_json(const struct plan *plan, int64_t tokens, struct arena *
     return json_pack("{s:o, s:o}", "devices", devices, "steps", steps);
 }
 
-static status print_plan(const struct plan *plan, const struct arguments *arguments,
+static status print_plan(const struct engine *engine, const struct arguments *arguments,
                          struct arena *arena, struct diagnostic *diagnostic)
 {
+    const struct plan *plan = engine_plan(engine);
     int64_t tokens = given_or(arguments->rows, 1);
-    if (arguments->json) return console_print_json(plan_json(plan, tokens, arena), diagnostic);
+    if (arguments->json) return console_print_json(plan_json(engine, tokens, arena), diagnostic);
     char weights[32], states[32], buffers[32];
     for (int d = 0; d < plan->device_count; d++)
         printf("device %d: %s (%s): weights %s, states %s, activations %s\n", d, plan->devices[d].specification,
@@ -85,7 +78,7 @@ static status print_plan(const struct plan *plan, const struct arguments *argume
            (long long)tokens);
     for (int s = 0; s < plan->step_count; s++)
         printf("%4d  %d  %s\n", s, plan->steps[s].device,
-               describe_step(plan, s, image_of_step(plan, s, tokens), arena));
+               describe_step(plan, s, engine_step_image(engine, s, tokens), arena));
     return console_flush(diagnostic);
 }
 
@@ -97,7 +90,7 @@ static status print_kernel(struct engine *engine, const struct arguments *argume
     if (!text_to_integer(arguments->kernel, &step) || step < 0 || step >= plan->step_count)
         return fail(diagnostic, STATUS_USAGE, "--kernel: \"%s\" is no step of this plan (0 to %d); see `hone show MODEL`",
                     arguments->kernel, plan->step_count - 1);
-    int index = image_of_step(plan, (int)step, given_or(arguments->rows, 1));
+    int index = engine_step_image(engine, (int)step, given_or(arguments->rows, 1));
     if (index < 0) return fail(diagnostic, STATUS_USAGE, "step %lld runs no kernel", (long long)step);
     const struct plan_image *image = &plan->images[index];
     struct candidate candidate;
@@ -130,7 +123,7 @@ static status show(const struct arguments *arguments, struct engine *engine, str
     if (arguments->show_graph) return print_graph(engine_model(engine)->graph, arguments, arena, diagnostic);
     if (arguments->show_fused) return print_graph(engine_plan(engine)->graph, arguments, arena, diagnostic);
     if (arguments->kernel) return print_kernel(engine, arguments, arena, diagnostic);
-    return print_plan(engine_plan(engine), arguments, arena, diagnostic);
+    return print_plan(engine, arguments, arena, diagnostic);
 }
 
 status command_show(const struct arguments *arguments, struct console *console,

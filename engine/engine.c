@@ -41,11 +41,12 @@ static status open_devices(struct engine *engine, const char *list,
 }
 
 static status prepare_model(struct engine *engine, const char *path,
-                            const struct engine_options *options, struct diagnostic *diagnostic)
+                            const struct engine_options *options, bool with_images,
+                            struct diagnostic *diagnostic)
 {
     TRY(read_model(engine, path, options, diagnostic));
     TRY(open_devices(engine, options->devices, options, diagnostic));
-    return engine_build_plan(engine, options, diagnostic);
+    return engine_build_plan(engine, options, with_images, diagnostic);
 }
 
 static const char *join_specifications(struct engine *engine)
@@ -102,8 +103,8 @@ static const char *choose_cache_folder(const char *asked, struct arena *arena)
     return folder && *folder ? folder : NULL;
 }
 
-status engine_prepare(const char *path, const struct engine_options *options,
-                      struct engine **result, struct diagnostic *diagnostic)
+static status create_engine(const struct engine_options *options, struct engine **result,
+                            struct diagnostic *diagnostic)
 {
     struct arena *arena = arena_create(0);
     TRY_MEMORY(arena, diagnostic);
@@ -115,14 +116,40 @@ status engine_prepare(const char *path, const struct engine_options *options,
     engine->arena = arena;
     engine->cache_folder = choose_cache_folder(options->cache_folder, arena);
     status code = catalogue_read(options->variants_folder, arena, &engine->catalogue, diagnostic);
-    if (code == STATUS_OK)
-        code = plan_file_recognise(path) ? prepare_plan(engine, path, options, diagnostic)
-                                         : prepare_model(engine, path, options, diagnostic);
+    if (code != STATUS_OK) {
+        engine_close(engine);
+        return code;
+    }
+    *result = engine;
+    return STATUS_OK;
+}
+
+status engine_prepare(const char *path, const struct engine_options *options,
+                      struct engine **result, struct diagnostic *diagnostic)
+{
+    struct engine *engine = NULL;
+    TRY(create_engine(options, &engine, diagnostic));
+    status code = plan_file_recognise(path) ? prepare_plan(engine, path, options, diagnostic)
+                                            : prepare_model(engine, path, options, true, diagnostic);
     if (code != STATUS_OK) {
         engine_close(engine);
         return code;
     }
     count_bytes(engine);
+    *result = engine;
+    return STATUS_OK;
+}
+
+status engine_lower(const char *path, const struct engine_options *options, struct engine **result,
+                    struct diagnostic *diagnostic)
+{
+    struct engine *engine = NULL;
+    TRY(create_engine(options, &engine, diagnostic));
+    status code = prepare_model(engine, path, options, false, diagnostic);
+    if (code != STATUS_OK) {
+        engine_close(engine);
+        return code;
+    }
     *result = engine;
     return STATUS_OK;
 }

@@ -26,9 +26,16 @@ struct engine {
     struct engine_report report;
 };
 
+/* engine.c: model, devices and lowered graph only, for a model's path */
+CHECKED status engine_lower(const char *path, const struct engine_options *options,
+                            struct engine **engine, struct diagnostic *diagnostic);
+
 /* engine_plan.c */
 CHECKED status engine_build_plan(struct engine *engine, const struct engine_options *options,
-                                 struct diagnostic *diagnostic);
+                                 bool with_images, struct diagnostic *diagnostic);
+CHECKED status engine_open_store(struct engine *engine, const struct progress *progress,
+                                 struct store **store, struct diagnostic *diagnostic);
+const char *engine_artifact_folder(struct engine *engine); /* NULL: nothing is kept */
 CHECKED status engine_check_plan(struct engine *engine, const char *path,
                                  const struct plan_header *header, struct diagnostic *diagnostic);
 

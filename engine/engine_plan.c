@@ -2,6 +2,7 @@
 #include "engine/engine_internal.h"
 
 #include "base/file.h"
+#include "codegen/compile.h"
 #include "engine/layer_map.h"
 #include "ops/catalogue.h"
 #include "runtime/cpu_facts.h"
@@ -43,8 +44,32 @@ static status describe_devices(struct engine *engine, struct build_device **resu
     return STATUS_OK;
 }
 
+status engine_open_store(struct engine *engine, const struct progress *progress,
+                         struct store **store, struct diagnostic *diagnostic)
+{
+    return store_open(engine->cache_folder, progress, store, diagnostic);
+}
+
+const char *engine_artifact_folder(struct engine *engine)
+{
+    return engine->cache_folder ? file_join(engine->arena, engine->cache_folder, "artifacts") : NULL;
+}
+
+static status build_with_records(struct engine *engine, const struct engine_options *options,
+                                 struct build_options *build, struct diagnostic *diagnostic)
+{
+    struct build_report report;
+    if (engine->cache_folder && !options->references)
+        TRY(engine_open_store(engine, options->progress, &build->chooser.store, diagnostic));
+    status code = plan_build(engine->model->graph, build, &engine->plan, &report, diagnostic);
+    store_close(build->chooser.store);
+    engine->report.kernels = report.kernels;
+    engine->report.kernels_compiled = report.compiled;
+    return code;
+}
+
 status engine_build_plan(struct engine *engine, const struct engine_options *options,
-                         struct diagnostic *diagnostic)
+                         bool with_images, struct diagnostic *diagnostic)
 {
     struct build_device *devices = NULL;
     TRY(describe_devices(engine, &devices, diagnostic));
@@ -52,24 +77,22 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
     if (options->layer_map)
         TRY(layer_map_parse(options->layer_map, engine->model->layer_count, engine->arena,
                             &layer_map, &layer_map_count, diagnostic));
-    const struct build_options build = {
+    struct build_options build = {
         .bounds = choose_bounds(engine, options),
         .layer_map = layer_map,
         .layer_map_count = layer_map_count,
         .devices = devices,
         .device_count = engine->device_count,
         .chooser = {.catalogue = &engine->catalogue,
+                    .compiler = compile_identity(TARGET_CPU),
                     .fast = options->fast,
                     .references = options->references},
-        .artifact_folder = engine->cache_folder ? file_join(engine->arena, engine->cache_folder, "artifacts") : NULL,
+        .artifact_folder = engine_artifact_folder(engine),
         .compile_processes = engine->threads,
         .progress = options->progress,
     };
-    struct build_report report;
-    TRY(plan_build(engine->model->graph, &build, &engine->plan, &report, diagnostic));
-    engine->report.kernels = report.kernels;
-    engine->report.kernels_compiled = report.compiled;
-    return STATUS_OK;
+    if (!with_images) return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
+    return build_with_records(engine, options, &build, diagnostic);
 }
 
 /* Kernels of a plan may use every instruction family that it was compiled for. */

@@ -116,5 +116,5 @@ struct error_bound error_bound_of(const struct numerics *numerics, double terms,
     double operands = numerics->operand_unit * fmin(1, confidence / root);
     double sums = confidence * numerics->accumulation_unit * (1 + root / chain_root);
     return (struct error_bound){.relative = operands + sums + function_units * unit_f32,
-                                .stored = element_unit(output)};
+                                .stored = 2 * element_unit(output)}; /* the reference rounds too */
 }

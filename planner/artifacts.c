@@ -1,60 +1,25 @@
 /* Code for the images of a plan: from the artifact folder where it was compiled before, else from the compiler, in
- * several child processes side by side.
- *
- * An artifact is FOLDER/ab/abcdef....image, named by compile_key: encoded image behind its hash.  Anything wrong with one
- * is a miss, never an error: the image is compiled again and the file replaced. */
+ * several child processes side by side. */
 #include "planner/build.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/process.h"
 #include "codegen/compile.h"
 #include "runtime/threads.h"
+#include "tuner/artifact.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
-/* Far above any kernel: the largest seen is below 100 KiB. */
-enum { ARTIFACT_LIMIT_BYTES = 16 << 20 };
-
-static const char *artifact_path(const char *folder, struct hash key, struct arena *arena)
-{
-    char text[HASH_TEXT_BYTES];
-    hash_print(key, text);
-    return arena_print(arena, "%s/%.2s/%s.image", folder, text, text);
-}
-
-static bool read_artifact(const char *folder, struct hash key, struct arena *arena,
-                          struct image *image)
+static bool read_image(const char *folder, struct hash key, struct arena *arena,
+                       struct image *image)
 {
     struct diagnostic ignored = {0};
-    const char *path = artifact_path(folder, key, arena);
-    if (!path || !file_exists(path)) return false;
-    char *bytes;
+    void *encoded;
     size_t count;
-    struct hash stored;
-    if (file_read(path, ARTIFACT_LIMIT_BYTES, arena, &bytes, &count, &ignored) != STATUS_OK ||
-        count < sizeof stored)
-        return false;
-    memcpy(&stored, bytes, sizeof stored);
-    if (!hash_equal(stored, hash_bytes(bytes + sizeof stored, count - sizeof stored))) return false;
-    return image_decode(bytes + sizeof stored, count - sizeof stored, arena, image, &ignored) ==
-           STATUS_OK;
-}
-
-static void write_artifact(const char *folder, struct hash key, const void *encoded, size_t count,
-                           const struct progress *progress, struct arena *arena)
-{
-    struct diagnostic diagnostic = {0};
-    const char *path = artifact_path(folder, key, arena);
-    struct hash hash = hash_bytes(encoded, count);
-    char *bytes = arena_allocate(arena, 1, sizeof hash + count);
-    if (!path || !bytes) return;
-    memcpy(bytes, &hash, sizeof hash);
-    memcpy(bytes + sizeof hash, encoded, count);
-    if (file_write(path, bytes, sizeof hash + count, &diagnostic) != STATUS_OK)
-        progress_warn(progress, "compiled code is not kept: %s", diagnostic.text);
+    return artifact_read(folder, key, arena, &encoded, &count) &&
+           image_decode(encoded, count, arena, image, &ignored) == STATUS_OK;
 }
 
 /* A child that compiles request after request; it may crash on one without harm to the others. */
@@ -111,7 +76,7 @@ struct providing {
     struct compiler *compilers;    /* per thread */
     struct arena **arenas;         /* per thread; the images end in them until they are copied */
     atomic_int next, done;
-    atomic_bool failed;
+    atomic_bool failed, warned;
     pthread_mutex_t lock;
     struct diagnostic *diagnostic; /* under the lock, like the next */
     status code;
@@ -149,9 +114,11 @@ static status compile_one(struct providing *providing, int thread, int index,
     TRY(process_ask(process, &index, sizeof index, 0, arena, &answer, &count, diagnostic));
     TRY(take_answer(request, answer, count, arena, diagnostic));
     const char *folder = providing->options->artifact_folder;
-    if (folder)
-        write_artifact(folder, request->image->artifact, (char *)answer + sizeof(struct answer_head),
-                       count - sizeof(struct answer_head), providing->options->progress, arena);
+    struct diagnostic reason = {0};
+    if (folder && artifact_write(folder, request->image->artifact, (char *)answer + sizeof(struct answer_head),
+                                 count - sizeof(struct answer_head), &reason) != STATUS_OK &&
+        !atomic_exchange(&providing->warned, true))
+        progress_warn(providing->options->progress, "compiled code is not kept: %s", reason.text);
     return STATUS_OK;
 }
 
@@ -238,8 +205,8 @@ status artifacts_provide(struct image_request *requests, int count,
     for (int r = 0; r < count; r++) {
         requests[r].image->artifact = compile_key(&requests[r].generation);
         bool found = options->artifact_folder &&
-                     read_artifact(options->artifact_folder, requests[r].image->artifact, arena,
-                                   &requests[r].image->image);
+                     read_image(options->artifact_folder, requests[r].image->artifact, arena,
+                                &requests[r].image->image);
         if (!found) providing.requests[providing.count++] = requests[r];
     }
     report->kernels = count;

@@ -21,8 +21,8 @@ static status place(struct plan *plan, const struct build_options *options,
                           options->device_count, diagnostic);
 }
 
-status plan_lower_graph(const struct graph *graph, const struct build_options *options,
-                        struct plan *plan, struct diagnostic *diagnostic)
+static status lower_graph(const struct graph *graph, const struct build_options *options,
+                          struct plan *plan, struct diagnostic *diagnostic)
 {
     TRY(graph_copy(graph, plan->arena, &plan->graph, diagnostic));
     if (options->layer_map) {
@@ -31,9 +31,10 @@ status plan_lower_graph(const struct graph *graph, const struct build_options *o
     }
     TRY(pass_dead_code(plan->graph, diagnostic));
     TRY(graph_verify(plan->graph, diagnostic));
-    TRY(pass_fuse(plan->graph, diagnostic));
-    TRY(graph_verify(plan->graph, diagnostic));
+    /* Before fusion, so that no fused operator straddles a border and moves two values over it. */
     TRY(place(plan, options, diagnostic));
+    TRY(graph_verify(plan->graph, diagnostic));
+    TRY(pass_fuse(plan->graph, diagnostic));
     return graph_verify(plan->graph, diagnostic);
 }
 
@@ -92,12 +93,17 @@ struct choosing {
     size_t request_capacity;
 };
 
-static int find_image(const struct choosing *choosing, const struct problem *problem, int device)
+/* The image that was chosen for an equal problem in the same bucket; most layers repeat those before. */
+static int find_image(const struct choosing *choosing, const struct plan_bucket *bucket)
 {
-    for (int i = 0; i < choosing->plan->image_count; i++)
-        if (choosing->image_devices[i] == device &&
-            hash_equal(choosing->plan->images[i].problem->key, problem->key))
+    const struct graph *graph = choosing->plan->graph;
+    const struct node *node = &graph->nodes[bucket->node];
+    for (int i = 0; i < choosing->plan->image_count; i++) {
+        const struct problem *problem = choosing->plan->images[i].problem;
+        if (choosing->image_devices[i] == node->device && problem->rows == bucket->rows &&
+            problem->context == bucket->context && problem_is_of(problem, graph, node))
             return i;
+    }
     return -1;
 }
 
@@ -120,15 +126,18 @@ static status request_code(struct choosing *choosing, const struct choice *choic
     return STATUS_OK;
 }
 
-static status add_image(struct choosing *choosing, const struct problem *problem, int device,
-                        int *index, struct diagnostic *diagnostic)
+static status add_image(struct choosing *choosing, const struct node *node,
+                        const struct problem *problem, int *index, struct diagnostic *diagnostic)
 {
+    int device = node->device;
     struct plan *plan = choosing->plan;
     struct choice choice;
     arena_reset(choosing->scratch);
-    TRY(choose_candidate(&choosing->options->chooser, problem,
-                         choosing->options->devices[device].facts, choosing->scratch, &choice,
-                         diagnostic));
+    const struct choose_request request = {.graph = plan->graph,
+                                           .node = node,
+                                           .problem = problem,
+                                           .facts = choosing->options->devices[device].facts};
+    TRY(choose_candidate(&choosing->options->chooser, &request, choosing->scratch, &choice, diagnostic));
     int devices = plan->image_count;
     TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena, diagnostic);
     TRY_APPEND(plan->images, plan->image_count, plan->image_capacity, plan->arena, diagnostic);
@@ -153,11 +162,13 @@ static status choose_bucket(void *context, const struct plan_bucket *bucket,
     struct choosing *choosing = context;
     struct plan *plan = choosing->plan;
     const struct node *node = &plan->graph->nodes[bucket->node];
-    struct problem *problem;
-    TRY(problem_create(plan->graph, node, bucket->rows, bucket->context, plan->arena, &problem,
-                       diagnostic));
-    int image = find_image(choosing, problem, node->device);
-    if (image < 0) TRY(add_image(choosing, problem, node->device, &image, diagnostic));
+    int image = find_image(choosing, bucket);
+    if (image < 0) {
+        struct problem *problem;
+        TRY(problem_create(plan->graph, node, bucket->rows, bucket->context, plan->arena, &problem,
+                           diagnostic));
+        TRY(add_image(choosing, node, problem, &image, diagnostic));
+    }
     plan->choices[bucket->node][bucket->row_bucket][bucket->context_bucket] = image;
     return STATUS_OK;
 }
@@ -227,15 +238,39 @@ static status no_choices(struct plan *plan, struct diagnostic *diagnostic)
     return STATUS_OK;
 }
 
-static status build_parts(const struct graph *graph, const struct build_options *options,
-                          struct plan *plan, struct build_report *report,
-                          struct diagnostic *diagnostic)
+static status lower_parts(const struct graph *graph, const struct build_options *options,
+                          struct plan *plan, struct diagnostic *diagnostic)
 {
     plan->bounds = options->bounds;
     int64_t stride = (plan->bounds.context + plan->bounds.page_tokens - 1) / plan->bounds.page_tokens;
     plan->bounds.pages = stride * plan->bounds.sequences;
     TRY(describe_devices(plan, options, diagnostic));
-    TRY(plan_lower_graph(graph, options, plan, diagnostic));
+    return lower_graph(graph, options, plan, diagnostic);
+}
+
+status plan_lower(const struct graph *graph, const struct build_options *options,
+                  struct plan **result, struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct plan *plan = arena_allocate(arena, 1, sizeof *plan);
+    if (!plan) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *plan);
+    }
+    plan->arena = arena;
+    status code = lower_parts(graph, options, plan, diagnostic);
+    if (code != STATUS_OK) {
+        plan_free(plan);
+        return code;
+    }
+    *result = plan;
+    return STATUS_OK;
+}
+
+static status build_parts(struct plan *plan, const struct build_options *options,
+                          struct build_report *report, struct diagnostic *diagnostic)
+{
     int64_t symbols[SYMBOL_COUNT];
     plan_symbols(&plan->bounds, symbols);
     TRY(pass_memory(plan->graph, symbols, plan->device_count, plan->arena, &plan->memory, diagnostic));
@@ -250,16 +285,10 @@ status plan_build(const struct graph *graph, const struct build_options *options
                   struct plan **result, struct build_report *report,
                   struct diagnostic *diagnostic)
 {
-    struct arena *arena = arena_create(0);
-    TRY_MEMORY(arena, diagnostic);
-    struct plan *plan = arena_allocate(arena, 1, sizeof *plan);
-    if (!plan) {
-        arena_destroy(arena);
-        return fail_memory(diagnostic, sizeof *plan);
-    }
-    plan->arena = arena;
+    struct plan *plan = NULL;
     *report = (struct build_report){0};
-    status code = build_parts(graph, options, plan, report, diagnostic);
+    TRY(plan_lower(graph, options, &plan, diagnostic));
+    status code = build_parts(plan, options, report, diagnostic);
     if (code != STATUS_OK) {
         plan_free(plan);
         return code;

@@ -36,9 +36,10 @@ CHECKED status plan_build(const struct graph *graph, const struct build_options 
                           struct diagnostic *diagnostic);
 void plan_free(struct plan *plan); /* NULL is allowed */
 
-/* The graph after all passes, before images are chosen: for `hone show` and for listing problems to tune. */
-CHECKED status plan_lower_graph(const struct graph *graph, const struct build_options *options,
-                                struct plan *plan, struct diagnostic *diagnostic);
+/* The first half: devices, bounds and the graph after all passes, without steps and images; enough to list what there is
+ * to tune. */
+CHECKED status plan_lower(const struct graph *graph, const struct build_options *options,
+                          struct plan **plan, struct diagnostic *diagnostic);
 
 /* Calls `visit` for each node and bucket within the plan's bounds. */
 struct plan_bucket {

@@ -1,63 +1,94 @@
-/* Effort 0: an instant answer for every problem. */
+/* The instant answer for every problem.
+ *
+ * Tuning looks at decode and at whole prompt chunks.  A bucket between takes the candidate of the nearest tuned bucket that
+ * is legal for it, in rows as long as both are prompt-like (kernels for many rows differ little among themselves, those for
+ * one row are made for one row), in context always. */
 #include "planner/choose.h"
 
-#include <math.h>
+#include "ir/bucket.h"
 
-struct best_estimate {
-    const struct bound_space *bound;
-    struct config config;
-    double seconds;
-    int seen;
-};
+#include <stdlib.h>
 
-static bool keep_better(void *context, const struct config *config)
+/* Above this many rows kernels tile rows; at most so many they stream weights. */
+enum { FEW_ROWS = 16 };
+
+static status decide(const struct chooser *chooser, const struct problem *problem,
+                     const struct device_facts *facts, struct arena *scratch,
+                     struct decision *decision, struct diagnostic *diagnostic)
 {
-    struct best_estimate *best = context;
-    double seconds = space_estimate(best->bound, config);
-    if (seconds < best->seconds) {
-        best->seconds = seconds;
-        best->config = *config;
-    }
-    return ++best->seen < ESTIMATES_MAX;
+    const struct decision_policy policy = {.fast = chooser->fast};
+    struct record *records = NULL;
+    int count = 0;
+    if (chooser->store)
+        TRY(store_records(chooser->store, problem->key, facts->class_name, scratch, &records, &count, diagnostic));
+    return decision_make(chooser->catalogue, problem, facts, chooser->compiler, &policy, records, count, scratch, decision,
+                         diagnostic);
 }
 
-double choose_by_estimate(const struct bound_space *bound, struct config *config)
+static bool is_measured(const struct decision *decision)
 {
-    struct best_estimate best = {.bound = bound};
-    space_default(bound, &best.config);
-    best.seconds = space_estimate(bound, &best.config); /* the default wins ties */
-    space_each(bound, keep_better, &best);
-    *config = best.config;
-    return best.seconds;
+    return decision->basis == DECISION_EXPLORED || decision->basis == DECISION_FINAL;
 }
 
-static status estimate_all(const struct chooser *chooser, const struct problem *problem,
-                           const struct device_facts *facts, struct arena *scratch,
-                           struct choice *choice, struct diagnostic *diagnostic)
+/* Whether a neighbour's candidate may answer this problem. */
+static bool is_legal(const struct candidate *candidate, const struct problem *problem,
+                     const struct device_facts *facts, struct arena *scratch,
+                     struct bound_space *bound)
 {
-    struct bound_space *bound;
-    TRY_NEW(bound, scratch, 1, diagnostic);
-    double best = INFINITY;
-    for (int s = 0; s < chooser->catalogue->count; s++) {
-        const struct space *space = chooser->catalogue->spaces[s];
-        const char *reason;
-        if (space->fast && !chooser->fast) continue;
-        if (!space_bind(space, problem, facts, scratch, bound, &reason)) continue;
-        struct config config;
-        double seconds = choose_by_estimate(bound, &config);
-        if (seconds >= best) continue;
-        best = seconds;
-        choice->candidate = (struct candidate){.space = space, .config = config};
-        choice->seconds = seconds;
-    }
+    const char *reason;
+    if (!candidate->space || !space_bind(candidate->space, problem, facts, scratch, bound, &reason)) return false;
+    const struct rule *broken = space_check(bound, &candidate->config);
+    return !broken || broken->class == RULE_SOFT;
+}
+
+static status ask_bucket(const struct chooser *chooser, const struct choose_request *request,
+                         int64_t rows, int64_t context, struct arena *scratch,
+                         struct bound_space *bound, struct choice *choice, bool *found,
+                         struct diagnostic *diagnostic)
+{
+    struct problem *neighbour;
+    struct decision decision;
+    TRY(problem_create(request->graph, request->node, rows, context, scratch, &neighbour, diagnostic));
+    TRY(decide(chooser, neighbour, request->facts, scratch, &decision, diagnostic));
+    *found = is_measured(&decision) && is_legal(&decision.candidate, request->problem, request->facts, scratch, bound);
+    if (*found) *choice = (struct choice){.candidate = decision.candidate};
     return STATUS_OK;
 }
 
-status choose_candidate(const struct chooser *chooser, const struct problem *problem,
-                        const struct device_facts *facts, struct arena *scratch,
-                        struct choice *choice, struct diagnostic *diagnostic)
+/* Nearest rows first, then the smallest context. */
+static status ask_neighbours(const struct chooser *chooser, const struct choose_request *request,
+                             struct arena *scratch, struct choice *choice,
+                             struct diagnostic *diagnostic)
+{
+    const struct problem *problem = request->problem;
+    struct bound_space *bound;
+    TRY_NEW(bound, scratch, 1, diagnostic);
+    int own = bucket_of_rows(problem->rows), contexts = problem->context ? BUCKET_CONTEXT_COUNT : 1;
+    for (int distance = 0; distance < BUCKET_ROW_COUNT; distance++)
+        for (int r = 0; r < BUCKET_ROW_COUNT; r++) {
+            if (abs(r - own) != distance) continue;
+            if (distance && (problem->rows <= FEW_ROWS || bucket_rows(r) <= FEW_ROWS)) continue;
+            for (int c = 0; c < contexts; c++) {
+                bool found;
+                int64_t context = problem->context ? bucket_context(c) : 0;
+                TRY(ask_bucket(chooser, request, bucket_rows(r), context, scratch, bound, choice, &found, diagnostic));
+                if (found) return STATUS_OK;
+            }
+        }
+    return STATUS_OK;
+}
+
+status choose_candidate(const struct chooser *chooser, const struct choose_request *request,
+                        struct arena *scratch, struct choice *choice,
+                        struct diagnostic *diagnostic)
 {
     *choice = (struct choice){.candidate = {.space = NULL}};
     if (chooser->references) return STATUS_OK;
-    return estimate_all(chooser, problem, facts, scratch, choice, diagnostic);
+    struct decision decision;
+    TRY(decide(chooser, request->problem, request->facts, scratch, &decision, diagnostic));
+    *choice = (struct choice){.candidate = decision.candidate,
+                              .seconds = decision.seconds,
+                              .measured = is_measured(&decision)};
+    if (choice->measured || !chooser->store || decision.basis == DECISION_REFERENCE) return STATUS_OK;
+    return ask_neighbours(chooser, request, scratch, choice, diagnostic);
 }

@@ -1,31 +1,35 @@
-/* Choosing a candidate for a problem without measuring: from records where there are some, from estimates where not, and
- * the operator's reference where no variant answers. */
+/* Choosing a candidate for a problem without measuring: from records where there are some, from those of a neighbouring
+ * bucket where not, from estimates otherwise, and the operator's reference where no variant answers. */
 #ifndef PLANNER_CHOOSE_H
 #define PLANNER_CHOOSE_H
 
-#include "ir/variant.h"
-
-struct store; /* tuner/store.h */
+#include "tuner/decision.h"
+#include "tuner/store.h"
 
 struct chooser {
     const struct catalogue *catalogue;
-    struct store *store; /* NULL: estimates only */
-    bool fast;           /* --numerics fast: coarser variants are allowed */
-    bool references;     /* nothing but references: the oracle's path */
+    struct store *store;  /* NULL: estimates only */
+    const char *compiler; /* compile_identity(): records of others do not count */
+    bool fast;            /* --numerics fast: coarser variants are allowed */
+    bool references;      /* nothing but references: the oracle's path */
 };
 
 struct choice {
     struct candidate candidate;
     double seconds; /* at the problem's bounds; 0: unknown */
-    bool measured;
+    bool measured;  /* for this very problem */
 };
 
-CHECKED status choose_candidate(const struct chooser *chooser, const struct problem *problem,
-                                const struct device_facts *facts, struct arena *scratch,
-                                struct choice *choice, struct diagnostic *diagnostic);
+/* A node of a graph in a bucket. */
+struct choose_request {
+    const struct graph *graph;
+    const struct node *node;
+    const struct problem *problem; /* of the node in this bucket */
+    const struct device_facts *facts;
+};
 
-/* The best of a space by its estimate; at most ESTIMATES_MAX configs are looked at. */
-enum { ESTIMATES_MAX = 4096 };
-double choose_by_estimate(const struct bound_space *bound, struct config *config);
+CHECKED status choose_candidate(const struct chooser *chooser, const struct choose_request *request,
+                                struct arena *scratch, struct choice *choice,
+                                struct diagnostic *diagnostic);
 
 #endif

@@ -38,6 +38,9 @@ CHECKED status store_each(struct store *store,
                           bool (*visit)(void *context, const struct record *record), void *context,
                           struct diagnostic *diagnostic);
 
+/* Writes a copy of the whole store to a file that does not exist yet. */
+CHECKED status store_export(struct store *store, const char *path, struct diagnostic *diagnostic);
+
 /* Adds the good records of another store's file that are not here yet; `added` counts them. */
 CHECKED status store_import(struct store *store, const char *path, long *added,
                             struct diagnostic *diagnostic);

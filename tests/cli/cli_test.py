@@ -224,6 +224,99 @@ def test_interrupting_stops_cleanly():
     assert json.loads(out)["end"] == "interrupted"
 
 
+def tune(cache, *words, **options):
+    return json_of("tune", LLAMA, "--cache", cache, *words, **options)
+
+
+def test_tuning_is_remembered_and_explained():
+    cache = SCRATCH / "tuned"
+    report = tune(cache, "--op", "linear", "--effort", 1)
+    assert report["measured"] > 0 and report["kept"]
+    for row in report["problems"]:
+        assert row["problem"].startswith("linear(") and row["winner"] and row["seconds"] > 0
+        assert row["configurations"] > 0 and row["measured"] > 0 and isinstance(row["rejected"], dict)
+    again = tune(cache, "--op", "linear", "--effort", 1)
+    assert again["measured"] <= report["measured"]
+    steps = json_of("show", LLAMA, "--cache", cache)["steps"]
+    measured = [s for s in steps if s.get("measured")]
+    assert measured and all(s["problem"].startswith("linear(") for s in measured)
+    explained = json_of("explain", LLAMA, measured[0]["step"], "--cache", cache)["steps"][0]
+    assert explained["basis"] in ("final", "explored")
+    assert explained["candidates"][0]["seconds"] > 0
+    assert any(c["verdict"] == "chosen" and c["candidate"] == explained["chosen"] for c in explained["candidates"])
+    run = ("run", LLAMA, "--token-ids", "1,2,3", "--tokens", 4, "--temperature", 0)
+    assert json_of(*run, "--cache", cache)["tokens"] == json_of(*run, "--references")["tokens"]
+
+
+def test_effort_0_measures_nothing():
+    report = tune(SCRATCH / "effort0", "--effort", 0)
+    assert report["measured"] == 0 and all(row["basis"] in ("estimate", "reference") for row in report["problems"])
+
+
+def test_the_budget_ends_tuning():
+    start = time.monotonic()
+    tune(SCRATCH / "budget", "--budget", "2s", "--effort", 4)
+    assert time.monotonic() - start < 30
+
+
+def test_records_travel():
+    cache, other, file = SCRATCH / "tuned", SCRATCH / "other", SCRATCH / "records.db"
+    listed = json_of("store", "list", "--cache", cache)["records"]
+    assert listed and {r["status"] for r in listed} >= {"ok"}
+    file.unlink(missing_ok=True)
+    hone("store", "export", file, "--cache", cache)
+    hone("store", "export", file, "--cache", cache, status=2)
+    assert json_of("store", "import", file, "--cache", other)["added"] == len(listed)
+    assert json_of("store", "import", file, "--cache", other)["added"] == 0
+    verified = json_of("store", "verify", "--cache", other)
+    assert verified["records"] == len(listed) and verified["damaged"] == 0
+    hone("store", "forget", status=2)
+
+
+def test_killing_the_tuner_loses_no_record():
+    """Every record that is in the store at some moment is there after any later kill, and the store is whole."""
+    cache = SCRATCH / "killed"
+    kills = int(os.environ.get("HONE_TEST_KILLS", "12"))
+    known = 0
+    for n in range(kills):
+        process = subprocess.Popen([str(HONE), "tune", str(LLAMA), "--cache", str(cache), "--effort", "4", "--quiet"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.3 + (n * 0.37) % 1.1)
+        seen = json_of("store", "verify", "--cache", cache)["records"]  # acknowledged: another process reads it
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        verified = json_of("store", "verify", "--cache", cache)
+        assert verified["damaged"] == 0 and verified["records"] >= max(known, seen), (n, known, seen, verified)
+        known = verified["records"]
+    assert known > 0
+    print(f"        {kills} kills, {known} records kept")
+
+
+def test_interrupting_the_tuner_keeps_every_record():
+    cache = SCRATCH / "interrupted"
+    process = subprocess.Popen([str(HONE), "tune", str(LLAMA), "--cache", str(cache), "--effort", "4", "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (process.returncode, err)
+    report = json.loads(out)
+    assert report["interrupted"]
+    assert json_of("store", "verify", "--cache", cache)["records"] >= report["measured"]
+
+
+def test_synthetic_models_run():
+    file = SCRATCH / "synth.gguf"
+    report = json_of("synth", "--preset", "qwen2.5-0.5b", "--layers", 1, "--type", "q8_0", "-o", file)
+    assert report["bytes"] == file.stat().st_size > 1e6
+    out = json_of("run", file, "--token-ids", "1,2,3", "--tokens", 2, "--context", 64)
+    assert len(out["tokens"]) == 2
+    file.unlink()
+    assert "tinyllama-1.1b" in hone("synth", status=2)[1]
+    hone("synth", "--preset", "gpt-9", "-o", file, status=2)
+    hone("synth", "--preset", "tinyllama-1.1b", "--type", "q9", "-o", file, status=2)
+
+
 def main():
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)

@@ -1,0 +1,32 @@
+/* Explaining a choice: every way to answer a step's problem, with what is known of it. */
+#ifndef ENGINE_EXPLAIN_H
+#define ENGINE_EXPLAIN_H
+
+#include "engine/engine.h"
+#include "tuner/decision.h"
+
+/* One variant that does not answer, or one candidate of a variant that does. */
+struct explained {
+    const char *candidate; /* a variant's name, or a candidate's text */
+    const char *verdict;   /* "chosen", "slower", "mismatch", "does not answer", "not measured" ... */
+    const char *reason;    /* in words; "" when there is nothing to add */
+    double seconds;        /* median of its best record, or its estimate; 0: unknown */
+    bool measured;
+};
+
+struct explanation {
+    const struct problem *problem;
+    const char *chosen; /* in the plan */
+    struct decision decision;
+    struct explained *rows; /* fastest first, then failures, then variants that do not answer */
+    int row_count;
+};
+
+/* `step` is a launch of the engine's plan; `tokens` picks the bucket.  All texts live in `arena`. */
+CHECKED status engine_explain(struct engine *engine, int step, int64_t tokens, struct arena *arena,
+                              struct explanation *explanation, struct diagnostic *diagnostic);
+
+/* The image that a step uses for this many tokens, or -1. */
+int engine_step_image(const struct engine *engine, int step, int64_t tokens);
+
+#endif
