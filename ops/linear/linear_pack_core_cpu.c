@@ -1,0 +1,79 @@
+/* Packed activations: the rows of a tile side by side (linear_panel_core_cpu.h says how). */
+#include "ops/linear/linear_panel_core_cpu.h"
+#include "ops/linear/linear_quantize_core_cpu.h"
+
+/* Rows are rounded up to whole tiles; what the missing rows hold is never stored anywhere. */
+struct workspace linear_pack_workspace(const struct linear_tile *tile)
+{
+    int64_t row_bytes = tile->records * tile->x_record_bytes / tile->rows;
+    return (struct workspace){.per_row_bytes = row_bytes,
+                              .fixed_bytes = row_bytes * (tile->rows - 1)};
+}
+
+/* `columns` of the record exist.  `record` is the tile's record, `slot` the row's number in the
+ * tile. */
+static void pack_record(struct emitter *e, const struct linear_tile *tile, value x, int columns,
+                        value record, value slot)
+{
+    value row = address(e, record, mul(e, slot, constant_i64(e, LINEAR_RECORD_ROW_BYTES)));
+    if (tile->dot != LINEAR_DOT_BYTES) {
+        value reals = load_first(e, vector_of(e->f32, tile->record_columns), x, columns, 4);
+        store(e, tile->dot == LINEAR_DOT_BF16 ? narrow_bf16(e, reals) : reals, row, 2);
+        return;
+    }
+    struct linear_bytes bytes = linear_quantize_block(e, x);
+    value sums = zero_of(vector_of(e->i32, 4));
+    for (int half = 0; half < 2; half++) {
+        store(e, bytes.halves[half], address_at(e, row, (int64_t)half * 16), 4);
+        sums = add(e, sums, linear_offset_sums(e, bytes.halves[half], tile->byte_offset));
+    }
+    value extra = address_at(e, record, (int64_t)tile->rows * LINEAR_RECORD_ROW_BYTES);
+    value at = address(e, extra, mul(e, slot, constant_i64(e, 4)));
+    store(e, horizontal_add(e, sums), at, 4);
+    store(e, bytes.scale, address_at(e, at, (int64_t)tile->rows * 4), 4);
+}
+
+static void emit_pack(struct emitter *e, const struct linear_work *work,
+                      const struct linear_tile *tile)
+{
+    struct kernel_arguments kernel = kernel_begin(e, "pack");
+    value x = kernel_pointer(e, &kernel, 0), to = kernel_pointer(e, &kernel, 1);
+    int64_t full = work->columns / tile->record_columns;
+    int rest = (int)(work->columns % tile->record_columns);
+    struct linear_row_loop rows;
+    linear_rows_begin(e, &rows, &kernel, tile->records);
+    value size = constant_i64(e, tile->rows), record_bytes = constant_i64(e, tile->x_record_bytes);
+    value slot = remainder_signed(e, rows.row, size);
+    value tile_bytes = constant_i64(e, tile->records * tile->x_record_bytes);
+    value start = address(e, to, mul(e, divide_signed(e, rows.row, size), tile_bytes));
+    value x_row = address(e, x, mul(e, rows.row, constant_i64(e, work->columns * 4)));
+    value x_bytes = constant_i64(e, tile->record_columns * 4);
+    struct loop loop;
+    loop_begin(e, &loop, rows.first, minimum_signed(e, rows.last, constant_i64(e, full)), 1, NULL,
+               0);
+    pack_record(e, tile, address(e, x_row, mul(e, loop.index, x_bytes)), tile->record_columns,
+                address(e, start, mul(e, loop.index, record_bytes)), slot);
+    loop_end(e, &loop, NULL);
+    if (rest) {
+        struct branch last;
+        if_begin(e, &last, equal(e, rows.last, constant_i64(e, tile->records)));
+        pack_record(e, tile, address_at(e, x_row, full * tile->record_columns * 4), rest,
+                    address_at(e, start, full * tile->x_record_bytes), slot);
+        if_end(e, &last, NULL, NULL);
+    }
+    linear_rows_end(e, &rows);
+    kernel_end(e);
+}
+
+int linear_emit_pack(struct emitter *e, const struct linear_work *work,
+                     const struct linear_tile *tile, struct image *image)
+{
+    int workspace = image_add_workspace(image, linear_pack_workspace(tile));
+    struct launch *launch = image_add_launch(
+        image, "pack",
+        (struct geometry){.rows_per_item = 1, .items_per_row_group = tile->records, .unit = 1});
+    launch_add(launch, ARGUMENT_OPERAND, 0);
+    launch_add(launch, ARGUMENT_WORKSPACE, workspace);
+    emit_pack(e, work, tile);
+    return workspace;
+}

@@ -1,0 +1,160 @@
+/* Panels of weights: blocks are widened or taken apart once and used for all rows of activations.
+ */
+#include "ops/linear/linear_panel_core_cpu.h"
+
+#include "ops/linear/linear_step_core_cpu.h"
+
+struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_work *work,
+                                  enum linear_dot dot, int rows, int vectors)
+{
+    struct linear_tile tile = {.dot = dot, .lanes = e->lanes, .vectors = vectors, .rows = rows};
+    tile.outputs = tile.lanes * vectors;
+    tile.byte_offset = linear_byte_offset(work->element);
+    tile.record_columns = dot == LINEAR_DOT_BYTES ? 32 : dot == LINEAR_DOT_BF16 ? 16 : 8;
+    tile.records = (work->columns + tile.record_columns - 1) / tile.record_columns;
+    tile.x_record_bytes = (int64_t)rows * LINEAR_RECORD_ROW_BYTES;
+    tile.panel_record_bytes = (int64_t)tile.outputs * LINEAR_RECORD_ROW_BYTES;
+    if (dot == LINEAR_DOT_BYTES) {
+        tile.x_record_bytes += (int64_t)rows * 8;
+        tile.panel_record_bytes += (int64_t)tile.outputs * 4;
+    }
+    return tile;
+}
+
+/* What a round of the filling loop takes from each weight row: a block, or a record of a plain
+ * type. */
+struct round {
+    int columns, records;
+    int64_t weight_bytes;
+};
+
+static struct round round_of(const struct linear_work *work, const struct linear_tile *tile)
+{
+    struct round round = {.columns = tile->record_columns, .records = 1};
+    if (linear_is_blocked(work->element)) {
+        round.columns = LINEAR_BLOCK;
+        round.records = LINEAR_BLOCK / tile->record_columns;
+    }
+    round.weight_bytes = element_row_bytes(work->element, round.columns);
+    return round;
+}
+
+/* ---- The eight units of one record of one weight row, as i32 lanes ---- */
+
+static value block_reals(struct emitter *e, const struct linear_work *work, value block, int record)
+{
+    LLVMTypeRef bytes = vector_of(e->i8, LINEAR_UNITS);
+    value scale = widen_f16(e, splat(e, load(e, e->i16, block, 2), LINEAR_UNITS)), whole;
+    if (work->element == ELEMENT_Q4_0) {
+        /* Low nibbles are columns 0..15, high ones 16..31. */
+        value packed =
+            load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * (record % 2)), 1);
+        value nibbles = record < 2 ? bit_and(e, packed, splat_i8(e, 15, LINEAR_UNITS))
+                                   : shift_right(e, packed, 4);
+        whole = sub(e, zero_extend(e, nibbles, e->i32), splat_i32(e, 8, LINEAR_UNITS));
+    } else {
+        value signs = load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * record), 1);
+        whole = sign_extend(e, signs, e->i32);
+    }
+    return mulf(e, integer_to_f32(e, whole), scale);
+}
+
+static value block_bytes(struct emitter *e, const struct linear_work *work, value block)
+{
+    value quants = address_at(e, block, 2);
+    if (work->element == ELEMENT_Q8_0)
+        return bit_xor(e, load(e, vector_of(e->i32, LINEAR_UNITS), quants, 2),
+                       splat_i32(e, 0x80808080, LINEAR_UNITS));
+    value packed = load(e, vector_of(e->i32, 4), quants, 2), low = splat_i32(e, 0x0f0f0f0f, 4);
+    return concatenate(e, bit_and(e, packed, low), bit_and(e, shift_right(e, packed, 4), low));
+}
+
+/* `columns` of the record exist; the others become zero. */
+static value plain_units(struct emitter *e, const struct linear_work *work,
+                         const struct linear_tile *tile, value weights, int columns)
+{
+    if (tile->dot == LINEAR_DOT_BF16)
+        return load_first(e, vector_of(e->i16, tile->record_columns), weights, columns, 2);
+    return load_as_f32(e, work->element, weights, columns, LINEAR_UNITS);
+}
+
+static value units_of(struct emitter *e, const struct linear_work *work,
+                      const struct linear_tile *tile, value weights, int record, int columns)
+{
+    value units = tile->dot == LINEAR_DOT_BYTES      ? block_bytes(e, work, weights)
+                  : linear_is_blocked(work->element) ? block_reals(e, work, weights, record)
+                                                     : plain_units(e, work, tile, weights, columns);
+    return reinterpret(e, units, vector_of(e->i32, LINEAR_UNITS));
+}
+
+/* ---- Filling ---- */
+
+/* The bytes from the panel's first weight row to number `row`. */
+static int64_t row_offset(const struct linear_work *work, int64_t most, int row)
+{
+    return (row < most ? row : most - 1) * work->row_bytes;
+}
+
+static void fill_scales(struct emitter *e, const struct linear_work *work,
+                        const struct linear_tile *tile, int first_row, int64_t most, value weights,
+                        value to)
+{
+    value scales = LLVMGetUndef(vector_of(e->i16, tile->lanes));
+    for (int i = 0; i < tile->lanes; i++) {
+        value block = address_at(e, weights, row_offset(work, most, first_row + i));
+        scales = with_lane(e, scales, load(e, e->i16, block, 2), i);
+    }
+    store(e, widen_f16(e, scales),
+          address_at(e, to, (int64_t)tile->outputs * LINEAR_RECORD_ROW_BYTES + 4 * first_row), 4);
+}
+
+/* The round at `weights` (of the panel's first row) into the records at `to`. */
+static void fill_round(struct emitter *e, const struct linear_work *work,
+                       const struct linear_tile *tile, const struct round *round, int64_t most,
+                       value weights, value to, int columns)
+{
+    value rows[TRANSPOSE_MAX], units[LINEAR_UNITS];
+    for (int v = 0; v < tile->vectors; v++) {
+        int first_row = v * tile->lanes;
+        for (int record = 0; record < round->records; record++) {
+            for (int i = 0; i < tile->lanes; i++)
+                rows[i] = units_of(e, work, tile,
+                                   address_at(e, weights, row_offset(work, most, first_row + i)),
+                                   record, columns);
+            transpose(e, rows, tile->lanes, LINEAR_UNITS, units);
+            for (int u = 0; u < LINEAR_UNITS; u++)
+                store(e, units[u],
+                      address_at(e, to,
+                                 record * tile->panel_record_bytes +
+                                     4 * ((int64_t)u * tile->outputs + first_row)),
+                      4);
+        }
+        if (tile->dot == LINEAR_DOT_BYTES) fill_scales(e, work, tile, first_row, most, weights, to);
+    }
+}
+
+void linear_fill_panel(struct emitter *e, const struct linear_work *work,
+                       const struct linear_tile *tile, value weights, int64_t most, value first,
+                       value last, value panel)
+{
+    struct round round = round_of(work, tile);
+    int64_t full = work->columns / round.columns;
+    int rest = (int)(work->columns % round.columns);
+    value per_round = constant_i64(e, round.records);
+    value begin = divide_signed(e, first, per_round), end = divide_signed(e, last, per_round);
+    value to_bytes = constant_i64(e, tile->panel_record_bytes * round.records);
+    value from_bytes = constant_i64(e, round.weight_bytes);
+    struct loop loop;
+    loop_begin(e, &loop, begin, minimum_signed(e, end, constant_i64(e, full)), 1, NULL, 0);
+    value to = address(e, panel, mul(e, sub(e, loop.index, begin), to_bytes));
+    fill_round(e, work, tile, &round, most, address(e, weights, mul(e, loop.index, from_bytes)), to,
+               round.columns);
+    loop_end(e, &loop, NULL);
+    if (!rest) return;
+    struct branch branch; /* the row's last, incomplete record */
+    if_begin(e, &branch, less(e, constant_i64(e, full), end));
+    to = address(e, panel, mul(e, sub(e, constant_i64(e, full), begin), to_bytes));
+    fill_round(e, work, tile, &round, most, address_at(e, weights, full * round.weight_bytes), to,
+               rest);
+    if_end(e, &branch, NULL, NULL);
+}

@@ -1,0 +1,46 @@
+/* The operands of a register tile, rearranged so that the innermost loop only loads and multiplies.
+ *
+ * A tile multiplies `rows` rows of activations with `outputs` weight rows.  Both sides are cut
+ * along the columns into records of eight units of four bytes: 8 columns as f32, 16 as bf16, or 32
+ * as bytes, one block.  In a panel the units of the weight rows of a record lie side by side, so
+ * one load gives a unit of as many weight rows as a register has lanes; behind the units of bytes
+ * follow the scales of the weight rows.  In packed activations a record has the eight units of each
+ * row one row after the other, then (bytes) what each row's sums start with, then each row's scale.
+ */
+#ifndef OPS_LINEAR_LINEAR_PANEL_CORE_CPU_H
+#define OPS_LINEAR_LINEAR_PANEL_CORE_CPU_H
+
+#include "ops/linear/linear_core_cpu.h"
+
+enum { LINEAR_UNITS = 8, LINEAR_UNIT_BYTES = 4, LINEAR_RECORD_ROW_BYTES = 32 };
+
+struct linear_tile {
+    enum linear_dot dot;
+    int lanes, vectors, outputs; /* outputs = lanes * vectors */
+    int rows;
+    int record_columns;
+    int byte_offset; /* what bytes of weights are stored with added */
+    int64_t records; /* of all columns */
+    int64_t x_record_bytes, panel_record_bytes;
+};
+
+struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_work *work,
+                                  enum linear_dot dot, int rows, int vectors);
+
+/* Bytes of `row_count` packed rows, rounded up to whole tiles, as a workspace. */
+struct workspace linear_pack_workspace(const struct linear_tile *tile);
+
+/* Emits the kernel "pack" that rearranges x, and adds it with its workspace to the image.  Returns
+ * the workspace. */
+int linear_emit_pack(struct emitter *e, const struct linear_work *work,
+                     const struct linear_tile *tile, struct image *image);
+
+/* Emits code that fills `panel` with records [first, last) of the weight rows at `weights`: its
+ * rows are min(number, most - 1), so that a matrix with fewer rows than a panel is not read past
+ * its end.  Record `first` goes to the panel's start.  Blocks take four records of f32 each:
+ * `first` is then a multiple of four, and `last` too unless the row ends. */
+void linear_fill_panel(struct emitter *e, const struct linear_work *work,
+                       const struct linear_tile *tile, value weights, int64_t most, value first,
+                       value last, value panel);
+
+#endif
