@@ -48,7 +48,7 @@ static status make_table(struct loading *loading)
     return STATUS_OK;
 }
 
-/* The lowest id keeps a text that is there twice. */
+/* The lowest id keeps a text that is there twice.  Special tokens are counted in their own list. */
 static void insert(struct loading *loading, int32_t id)
 {
     struct tokenizer *tokenizer = loading->tokenizer;
@@ -57,7 +57,9 @@ static void insert(struct loading *loading, int32_t id)
     const char *bytes = token_text(tokenizer, id, &length);
     if (length == 0) return;
     if (tokenizer_find(tokenizer, bytes, length) >= 0) {
-        if (loading->oddities->duplicate_tokens++ == 0) loading->oddities->first_token = id;
+        bool ordinary = loading->types[id] == TOKEN_NORMAL || loading->types[id] == TOKEN_UNUSED;
+        if (ordinary && loading->oddities->duplicate_tokens++ == 0)
+            loading->oddities->first_token = id;
         return;
     }
     if (length > tokenizer->longest) tokenizer->longest = length;
