@@ -75,6 +75,7 @@ struct providing {
     struct process *processes;     /* per thread */
     struct compiler *compilers;    /* per thread */
     struct arena **arenas;         /* per thread; the images end in them until they are copied */
+    int started; /* processes */
     atomic_int next, done;
     atomic_bool failed, warned;
     pthread_mutex_t lock;
@@ -101,17 +102,11 @@ static status take_answer(const struct image_request *request, const char *answe
 static status compile_one(struct providing *providing, int thread, int index,
                           struct diagnostic *diagnostic)
 {
-    const struct compile_limits limits = compile_limits_default();
     struct image_request *request = &providing->requests[index];
-    struct process *process = &providing->processes[thread];
     struct arena *arena = providing->arenas[thread];
-    if (!process_running(process))
-        TRY(process_start(process, compiler_main, &providing->compilers[thread],
-                          (struct process_limits){limits.seconds, limits.memory_bytes},
-                          diagnostic));
     void *answer;
     size_t count;
-    TRY(process_ask(process, &index, sizeof index, 0, arena, &answer, &count, diagnostic));
+    TRY(process_ask(&providing->processes[thread], &index, sizeof index, 0, arena, &answer, &count, diagnostic));
     TRY(take_answer(request, answer, count, arena, diagnostic));
     const char *folder = providing->options->artifact_folder;
     struct diagnostic reason = {0};
@@ -173,9 +168,12 @@ static status keep_images(struct providing *providing, struct arena *arena,
     return STATUS_OK;
 }
 
-static status compile_all(struct providing *providing, int threads, struct arena *arena,
-                          struct diagnostic *diagnostic)
+/* The children are forked here, by the only thread of this process that is at work: one forked while another thread is
+ * inside the allocator or the loader could wait for that thread's lock for ever. */
+static status start_compilers(struct providing *providing, int threads, struct arena *arena,
+                              struct diagnostic *diagnostic)
 {
+    const struct compile_limits limits = compile_limits_default();
     TRY_NEW(providing->processes, arena, threads, diagnostic);
     TRY_NEW(providing->compilers, arena, threads, diagnostic);
     TRY_NEW(providing->arenas, arena, threads, diagnostic);
@@ -183,14 +181,32 @@ static status compile_all(struct providing *providing, int threads, struct arena
         providing->compilers[t].requests = providing->requests;
         providing->arenas[t] = arena_create(0);
         TRY_MEMORY(providing->arenas[t], diagnostic);
+        TRY(process_start(&providing->processes[t], compiler_main, &providing->compilers[t],
+                          (struct process_limits){limits.seconds, limits.memory_bytes}, diagnostic));
+        providing->started++;
     }
+    return STATUS_OK;
+}
+
+static status run_compilers(struct providing *providing, int threads,
+                            struct diagnostic *diagnostic)
+{
     struct thread_pool *pool;
     TRY(thread_pool_create(threads, &pool, diagnostic));
     pthread_mutex_init(&providing->lock, NULL);
     thread_pool_run(pool, compile_share, providing);
     thread_pool_destroy(pool);
     pthread_mutex_destroy(&providing->lock);
-    for (int t = 0; t < threads; t++) process_stop(&providing->processes[t]);
+    return STATUS_OK;
+}
+
+static status compile_all(struct providing *providing, int threads, struct arena *arena,
+                          struct diagnostic *diagnostic)
+{
+    status code = start_compilers(providing, threads, arena, diagnostic);
+    if (code == STATUS_OK) code = run_compilers(providing, threads, diagnostic);
+    for (int t = 0; t < providing->started; t++) process_stop(&providing->processes[t]);
+    TRY(code);
     if (atomic_load(&providing->failed)) return providing->code;
     return keep_images(providing, arena, diagnostic);
 }

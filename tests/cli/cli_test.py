@@ -282,6 +282,10 @@ def test_killing_the_tuner_loses_no_record():
         process = subprocess.Popen([str(HONE), "tune", str(LLAMA), "--cache", str(cache), "--effort", "4", "--quiet"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.3 + (n * 0.37) % 1.1)
+        for _ in range(60):  # the first one until there is something to lose, however slow this build is
+            if known or json_of("store", "verify", "--cache", cache)["records"]:
+                break
+            time.sleep(0.5)
         seen = json_of("store", "verify", "--cache", cache)["records"]  # acknowledged: another process reads it
         process.send_signal(signal.SIGKILL)
         process.wait()
