@@ -56,8 +56,16 @@ value math_silu(struct emitter *e, value x)
     return divf(e, x, addf(e, one, math_exp(e, negf(e, x))));
 }
 
-/* tanh(x) = 1 - 2 / (exp(2x) + 1); near zero, where this loses relative (not absolute) accuracy,
- * that is enough for the activation functions built on it. */
+/* x + x^3 p(x^2), p fitted to |x| < 0.6 at Chebyshev's points: relative error 2e-8. */
+static value tanh_near_zero(struct emitter *e, value x)
+{
+    static const double p[] = {-0.0062763890609, 0.0211162151478, -0.0538751385145, 0.1333292400967,
+                               -0.3333333043143};
+    value square = mulf(e, x, x);
+    return muladdf(e, mulf(e, x, square), polynomial(e, square, p, 5), x);
+}
+
+/* tanh(x) = 1 - 2 / (exp(2x) + 1), which loses relative accuracy where it is small. */
 value math_tanh(struct emitter *e, value x)
 {
     value one = real(e, x, 1), two = real(e, x, 2);
@@ -65,6 +73,7 @@ value math_tanh(struct emitter *e, value x)
     value power = math_exp(e, mulf(e, clamped, two));
     value result = subf(e, one, divf(e, two, addf(e, power, one)));
     value is_nan = LLVMBuildFCmp(e->builder, LLVMRealUNO, x, x, "");
+    result = choose(e, lessf(e, absolutef(e, x), real(e, x, 0.6)), tanh_near_zero(e, x), result);
     return choose(e, is_nan, x, result);
 }
 

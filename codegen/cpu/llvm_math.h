@@ -6,7 +6,7 @@
 
 value math_exp(struct emitter *e,
                value x); /* relative error below 2e-7; 1.1e-38 below -87.4, infinity above 88.8 */
-value math_tanh(struct emitter *e, value x); /* absolute error below 2e-7 */
+value math_tanh(struct emitter *e, value x); /* relative error below 3e-7 */
 value math_sigmoid(struct emitter *e, value x);
 value math_silu(struct emitter *e, value x);      /* x sigmoid(x) */
 value math_gelu_tanh(struct emitter *e, value x); /* the tanh form */

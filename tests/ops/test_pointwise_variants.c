@@ -94,6 +94,40 @@ static void test_positions(void **state)
     variant_check_case(&check, rope, &(struct op_step){.rows = 5, .context = 1000000}, BOUND);
 }
 
+/* Rows without a page are dropped, tokens outside the table give NaN. */
+static void test_holes(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "rope_append(f32[tokens,64], f32[tokens,32], f32[tokens,32], i32[tokens], i32[tokens], "
+        "i32[sequences,stride], _, f16[pages,4,32], f32[pages,4,32]) {heads=4 kv_heads=2 "
+        "head_size=16 pairing=halves}";
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct op_step step = {.rows = 20, .context = 40, .sequences = 2};
+    struct problem *problem;
+    struct op_trial *trial;
+    CHECK_OK(op_case_problem(text, 20, 40, arena, &problem, &diagnostic));
+    CHECK_OK(op_trial_create(problem, &step, 3, arena, &trial, &diagnostic));
+    int32_t *positions = trial->originals[3], *sequences = trial->originals[4];
+    int32_t *pages = trial->originals[5];
+    pages[sequences[0] * trial->run.symbols[SYMBOL_STRIDE] + positions[2] / 4] = -1;
+    positions[9] = -1;
+    positions[11] = (int32_t)(trial->run.symbols[SYMBOL_STRIDE] * 4);
+    sequences[13] = (int32_t)trial->run.symbols[SYMBOL_SEQUENCES];
+    sequences[19] = -1;
+    variant_renew_trial(trial);
+    assert_true(variant_check_trial(&check, trial, BOUND) > 0);
+    CHECK_OK(op_case_problem("embed(i32[tokens], f32[9,40])", 4, 0, arena, &problem, &diagnostic));
+    CHECK_OK(op_trial_create(problem, &(struct op_step){.rows = 4}, 3, arena, &trial, &diagnostic));
+    int32_t *tokens = trial->originals[0];
+    tokens[1] = -1;
+    tokens[2] = 9;
+    variant_renew_trial(trial);
+    assert_true(variant_check_trial(&check, trial, BOUND) > 0);
+    arena_destroy(arena);
+}
+
 static void test_select(void **state)
 {
     (void)state;
@@ -115,7 +149,7 @@ int main(void)
         cmocka_unit_test(test_rmsnorm),   cmocka_unit_test(test_add),
         cmocka_unit_test(test_gate),      cmocka_unit_test(test_select),
         cmocka_unit_test(test_combine),   cmocka_unit_test(test_embed),
-        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_positions), cmocka_unit_test(test_holes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -213,6 +213,26 @@ static bool has_block_state(const struct problem *problem)
     return false;
 }
 
+int variant_check_trial(struct variant_check *check, struct op_trial *trial, double bound)
+{
+    int answers = 0;
+    for (int level = 0; level < check->level_count; level++)
+        for (int s = 0; s < check->catalogue.count; s++)
+            answers += check_variant(check, check->catalogue.spaces[s], &check->levels[level],
+                                     trial, bound);
+    return answers;
+}
+
+void variant_renew_trial(struct op_trial *trial)
+{
+    const struct problem *problem = trial->problem;
+    op_trial_reset(trial);
+    problem->op->reference(problem, &trial->run, trial->operands, 0, op_trial_items(trial));
+    for (int i = 0; i < trial->count; i++)
+        if (trial->bytes[i] && op_trial_written(trial, i))
+            memcpy(trial->expected[i], trial->operands[i], (size_t)trial->bytes[i]);
+}
+
 /* Every other time, bounds above what the step has: what a bucket's kernels meet. */
 void variant_check_case(struct variant_check *check, const char *text, const struct op_step *step,
                         double bound)
@@ -221,7 +241,6 @@ void variant_check_case(struct variant_check *check, const char *text, const str
     struct arena *arena = arena_create(0);
     struct problem *problem;
     struct op_trial *trial;
-    int answers = 0;
     uint64_t slack = draw(&check->draws, 2);
     int64_t rows = step->rows + (int64_t)(slack * draw(&check->draws, (uint64_t)step->rows));
     int64_t context =
@@ -232,11 +251,8 @@ void variant_check_case(struct variant_check *check, const char *text, const str
         return;
     }
     CHECK_OK(op_trial_create(problem, step, ++check->draws, arena, &trial, &diagnostic));
-    for (int level = 0; level < check->level_count; level++)
-        for (int s = 0; s < check->catalogue.count; s++)
-            answers += check_variant(check, check->catalogue.spaces[s], &check->levels[level],
-                                     trial, bound);
-    if (!answers) CHECK_FAIL("no variant answers %s", problem->text);
+    if (!variant_check_trial(check, trial, bound))
+        CHECK_FAIL("no variant answers %s", problem->text);
     arena_destroy(arena);
 }
 

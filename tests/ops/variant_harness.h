@@ -31,6 +31,12 @@ void variant_check_destroy(struct variant_check *check);
 void variant_check_case(struct variant_check *check, const char *text, const struct op_step *step,
                         double bound);
 
+/* The same for a trial that the test made; it is counted how many variants answer. */
+int variant_check_trial(struct variant_check *check, struct op_trial *trial, double bound);
+
+/* After the test has changed inputs (trial->originals): runs the reference again. */
+void variant_renew_trial(struct op_trial *trial);
+
 /* The cases of a table whose texts begin with `prefix`, with all rows of op_case_rows. */
 void variant_check_table(struct variant_check *check, const struct op_case *table,
                          const char *prefix, double bound);

@@ -1,0 +1,51 @@
+/* One row's attention to a block of tokens, by the heads of a strand: what attention_decode_cpu is
+ * made of.
+ *
+ * The heads of a strand share keys and values.  They are worked on in chunks of 1, 2, 4 ... heads.
+ * A register holds the scores of a chunk: each of its heads with as many tokens as fill the
+ * register, head by head.  So the products of a chunk with that many tokens are as many registers
+ * of partial sums as a register has lanes, one exchange of lanes adds them all up, and maxima and
+ * sums over tokens are taken lane by lane. */
+#ifndef OPS_ATTENTION_ATTENTION_STRAND_CORE_CPU_H
+#define OPS_ATTENTION_ATTENTION_STRAND_CORE_CPU_H
+
+#include "ops/attention/attention_core_cpu.h"
+
+enum { STRAND_HEADS_MAX = 16 };
+
+struct strand_chunk {
+    int first, heads, tokens; /* heads * tokens lanes */
+};
+
+struct strand {
+    const struct attention_work *work;
+    int heads, block; /* heads of the strand; tokens of a block, a power of two */
+    int chunk_count;
+    struct strand_chunk chunks[STRAND_HEADS_MAX];
+    int64_t sum_columns; /* f32 of one head's sums: whole registers */
+    /* On the stack. */
+    value k_tokens, v_tokens; /* addresses of the tokens of two blocks in turn */
+    value scores;             /* of one chunk and block: [block / tokens][lanes] */
+    value sums;               /* [heads][sum_columns] */
+};
+
+/* `together`: the largest number of heads of a chunk. */
+void strand_begin(struct emitter *e, const struct attention_work *work, int heads, int together,
+                  int block, struct strand *strand);
+void strand_clear(struct emitter *e, const struct strand *strand);
+
+/* Where the running maxima and weights of the chunks begin: chunk c has values 2c and 2c + 1. */
+void strand_start(struct emitter *e, const struct strand *strand, value *state);
+
+/* The tokens `first` .. of the block at `slot` (0 or `block`), of which `count` are seen: updates
+ * the chunks' state and adds to the sums.  `q`: the first head's query. */
+struct strand_block {
+    value slot, count; /* i64 */
+};
+void strand_attend(struct emitter *e, const struct strand *strand, const struct strand_block *block,
+                   value q, value *state);
+
+/* Each lane's head has its maximum in every lane already; gives it its weight too. */
+void strand_finish(struct emitter *e, const struct strand *strand, value *state);
+
+#endif
