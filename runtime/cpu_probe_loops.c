@@ -1,130 +1,205 @@
-/* Each loop is written once with vectors of a given width and instantiated with the target attribute of its family; on
- * other architectures only the plain width exists. */
+/* The innermost loops of the probe.  Functions for wider registers are compiled for their own
+ * target and only called where the facts allow it.
+ *
+ * Sums are single variables, written out by EACH_ macros: compilers keep arrays of them in memory.
+ */
 #include "runtime/cpu_probe_loops.h"
 
-#include <string.h>
+#define EACH_1(M)  M(0)
+#define EACH_2(M)  EACH_1(M) M(1)
+#define EACH_4(M)  EACH_2(M) M(2) M(3)
+#define EACH_8(M)  EACH_4(M) M(4) M(5) M(6) M(7)
+#define EACH_12(M) EACH_8(M) M(8) M(9) M(10) M(11)
+
+/* How far ahead of its reading a stream fetches: what far-apart streams of weights need too. */
+enum { AHEAD_BYTES = 2048, STEP_BYTES = 128 };
+
+/* ---- Reading ---- */
+
+#define SUM_ZERO(s) VECTOR sum_##s = {0};
+#define SUM_JOIN(s) sum_0 ^= sum_##s;
+#define READ_STEP(s)                                                                               \
+    {                                                                                              \
+        const uint8_t *here = memory + (s)*part + at;                                              \
+        const VECTOR *from = (const VECTOR *)(const void *)here;                                   \
+        __builtin_prefetch(here + AHEAD_BYTES);                                                    \
+        __builtin_prefetch(here + AHEAD_BYTES + 64);                                               \
+        for (size_t i = 0; i < STEP_BYTES / sizeof(VECTOR); i++) sum_##s ^= from[i];               \
+    }
+
+/* Every step reads two cache lines of each stream. */
+#define READ_STREAMS(NAME, TARGET, STREAMS)                                                        \
+    TARGET static uint64_t NAME##_##STREAMS(const uint8_t *memory, size_t bytes)                   \
+    {                                                                                              \
+        size_t part = bytes / STREAMS / STEP_BYTES * STEP_BYTES;                                   \
+        EACH_##STREAMS(SUM_ZERO);                                                                  \
+        for (size_t at = 0; at < part; at += STEP_BYTES) {                                         \
+            EACH_##STREAMS(READ_STEP)                                                              \
+        }                                                                                          \
+        VECTOR last = sum_0;                                                                       \
+        EACH_##STREAMS(SUM_JOIN);                                                                  \
+        return (uint64_t)(last[0] ^ sum_0[0]);                                                     \
+    }
+
+#define READ(NAME, TARGET)                                                                         \
+    READ_STREAMS(NAME, TARGET, 1)                                                                  \
+    READ_STREAMS(NAME, TARGET, 2)                                                                  \
+    READ_STREAMS(NAME, TARGET, 4)                                                                  \
+    READ_STREAMS(NAME, TARGET, 8)                                                                  \
+    static uint64_t NAME(const uint8_t *memory, size_t bytes, int streams)                         \
+    {                                                                                              \
+        switch (streams) {                                                                         \
+        case 1: return NAME##_1(memory, bytes);                                                    \
+        case 2: return NAME##_2(memory, bytes);                                                    \
+        case 4: return NAME##_4(memory, bytes);                                                    \
+        default: return NAME##_8(memory, bytes);                                                   \
+        }                                                                                          \
+    }
+
+typedef int64_t words_16 __attribute__((vector_size(16), aligned(8)));
+#define VECTOR words_16
+READ(read_16, )
+#undef VECTOR
+
+/* ---- Multiplying ---- */
+
+/* Sums of a round: enough to hide the latency of the arithmetic, 4 or 5 cycles times two per cycle.
+ */
+enum { SUMS = 12 };
+
+/* The empty statement keeps every round: without it the compiler would see that rounds repeat. */
+#define MULTIPLY_STEP(s)                                                                           \
+    sum_##s = MULTIPLY(sum_##s, from[s]);                                                          \
+    __asm__ volatile("" : "+x"(sum_##s) : : "memory");
+#define MULTIPLY_ZERO(s) VECTOR sum_##s = ZERO;
+#define MULTIPLY_JOIN(s)                                                                           \
+    __builtin_memcpy(parts, &sum_##s, sizeof parts);                                               \
+    result += parts[0];
+
+/* `MULTIPLY(sum, x)` adds products of the operand x, which is in the first cache. */
+#define ROUNDS(NAME, TARGET, ELEMENT, OPERAND)                                                     \
+    TARGET static ELEMENT NAME(const OPERAND *operands, int64_t rounds)                            \
+    {                                                                                              \
+        const VECTOR *from = (const void *)operands;                                               \
+        ELEMENT result = 0, parts[sizeof(VECTOR) / sizeof(ELEMENT)];                               \
+        EACH_12(MULTIPLY_ZERO)                                                                     \
+        for (int64_t r = 0; r < rounds; r++) {                                                     \
+            EACH_12(MULTIPLY_STEP)                                                                 \
+        }                                                                                          \
+        EACH_12(MULTIPLY_JOIN)                                                                     \
+        return result;                                                                             \
+    }
 
 #if defined(__x86_64__)
+
 #include <immintrin.h>
-#endif
 
-enum { READ_STEP_BYTES = 128, PREFETCH_BYTES = 2048, ACCUMULATORS = 10 };
+#define TARGET_AVX2     __attribute__((target("avx2,fma")))
+#define TARGET_AVX512   __attribute__((target("avx512f,avx512bw")))
+#define TARGET_VNNI     __attribute__((target("avx512f,avx512bw,avx512vnni")))
+#define TARGET_AVX_VNNI __attribute__((target("avx2,avxvnni")))
 
-/* Reads two cache lines of every stream per step and asks for those 2 KiB ahead: one stream alone does not fill the memory
- * system's queues, hardware prefetchers stop at page ends. */
-#define DEFINE_READ(name, attribute, bytes_wide)                                                   \
-    typedef uint64_t name##_vector __attribute__((vector_size(bytes_wide), aligned(8)));           \
-    attribute static uint64_t name(const uint8_t *memory, size_t bytes, int streams)               \
-    {                                                                                              \
-        size_t run = bytes / (size_t)streams / 4096 * 4096;                                        \
-        name##_vector sum[8] = {0};                                                                \
-        for (size_t at = 0; at < run; at += READ_STEP_BYTES)                                       \
-            for (int s = 0; s < streams; s++) {                                                    \
-                const uint8_t *line = memory + (size_t)s * run + at;                               \
-                __builtin_prefetch(line + PREFETCH_BYTES);                                         \
-                __builtin_prefetch(line + PREFETCH_BYTES + 64);                                    \
-                for (int v = 0; v < READ_STEP_BYTES; v += bytes_wide)                              \
-                    sum[s & 7] ^= *(const name##_vector *)(const void *)(line + v);                \
-            }                                                                                      \
-        uint64_t result = 0;                                                                       \
-        for (int s = 0; s < 8; s++) result ^= sum[s][0] ^ sum[s][1];                               \
-        return result;                                                                             \
-    }
+typedef int64_t words_32 __attribute__((vector_size(32), aligned(8)));
+typedef int64_t words_64 __attribute__((vector_size(64), aligned(8)));
+#define VECTOR words_32
+READ(read_32, TARGET_AVX2)
+#undef VECTOR
+#define VECTOR words_64
+READ(read_64, TARGET_AVX512)
+#undef VECTOR
 
-/* accumulator = accumulator * factor + operand: ten chains cover the latency of any recent core. */
-#define DEFINE_REAL(name, attribute, bytes_wide)                                                   \
-    typedef float name##_vector __attribute__((vector_size(bytes_wide), aligned(4)));              \
-    attribute static float name(const float *operand, int64_t rounds)                              \
-    {                                                                                              \
-        name##_vector sums[ACCUMULATORS] = {{0}}, factor = {0};                                    \
-        factor += 0.5f;                                                                            \
-        const int lanes = bytes_wide / 4;                                                          \
-        for (int64_t round = 0; round < rounds; round++)                                           \
-            for (int a = 0; a < ACCUMULATORS; a++)                                                 \
-                sums[a] = sums[a] * factor +                                                       \
-                          *(const name##_vector *)(const void *)(operand +                         \
-                                                                 ((round * 16) & 1023) + a * lanes); \
-        float result = 0;                                                                          \
-        for (int a = 0; a < ACCUMULATORS; a++) result += sums[a][0];                               \
-        return result;                                                                             \
-    }
+#define VECTOR         __m128
+#define ZERO           _mm_setzero_ps()
+#define MULTIPLY(s, x) _mm_add_ps(_mm_mul_ps(s, x), x)
+ROUNDS(reals_16, , float, float)
+#undef MULTIPLY
+#undef ZERO
+#undef VECTOR
 
-#define CONTRACT __attribute__((optimize("fp-contract=fast", "unroll-loops", "O3")))
-#define PLAIN __attribute__((optimize("O3", "unroll-loops")))
+/* Without an instruction for bytes, kernels multiply pairs of 16-bit numbers. */
+#define VECTOR         __m128i
+#define ZERO           _mm_setzero_si128()
+#define MULTIPLY(s, x) _mm_add_epi32(s, _mm_madd_epi16(x, x))
+ROUNDS(bytes_16, , int32_t, int8_t)
+#undef MULTIPLY
+#undef ZERO
+#undef VECTOR
 
-DEFINE_READ(read_plain, PLAIN, 16)
-DEFINE_REAL(real_plain, CONTRACT, 16)
+#define VECTOR         __m256
+#define ZERO           _mm256_setzero_ps()
+#define MULTIPLY(s, x) _mm256_fmadd_ps(s, _mm256_set1_ps(0.5F), x)
+ROUNDS(reals_32, TARGET_AVX2, float, float)
+#undef MULTIPLY
+#undef ZERO
+#undef VECTOR
 
-/* What any machine can do: the compiler's own vectorisation of an 8-bit dot product. */
-PLAIN static int32_t integer_plain(const int8_t *operand, int64_t rounds)
-{
-    int32_t sum = 0;
-    for (int64_t round = 0; round < rounds; round++)
-        for (int i = 0; i < 64; i++)
-            sum += (int32_t)operand[i] * (int32_t)operand[64 + ((i + (int)round) & 63)];
-    return sum;
-}
+#define VECTOR __m256i
+#define ZERO   _mm256_setzero_si256()
+#define MULTIPLY(s, x)                                                                             \
+    _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_maddubs_epi16(x, x), _mm256_set1_epi16(1)))
+ROUNDS(bytes_32, TARGET_AVX2, int32_t, int8_t)
+#undef MULTIPLY
+#define MULTIPLY(s, x) _mm256_dpbusd_avx_epi32(s, x, x)
+ROUNDS(vnni_32, TARGET_AVX_VNNI, int32_t, int8_t)
+#undef MULTIPLY
+#undef ZERO
+#undef VECTOR
 
-#if defined(__x86_64__)
-#define AVX2 __attribute__((target("avx2,fma"), optimize("fp-contract=fast", "unroll-loops", "O3")))
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,prefer-vector-width=512"), optimize("fp-contract=fast", "unroll-loops", "O3")))
-DEFINE_READ(read_avx2, AVX2, 32)
-DEFINE_REAL(real_avx2, AVX2, 32)
-DEFINE_READ(read_avx512, AVX512, 64)
-DEFINE_REAL(real_avx512, AVX512, 64)
+#define VECTOR         __m512
+#define ZERO           _mm512_setzero_ps()
+#define MULTIPLY(s, x) _mm512_fmadd_ps(s, _mm512_set1_ps(0.5F), x)
+ROUNDS(reals_64, TARGET_AVX512, float, float)
+#undef MULTIPLY
+#undef ZERO
+#undef VECTOR
 
-AVX2 static int32_t integer_avx2(const int8_t *operand, int64_t rounds)
-{
-    __m256i sums[ACCUMULATORS], ones = _mm256_set1_epi16(1), factor = _mm256_set1_epi8(3);
-    for (int a = 0; a < ACCUMULATORS; a++) sums[a] = _mm256_setzero_si256();
-    for (int64_t round = 0; round < rounds; round++)
-        for (int a = 0; a < ACCUMULATORS; a++) {
-            const void *from = operand + ((round * 64) & 4095) + a * 32;
-            __m256i products = _mm256_maddubs_epi16(factor, _mm256_loadu_si256(from));
-            sums[a] = _mm256_add_epi32(sums[a], _mm256_madd_epi16(products, ones));
-        }
-    for (int a = 1; a < ACCUMULATORS; a++) sums[0] = _mm256_add_epi32(sums[0], sums[a]);
-    return _mm256_extract_epi32(sums[0], 0);
-}
-
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"), optimize("O3", "unroll-loops"))) static int32_t
-integer_vnni(const int8_t *operand, int64_t rounds)
-{
-    __m512i sums[ACCUMULATORS], factor = _mm512_set1_epi8(3);
-    for (int a = 0; a < ACCUMULATORS; a++) sums[a] = _mm512_setzero_si512();
-    for (int64_t round = 0; round < rounds; round++)
-        for (int a = 0; a < ACCUMULATORS; a++)
-            sums[a] = _mm512_dpbusd_epi32(sums[a], factor, _mm512_loadu_si512(operand + ((round * 64) & 4095) + a * 64));
-    for (int a = 1; a < ACCUMULATORS; a++) sums[0] = _mm512_add_epi32(sums[0], sums[a]);
-    return _mm512_cvtsi512_si32(sums[0]);
-}
-#endif
+#define VECTOR __m512i
+#define ZERO   _mm512_setzero_si512()
+#define MULTIPLY(s, x)                                                                             \
+    _mm512_add_epi32(s, _mm512_madd_epi16(_mm512_maddubs_epi16(x, x), _mm512_set1_epi16(1)))
+ROUNDS(bytes_64, TARGET_AVX512, int32_t, int8_t)
+#undef MULTIPLY
+#define MULTIPLY(s, x) _mm512_dpbusd_epi32(s, x, x)
+ROUNDS(vnni_64, TARGET_VNNI, int32_t, int8_t)
 
 struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni)
 {
-    struct probe_loops loops = {.read = read_plain,
-                                .real = real_plain,
-                                .integer = integer_plain,
-                                .real_operations = 2.0 * 4 * ACCUMULATORS,
-                                .integer_operations = 2.0 * 64};
-#if defined(__x86_64__)
-    (void)avxvnni; /* its dot product has the width of AVX2's and is measured with it */
-    if (vector_bytes >= 32) {
-        loops = (struct probe_loops){read_avx2, real_avx2, integer_avx2, 2.0 * 8 * ACCUMULATORS, 2.0 * 32 * ACCUMULATORS};
-    }
-    if (vector_bytes >= 64) {
-        loops.read = read_avx512;
-        loops.real = real_avx512;
-        loops.real_operations = 2.0 * 16 * ACCUMULATORS;
-        if (vnni) {
-            loops.integer = integer_vnni;
-            loops.integer_operations = 2.0 * 64 * ACCUMULATORS;
-        }
-    }
-#else
-    (void)vector_bytes;
-    (void)vnni;
-    (void)avxvnni;
-#endif
+    struct probe_loops loops = {read_16, reals_16, bytes_16, SUMS * 4 * 2, SUMS * 8 * 2};
+    if (vector_bytes >= 64)
+        loops = (struct probe_loops){read_64, reals_64, bytes_64, SUMS * 16 * 2, SUMS * 64 * 2};
+    else if (vector_bytes >= 32)
+        loops = (struct probe_loops){read_32, reals_32, bytes_32, SUMS * 8 * 2, SUMS * 32 * 2};
+    if (vnni && vector_bytes >= 64)
+        loops.integer = vnni_64;
+    else if (avxvnni && vector_bytes == 32)
+        loops.integer = vnni_32;
     return loops;
 }
+
+#else
+
+/* GCC's vector types become what the target has. */
+typedef float reals __attribute__((vector_size(16), aligned(4)));
+typedef int32_t words __attribute__((vector_size(16), aligned(4)));
+
+#undef MULTIPLY_STEP
+#define MULTIPLY_STEP(s) sum_##s = MULTIPLY(sum_##s, from[s]);
+
+#define VECTOR reals
+#define ZERO                                                                                       \
+    {                                                                                              \
+        0                                                                                          \
+    }
+#define MULTIPLY(s, x) ((s) * (x) + (x))
+ROUNDS(reals_16, , float, float)
+#undef VECTOR
+#define VECTOR words
+ROUNDS(words_16_round, , int32_t, int8_t)
+
+struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni)
+{
+    (void)vector_bytes, (void)vnni, (void)avxvnni;
+    return (struct probe_loops){read_16, reals_16, words_16_round, SUMS * 4 * 2, SUMS * 4 * 2};
+}
+
+#endif
