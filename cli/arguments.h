@@ -28,7 +28,7 @@ struct arguments {
         repeat, rows;
     double temperature, top_p, min_p, repetition_penalty, budget; /* budget in seconds */
     bool references, allow_unknown_keys, ignore_end, roofline, show_graph, show_fused, show_plan,
-        json, quiet, help;
+        plain, json, quiet, help;
 };
 
 CHECKED status arguments_parse(int count, char **words, struct arguments *arguments,

@@ -321,6 +321,30 @@ def test_synthetic_models_run():
     hone("synth", "--preset", "tinyllama-1.1b", "--type", "q9", "-o", file, status=2)
 
 
+def test_tokenizing_agrees_with_the_reference_tokenizers():
+    folder = SOURCE / "tests/oracle/vectors/tokenizers"
+    strings = json.loads((folder / "strings.json").read_text(encoding="utf-8"))
+    for kind in ("gpt-2", "llama-bpe", "qwen2", "sentencepiece"):
+        ids = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))["ids"]
+        for index in range(300, 1200, 100):
+            told = json_of("tokenize", folder / f"{kind}.gguf", "-", "--plain", stdin=strings[index].encode())
+            assert told["tokens"] == ids[index], (kind, index, told)
+            assert len(told["pieces"]) == len(told["tokens"])
+    model, words = folder / "llama-bpe.gguf", ("--decode", "1,2")
+    out, _ = hone("tokenize", model, "Hi<|eot_id|>")
+    prompt = [int(word) for word in out.split(",")]
+    assert json_of("tokenize", model, "Hi<|eot_id|>")["tokens"] == prompt
+    plain = json_of("tokenize", model, "Hi<|eot_id|>", "--plain")["tokens"]
+    assert len(plain) > len(prompt) and plain[0] != prompt[0]  # no begin token; the special one is text
+    assert hone("tokenize", model, "--decode", out.strip())[0] == "Hi\n"
+    assert hone("tokenize", model, "--decode", ",".join(map(str, plain)))[0] == "Hi<|eot_id|>\n"
+    assert json_of("tokenize", model, "", "--plain") == {"tokens": [], "pieces": []}
+    assert json_of("tokenize", model, "-", "--plain", stdin=b"\xff\x00")["pieces"] == ["\ufffd", "\x00"]
+    for wrong in ([], [model], [model, "text", *words], [model, "--decode", "1,,2"], [model, "--decode", "99999"]):
+        hone("tokenize", *wrong, status=2)
+    assert "no tokenizer" in hone("tokenize", LLAMA.parent / "huggingface", "text", status=3)[1]
+
+
 def main():
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
