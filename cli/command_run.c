@@ -1,5 +1,6 @@
 /* hone run: a prompt in, text or logits out. */
 #include "cli/command.h"
+#include "cli/json_text.h"
 #include "cli/npy.h"
 #include "engine/generate.h"
 
@@ -103,24 +104,25 @@ static status run_generation(struct running *running, struct diagnostic *diagnos
                     &running->times, diagnostic);
 }
 
-static json_t *result_json(const struct generation_result *result)
+/* The last token may end within a character. */
+static json_t *result_json(const struct running *running, const struct generation_result *result)
 {
     static const char *const ends[] = {"length", "end-token", "stop-text", "interrupted"};
     json_t *tokens = json_array();
     for (int64_t t = 0; t < result->count; t++)
         json_array_append_new(tokens, json_integer(result->tokens[t]));
-    return json_pack("{s:s%, s:o, s:s}", "text", result->text ? result->text : "",
-                     result->text_length, "tokens", tokens, "end", ends[result->end]);
+    json_t *text = json_text(result->text ? result->text : "", result->text_length, running->arena);
+    return json_pack("{s:o, s:o, s:s}", "text", text, "tokens", tokens, "end", ends[result->end]);
 }
 
 static status print_results_json(struct running *running, struct diagnostic *diagnostic)
 {
     const struct engine_report *report = engine_report(running->engine);
     const struct generation_times *times = &running->times;
-    json_t *document = running->requests ? result_json(&running->results[0]) : json_object();
+    json_t *document = running->requests ? result_json(running, &running->results[0]) : json_object();
     json_t *all = json_array();
     for (int r = 0; r < running->requests; r++)
-        json_array_append_new(all, result_json(&running->results[r]));
+        json_array_append_new(all, result_json(running, &running->results[r]));
     json_object_set_new(document, "sequences", all);
     json_object_set_new(document, "prompt_tokens", json_integer(running->prompt_count));
     json_object_set_new(document, "kernels", json_integer(report->kernels));

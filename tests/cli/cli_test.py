@@ -345,6 +345,14 @@ def test_tokenizing_agrees_with_the_reference_tokenizers():
     assert "no tokenizer" in hone("tokenize", LLAMA.parent / "huggingface", "text", status=3)[1]
 
 
+def test_text_that_is_no_utf8_is_still_json():
+    torn = SCRATCH / "torn.gguf"
+    torn.write_bytes(LLAMA.read_bytes().replace("\u2581".encode(), b"\xff\x96\x81"))
+    report = json_of("run", torn, "--token-ids", "1,2,3", "--tokens", 4, "--temperature", 0)
+    assert "\ufffd" in report["text"] and len(report["tokens"]) == 4
+    torn.unlink()
+
+
 def main():
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
