@@ -15,14 +15,17 @@ else()
     endforeach()
     add_library(hone SHARED ${objects})
     target_link_libraries(hone PUBLIC ${libraries} ${CMAKE_DL_LIBS} Threads::Threads m)
-    target_link_options(hone PRIVATE -Wl,-z,relro)
-    target_link_options(hone INTERFACE -Wl,--allow-shlib-undefined)
-    set_target_properties(hone PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+    configure_file(cmake/hone.map ${CMAKE_BINARY_DIR}/generated/hone.map @ONLY)
+    # Calls within the library stay within it, even where a program has a function of the same name.
+    target_link_options(hone PRIVATE -Wl,--no-undefined -Wl,-Bsymbolic-functions
+        -Wl,--version-script=${CMAKE_BINARY_DIR}/generated/hone.map)
+    set_target_properties(hone PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
+        LINK_DEPENDS ${CMAKE_BINARY_DIR}/generated/hone.map)
 endif()
 
 if(EXISTS ${CMAKE_SOURCE_DIR}/cli/main.c)
     add_executable(hone_command cli/main.c)
-    set_target_properties(hone_command PROPERTIES OUTPUT_NAME hone INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+    set_target_properties(hone_command PROPERTIES OUTPUT_NAME hone)
     target_link_libraries(hone_command PRIVATE hone)
 endif()
 
@@ -56,11 +59,17 @@ const struct emitter_row emitter_rows[] = {
     add_library(hone_codegen_cpu MODULE ${emitter_files} ${variant_files} ${CMAKE_BINARY_DIR}/generated/emitter_table.c)
     target_include_directories(hone_codegen_cpu SYSTEM PRIVATE ${LLVM_INCLUDE})
     target_link_directories(hone_codegen_cpu PRIVATE ${LLVM_LIBDIR})
-    target_link_libraries(hone_codegen_cpu PRIVATE hone ${LLVM_LIBS} m)
     target_compile_definitions(hone_codegen_cpu PRIVATE HONE_LLVM_VERSION_TEXT="${LLVM_VERSION}")
-    target_link_options(hone_codegen_cpu PRIVATE -Wl,--no-undefined)
+    target_link_options(hone_codegen_cpu PRIVATE -Wl,--no-undefined -Wl,--as-needed -Wl,--exclude-libs,ALL)
     # One symbol is for others; the emitter's short names stay inside.
     set_target_properties(hone_codegen_cpu PROPERTIES C_VISIBILITY_PRESET hidden)
+    if(NOT HONE_SHARED_ROOMS)
+        # The module has its own copy of what it uses of the lowest rooms (`fail`, `arena_text`), because the loader would
+        # prefer a program's function of that name to libhone's.  Operators come from libhone: their addresses name them.
+        add_library(hone_lowest STATIC $<TARGET_OBJECTS:hone_base> $<TARGET_OBJECTS:hone_ir> $<TARGET_OBJECTS:hone_codegen>)
+        target_link_libraries(hone_codegen_cpu PRIVATE hone_lowest)
+    endif()
+    target_link_libraries(hone_codegen_cpu PRIVATE hone ${LLVM_LIBS} m)
 endif()
 
 # The example is compiled with every build, so that it stays true.
@@ -68,15 +77,4 @@ add_executable(example_complete docs/examples/complete.c)
 target_include_directories(example_complete PRIVATE ${CMAKE_SOURCE_DIR}/include)
 target_link_libraries(example_complete PRIVATE hone)
 
-if(NOT HONE_SHARED_ROOMS)
-    install(TARGETS hone LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-    install(TARGETS hone_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-    if(TARGET hone_codegen_cpu)
-        set_target_properties(hone_codegen_cpu PROPERTIES INSTALL_RPATH "$ORIGIN/..")
-        install(TARGETS hone_codegen_cpu LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/hone)
-    endif()
-    install(FILES include/hone/hone.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hone)
-    install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-    configure_file(cmake/hone.pc.in ${CMAKE_BINARY_DIR}/hone.pc @ONLY)
-    install(FILES ${CMAKE_BINARY_DIR}/hone.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-endif()
+include(cmake/install.cmake)
