@@ -301,13 +301,25 @@ static void visiting_follows_the_ranks(void **unused)
     arena_destroy(arena);
 }
 
+/* Appends a form with X, Y and Z replaced by names of tunables and N by a number. */
+static void append_rule(struct text *text, const char *form, const char *const *names, int limit)
+{
+    for (; *form; form++) {
+        if (*form >= 'X' && *form <= 'Z')
+            text_append(text, names[*form - 'X']);
+        else if (*form == 'N')
+            text_print(text, "%d", limit);
+        else
+            text_print(text, "%c", *form);
+    }
+}
+
 /* Random rules over a few small tunables: counting against trying every config. */
 static const char *random_space(struct arena *arena, uint64_t seed)
 {
     static const char *const forms[] = {
-        "%1$s * %2$s <= %4$d",     "%1$s + %2$s * %3$s != %4$d", "%1$s %% (%2$s + 1) != 1",
-        "%1$s < %2$s or %3$s > 2", "l0 + %1$s <= %4$d",          "l1 != %2$s and %1$s < 9",
-        "%1$s %% %2$s == 0",       "(%1$s > 2.5) or %2$s < 4",
+        "X * Y <= N",  "X + Y * Z != N",    "X % (Y + 1) != 1", "X < Y or Z > 2",
+        "l0 + X <= N", "l1 != Y and X < 9", "X % Y == 0",       "(X > 2.5) or Y < 4",
     };
     static const char *const names[] = {"t0", "t1", "t2", "t3", "t4", "t5"};
     struct text text = {.arena = arena};
@@ -324,14 +336,10 @@ static const char *random_space(struct arena *arena, uint64_t seed)
     int rules = 1 + (int)DRAW(6);
     for (int r = 0; r < rules; r++) {
         const char *form = forms[DRAW(sizeof forms / sizeof *forms)];
-        char rule[128];
-        const char *x = names[DRAW(6)], *y = names[DRAW(6)], *z = names[DRAW(6)];
-        int limit = (int)DRAW(20);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(rule, sizeof rule, form, x, y, z, limit);
-#pragma GCC diagnostic pop
-        text_print(&text, "  - {require: \"%s\", class: algorithm, reason: r}\n", rule);
+        const char *const chosen[] = {names[DRAW(6)], names[DRAW(6)], names[DRAW(6)]};
+        text_append(&text, "  - {require: \"");
+        append_rule(&text, form, chosen, (int)DRAW(20));
+        text_append(&text, "\", class: algorithm, reason: r}\n");
     }
 #undef DRAW
     text_append(&text, "estimate: \"1\"\n");
