@@ -120,13 +120,17 @@ value attention_blind(struct emitter *e, int lanes)
     return splat_f32(e, (double)-INFINITY, lanes);
 }
 
-value attention_score(struct emitter *e, const struct attention_work *work, value products)
+double attention_factor(const struct attention_work *work)
 {
-    int lanes = lanes_of(products);
-    double scale = work->shape.scale, cap = work->shape.softcap;
-    if (cap <= 0) return mulf(e, products, splat_f32(e, scale, lanes));
-    value inner = mulf(e, products, splat_f32(e, scale / cap, lanes));
-    return mulf(e, math_tanh(e, inner), splat_f32(e, cap, lanes));
+    double cap = work->shape.softcap;
+    return cap > 0 ? work->shape.scale / cap : work->shape.scale;
+}
+
+value attention_cap(struct emitter *e, const struct attention_work *work, value products)
+{
+    double cap = work->shape.softcap;
+    if (cap <= 0) return products;
+    return mulf(e, math_tanh(e, products), splat_f32(e, cap, lanes_of(products)));
 }
 
 /* exp(x) = 2^n exp(r), |r| <= ln 2 / 2.  As x is not positive, the error of n ln 2 in one part is

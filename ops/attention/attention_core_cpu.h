@@ -64,8 +64,10 @@ struct attention_token attention_find_token(struct emitter *e, const struct atte
 /* What a token out of sight scores. */
 value attention_blind(struct emitter *e, int lanes);
 
-/* Products of queries and keys, scaled and capped. */
-value attention_score(struct emitter *e, const struct attention_work *work, value products);
+/* A score is attention_cap(attention_factor * (query . key)); the factor may be multiplied into the
+ * query. */
+double attention_factor(const struct attention_work *work);
+value attention_cap(struct emitter *e, const struct attention_work *work, value products);
 
 /* exp(x) for x <= 0, relative error below 3e-7; 0 below -87. */
 value attention_exp(struct emitter *e, value x);

@@ -136,8 +136,9 @@ static value score_block(struct emitter *e, const struct strand *strand,
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), block->count, chunk->tokens, &largest, 1);
     value products = chunk_products(e, strand, chunk, add(e, block->slot, loop.index), q);
-    value scores = hide(e, chunk, sub(e, block->count, loop.index),
-                        attention_score(e, strand->work, products));
+    products = mulf(e, products, splat_f32(e, attention_factor(strand->work), e->lanes));
+    value scores =
+        hide(e, chunk, sub(e, block->count, loop.index), attention_cap(e, strand->work, products));
     store(e, scores, scores_at(e, strand, chunk, loop.index), 4 * e->lanes);
     largest = maximumf(e, loop.carried[0], scores);
     loop_end(e, &loop, &largest);

@@ -70,7 +70,8 @@ static const char *random_text(struct arena *arena)
 static void test_random_shapes(void **state)
 {
     (void)state;
-    for (int i = 0; i < 40; i++) {
+    int shapes = check.samples ? 10 * check.samples : 4;
+    for (int i = 0; i < shapes; i++) {
         struct arena *arena = arena_create(0);
         struct op_step step = {.rows = PICK(1, 1, 2, 3, 17, 40),
                                .context = PICK(1, 15, 64, 100, 333),
