@@ -180,6 +180,15 @@ static const struct edit edits[] = {
     {"G22", "value:llama.context_length", UINT32_MAX, "4294967295 is out of bounds"},
     {"G22", "type:llama.context_length", GGUF_F32, "must be a whole number, not a real number"},
     {"G23", "count:tokenizer.ggml.tokens", 7, "hostile.gguf: byte"},
+    {"G23", "count:tokenizer.ggml.scores", 7, "hostile.gguf: byte"},
+    {"G23", "value:tokenizer.ggml.scores", GGUF_I32,
+     "is a list of items of type 5; it must be of 6"},
+    {"G23", "value:tokenizer.ggml.token_type", GGUF_F32,
+     "is a list of items of type 6; it must be"},
+    {"G23", "type:tokenizer.ggml.model", GGUF_U64, "hostile.gguf"},
+    {"G26", "value:tokenizer.ggml.bos_token_id", 8, "is 8, but the vocabulary has 0 to 7"},
+    {"G26", "value:tokenizer.ggml.eos_token_id", UINT32_MAX, "but the vocabulary has 0 to 7"},
+    {"G26", "type:tokenizer.ggml.eos_token_id", GGUF_F32, "is a real number; it must be"},
 };
 
 static void fields_out_of_bounds(void **state)
@@ -292,6 +301,35 @@ static void names(void **state)
     check_seed(scratch, "G16 twice", "the tensor 'blk.0.attn_q.weight' is there twice");
 }
 
+/* The text of a token or kind replaced by one of the same length. */
+static void check_text(struct scratch *scratch, const char *from, const char *to, const char *words)
+{
+    seed_build(&scratch->seed, NULL);
+    uint8_t *place =
+        memmem(scratch->seed.file.bytes, scratch->seed.header_bytes, from, strlen(from));
+    assert_non_null(place);
+    memcpy(place, to, strlen(from));
+    check_seed(scratch, to, words);
+}
+
+static void vocabularies(void **state)
+{
+    struct scratch *scratch = *state;
+    check_text(scratch, "<0x0A>", "<0x-1>", "is of type byte, but its text is '<0x-1>'");
+    check_text(scratch, "<0x0A>", "<0xG0>", "is of type byte, but its text is '<0xG0>'");
+    check_text(scratch, "<0x0A>", "<0x1 >", "is of type byte, but its text is '<0x1 >'");
+    check_text(scratch, "tokenizer.ggml.scores", "tokenizer.ggml.SCORES", "scores");
+    /* G24: tokens 5 and 6 are "a" and "b", each behind its length. */
+    static const char b[] = "\1\0\0\0\0\0\0\0b";
+    seed_build(&scratch->seed, NULL);
+    uint8_t *place = memmem(scratch->seed.file.bytes, scratch->seed.header_bytes, b, sizeof b - 1);
+    assert_non_null(place);
+    place[8] = 'a';
+    scratch->warnings = 0;
+    check_seed(scratch, "G24 a token twice", NULL);
+    assert_int_equal(scratch->warnings, 1);
+}
+
 static void sizes(void **state)
 {
     struct scratch *scratch = *state;
@@ -394,8 +432,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(fields_out_of_bounds), TEST(lists_and_values), TEST(names),        TEST(sizes),
-        TEST(strange_paths),        TEST(large_claims),     TEST(many_tensors),
+        TEST(fields_out_of_bounds),
+        TEST(lists_and_values),
+        TEST(names),
+        TEST(vocabularies),
+        TEST(sizes),
+        TEST(strange_paths),
+        TEST(large_claims),
+        TEST(many_tensors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "models/gguf.h"
 #include "models/model.h"
 #include "models/synth.h"
+#include "models/tokenizer.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
 
@@ -142,6 +143,33 @@ static void weights_are_of_sensible_size(void **state)
     source_close(&source);
 }
 
+/* Every byte has a token, so any text survives. */
+static void text_can_be_encoded(void **state)
+{
+    static const char text[] = "Any text: \xc3\xa4\n\t\x01\xf0\x9f\x99\x82!";
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct synth_options options = options_of("small-dense", ELEMENT_F32);
+    struct model_options model_options = {
+        .ops = op_table(), .state_element = ELEMENT_F16, .page_tokens = 16};
+    struct model *model;
+    int32_t *ids;
+    int64_t count;
+    char *decoded;
+    size_t length;
+    const char *path = path_of(scratch, "model.gguf");
+    CHECK_OK(synth_write(path, &options, &diagnostic));
+    CHECK_OK(model_open(path, &model_options, &model, &diagnostic));
+    CHECK_OK(tokenizer_encode(model->tokenizer, text, sizeof text - 1, true, false, scratch->arena,
+                              &ids, &count, &diagnostic));
+    assert_int_equal(count, sizeof text - 1);
+    CHECK_OK(tokenizer_decode(model->tokenizer, ids, count, scratch->arena, &decoded, &length,
+                              &diagnostic));
+    assert_int_equal(length, sizeof text - 1);
+    assert_memory_equal(decoded, text, length);
+    model_close(model);
+}
+
 static int file_count(struct scratch *scratch)
 {
     struct diagnostic diagnostic = {0};
@@ -194,7 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(presets_become_models),        TEST(threads_do_not_change_the_file),
         TEST(weights_are_of_sensible_size), TEST(failures_leave_nothing),
-        TEST(presets_are_listed),
+        TEST(text_can_be_encoded),          TEST(presets_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
