@@ -120,6 +120,22 @@ status read_formula(struct architecture_reader *reader, struct yaml *node, enum 
     return read_formula_text(reader, node, node->text, kind, per_layer, formula);
 }
 
+status check_name(struct architecture_reader *reader, const struct yaml *node, const char *name,
+                  bool dashes)
+{
+    enum { NAME_BYTES_MAX = 64 };
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-";
+    size_t length = strlen(name), legal = strspn(name, allowed);
+    bool letter = strcspn(name, "0123456789-") > 0;
+    if (letter && legal == length && length <= NAME_BYTES_MAX && (dashes || !strchr(name, '-'))) {
+        return STATUS_OK;
+    }
+    return yaml_fail(node, reader->diagnostic,
+                     "'%.80s' is no name: a letter, then letters, digits and '_', at most %d bytes",
+                     name, NAME_BYTES_MAX);
+}
+
 void use_items(struct yaml *map)
 {
     for (int i = 0; i < map->count; i++) map->items[i].used = true;
@@ -220,6 +236,7 @@ static status read_states(struct architecture_reader *reader, struct yaml *root)
     for (int i = 0; i < states->count; i++) {
         struct state_rule *state = &architecture->states[architecture->state_count++];
         state->name = states->items[i].key;
+        TRY(check_name(reader, &states->items[i], state->name, false));
         TRY(read_formula(reader, &states->items[i], FORMULA_INTEGER, true, &state->width));
     }
     return STATUS_OK;
@@ -230,6 +247,7 @@ static status read_sections(struct architecture_reader *reader, struct yaml *roo
     struct architecture *architecture = reader->architecture;
     struct yaml *files, *when, *outputs;
     TRY(yaml_text(root, "architecture", &architecture->name, reader->diagnostic));
+    TRY(check_name(reader, root, architecture->name, true));
     TRY(yaml_text(root, "description", &architecture->description, reader->diagnostic));
     TRY(yaml_require(root, "files", YAML_MAP, &files, reader->diagnostic));
     TRY(read_names(reader, files));

@@ -48,7 +48,7 @@ static status take_name(struct line *line, const char **name)
     TRY_MEMORY(*name, line->reader->diagnostic);
     line->rest += length;
     skip_blanks(line);
-    return STATUS_OK;
+    return check_name(line->reader, line->node, *name, false);
 }
 
 /* "a, b =": there is none when the line goes on with a parenthesis. */

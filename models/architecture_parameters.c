@@ -95,6 +95,7 @@ static status read_parameter(struct architecture_reader *reader, struct yaml *no
     struct architecture *architecture = reader->architecture;
     struct parameter *parameter = &architecture->parameters[architecture->parameter_count];
     parameter->name = node->key;
+    TRY(check_name(reader, node, node->key, false));
     if (node->kind != YAML_MAP) {
         return yaml_fail(node, reader->diagnostic, "a parameter is a map: {gguf: KEY, ...}");
     }
@@ -126,6 +127,7 @@ status read_lets(struct architecture_reader *reader, struct yaml *root)
     for (int i = 0; i < lets->count; i++) {
         struct let_rule *let = &architecture->lets[i];
         struct yaml *node = &lets->items[i];
+        TRY(check_name(reader, node, node->key, false));
         TRY(read_formula(reader, node, FORMULA_ANY, true, &let->value));
         TRY(add_slot(reader, node, node->key, SLOT_LET, let->value.real, let->value.per_layer,
                      &let->slot));

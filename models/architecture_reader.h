@@ -30,6 +30,11 @@ CHECKED status add_slot(struct architecture_reader *reader, const struct yaml *n
                         const char *name, enum slot_kind kind, bool real, bool per_layer,
                         int *slot);
 
+/* Names become names of values: a letter, then letters, digits and '_', 64 bytes at most; an
+ * architecture's may contain '-' too. */
+CHECKED status check_name(struct architecture_reader *reader, const struct yaml *node,
+                          const char *name, bool dashes);
+
 /* A text, or a list of texts. */
 CHECKED status read_texts(struct architecture_reader *reader, struct yaml *node,
                           const char ***texts, int *count);

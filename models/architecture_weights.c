@@ -75,6 +75,7 @@ static status read_weight(struct architecture_reader *reader, struct yaml *node)
     struct architecture *architecture = reader->architecture;
     struct weight_rule *weight = &architecture->weights[architecture->weight_count];
     weight->name = node->key;
+    TRY(check_name(reader, node, node->key, false));
     TRY(read_patterns(reader, node, weight));
     TRY(read_shape(reader, node, weight));
     TRY(read_conditions(reader, node, weight));
