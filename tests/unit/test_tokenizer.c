@@ -110,6 +110,7 @@ static void start_sentences(struct vocabulary *vocabulary)
                    TOKEN_NORMAL, -3);
     vocabulary_add(vocabulary, "ba", TOKEN_NORMAL, -2);
     vocabulary_add(vocabulary, "\xc3\xa4", TOKEN_NORMAL, -10);
+    vocabulary_add(vocabulary, " b", TOKEN_NORMAL, -1); /* a real space is never in the text */
 }
 
 /* The pair with the highest score merges first, the leftmost of equals. */
@@ -125,6 +126,7 @@ static void sentences_merge_by_score(void **unused)
     CHECK_ENCODED(&vocabulary, "aba", PLAIN, " |ab|a");
     CHECK_ENCODED(&vocabulary, "b a", PLAIN, " |b| a");
     CHECK_ENCODED(&vocabulary, " a", PLAIN, " | a");
+    CHECK_ENCODED(&vocabulary, "b b", PLAIN, " |b| |b");
     CHECK_ENCODED(&vocabulary,
                   "\xe2\x96\x81"
                   "a",
