@@ -1,7 +1,5 @@
 /* Finals: the best candidates, the default and the incumbent side by side, sample by sample. */
 #include "base/clock.h"
-#include "codegen/compile.h"
-#include "tuner/artifact.h"
 #include "tuner/tune_internal.h"
 
 #include <math.h>
@@ -67,10 +65,8 @@ static bool measured_anything(const struct session *session)
     return false;
 }
 
-/* Whether the last finals in the store had all of them already and nothing new was measured since.
- */
-static status are_decided(struct session *session, const struct finals *finals, bool *decided,
-                          struct diagnostic *diagnostic)
+/* Whether finals were held after everything else that counts was measured. */
+static status are_decided(struct session *session, bool *decided, struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
     struct record *records;
@@ -79,20 +75,13 @@ static status are_decided(struct session *session, const struct finals *finals, 
     if (measured_anything(session)) return STATUS_OK;
     TRY(store_records(setup->store, session->problem->key, setup->facts->class_name, session->arena,
                       &records, &count, diagnostic));
-    int64_t last = 0;
-    for (int r = 0; r < count; r++)
-        if (records[r].stage == RECORD_FINAL && records[r].status == RECORD_OK)
-            last = records[r].session;
-    int found = 0;
     for (int r = 0; r < count; r++) {
         struct candidate candidate;
-        if (records[r].stage == RECORD_FINAL && records[r].session == last && last &&
-            records[r].status == RECORD_OK &&
+        if (records[r].status == RECORD_OK &&
             decision_record_counts(session->field.spaces, session->field.space_count,
                                    setup->catalogue, setup->compiler, &records[r], &candidate))
-            found += is_in(finals, &candidate);
+            *decided = records[r].stage == RECORD_FINAL;
     }
-    *decided = found >= finals->count;
     return STATUS_OK;
 }
 
@@ -107,28 +96,24 @@ static void drop(struct finals *finals, int f)
 static status load_finalists(struct session *session, struct finals *finals,
                              struct diagnostic *diagnostic)
 {
-    struct arena *scratch = arena_create(0);
-    TRY_MEMORY(scratch, diagnostic);
-    status code = STATUS_OK;
-    for (int f = 0; f < finals->count && code == STATUS_OK;) {
+    for (int f = 0; f < finals->count;) {
         struct outcome outcome;
         void *image;
         size_t bytes;
         double seconds;
         const struct candidate *candidate = &finals->candidates[f];
-        code = session_image(session, candidate, scratch, &image, &bytes, &outcome, diagnostic);
-        if (code == STATUS_OK && outcome.status == RECORD_OK)
-            code = worker_check(session->tuning->worker, f, candidate, image, bytes, &seconds,
-                                &outcome, diagnostic);
-        if (code == STATUS_OK && outcome.status != RECORD_OK) {
-            code = session_note(session, candidate, &outcome, NULL, 0, RECORD_FINAL, diagnostic);
-            drop(finals, f);
+        TRY(session_image(session, candidate, &image, &bytes, &outcome, diagnostic));
+        if (outcome.status == RECORD_OK)
+            TRY(worker_check(session->tuning->worker, f, candidate, image, bytes, &seconds,
+                             &outcome, diagnostic));
+        if (outcome.status == RECORD_OK) {
+            f++;
             continue;
         }
-        f++;
+        TRY(session_note(session, candidate, &outcome, NULL, 0, RECORD_FINAL, diagnostic));
+        drop(finals, f);
     }
-    arena_destroy(scratch);
-    return code;
+    return STATUS_OK;
 }
 
 static struct measure_limits limits_of(const struct session *session, int count)
@@ -168,48 +153,18 @@ static status race(struct session *session, struct finals *finals, bool *again,
     return STATUS_OK;
 }
 
-/* The winner's code is kept, so that the first run after tuning compiles nothing. */
-static status keep_code(struct session *session, const struct finals *finals,
-                        struct diagnostic *diagnostic)
-{
-    const struct tune_setup *setup = session->tuning->setup;
-    const struct known *best = NULL;
-    for (int f = 0; f < finals->count; f++) {
-        const struct known *known = session_find(session, &finals->candidates[f]);
-        if (known && known->status == RECORD_OK && (!best || known->seconds < best->seconds))
-            best = known;
-    }
-    if (!best || !best->candidate.space || !setup->options.artifact_folder) return STATUS_OK;
-    const struct generation generation = {.space = best->candidate.space,
-                                          .problem = session->problem,
-                                          .config = &best->candidate.config,
-                                          .facts = setup->facts};
-    struct outcome outcome;
-    struct diagnostic reason = {0};
-    void *image;
-    size_t bytes;
-    TRY(session_image(session, &best->candidate, session->arena, &image, &bytes, &outcome,
-                      diagnostic));
-    if (outcome.status != RECORD_OK) return STATUS_OK;
-    if (artifact_write(setup->options.artifact_folder, compile_key(&generation), image, bytes,
-                       &reason) != STATUS_OK)
-        progress_warn(setup->options.progress, "compiled code is not kept: %s", reason.text);
-    return STATUS_OK;
-}
-
 status session_finals(struct session *session, struct diagnostic *diagnostic)
 {
     struct finals finals = {.count = 0};
     bool decided, again = true;
     if (clock_seconds() > session->finals_deadline && !measured_anything(session)) return STATUS_OK;
-    TRY(choose_finalists(session, &finals, diagnostic));
+    TRY(are_decided(session, &decided, diagnostic));
+    if (!decided) TRY(choose_finalists(session, &finals, diagnostic));
     if (!finals.count) return STATUS_OK;
-    TRY(are_decided(session, &finals, &decided, diagnostic));
-    if (decided) return STATUS_OK;
     TRY(session_prepare(session, diagnostic));
     while (again && finals.count) {
         TRY(load_finalists(session, &finals, diagnostic));
         if (finals.count) TRY(race(session, &finals, &again, diagnostic));
     }
-    return keep_code(session, &finals, diagnostic);
+    return STATUS_OK;
 }

@@ -23,7 +23,9 @@ struct known {
     enum record_status status;
     double seconds; /* median of the longest measurement */
     int samples;
-    bool fresh; /* measured in this run */
+    bool fresh;  /* measured in this run */
+    void *image; /* encoded, once it was made in this run; in the session's arena */
+    size_t image_bytes;
 };
 
 /* One problem in work. */
@@ -58,10 +60,13 @@ CHECKED status session_measure(struct session *session, const struct candidate *
 CHECKED status session_note(struct session *session, const struct candidate *candidate,
                             const struct outcome *outcome, const float *samples, int count,
                             enum record_stage stage, struct diagnostic *diagnostic);
-/* Takes the image from the artifacts or compiles it; a bad outcome is noted. */
+/* The candidate's image: made before, from the artifacts, or compiled. */
 CHECKED status session_image(struct session *session, const struct candidate *candidate,
-                             struct arena *arena, void **image, size_t *image_bytes,
-                             struct outcome *outcome, struct diagnostic *diagnostic);
+                             void **image, size_t *image_bytes, struct outcome *outcome,
+                             struct diagnostic *diagnostic);
+/* Keeps a winner's code, so that the first run after tuning compiles nothing. */
+CHECKED status session_keep_code(struct session *session, const struct candidate *candidate,
+                                 struct diagnostic *diagnostic);
 /* Samples that a look of this level takes at least. */
 int level_samples(int level);
 

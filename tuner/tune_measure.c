@@ -108,9 +108,68 @@ status session_note(struct session *session, const struct candidate *candidate,
     return store_add(setup->store, &record, diagnostic);
 }
 
-status session_image(struct session *session, const struct candidate *candidate,
-                     struct arena *arena, void **image, size_t *image_bytes,
-                     struct outcome *outcome, struct diagnostic *diagnostic)
+status session_image(struct session *session, const struct candidate *candidate, void **image,
+                     size_t *image_bytes, struct outcome *outcome, struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    const char *folder = setup->options.artifact_folder;
+    const struct known *known = session_find(session, candidate);
+    const struct generation generation = {.space = candidate->space,
+                                          .problem = session->problem,
+                                          .config = &candidate->config,
+                                          .facts = setup->facts};
+    *outcome = (struct outcome){.status = RECORD_OK};
+    if (known && known->image) {
+        *image = known->image;
+        *image_bytes = known->image_bytes;
+        return STATUS_OK;
+    }
+    if (folder && candidate->space &&
+        artifact_read(folder, compile_key(&generation), session->arena, image, image_bytes))
+        return STATUS_OK;
+    TRY(worker_select(session->tuning->worker, session->problem_index, diagnostic));
+    return worker_compile(session->tuning->worker, candidate, session->arena, image, image_bytes,
+                          outcome, diagnostic);
+}
+
+/* The finals need it again. */
+static void remember_image(struct session *session, const struct candidate *candidate, void *image,
+                           size_t image_bytes)
+{
+    struct known *known = session_find(session, candidate);
+    if (!known || known->status != RECORD_OK) return;
+    known->image = image;
+    known->image_bytes = image_bytes;
+}
+
+/* Slot 0 is for explored candidates; finals use it and the others. */
+status session_measure(struct session *session, const struct candidate *candidate, int level,
+                       struct diagnostic *diagnostic)
+{
+    struct worker *worker = session->tuning->worker;
+    struct outcome outcome;
+    float samples[RECORD_SAMPLES_MAX];
+    void *image = NULL;
+    size_t image_bytes = 0;
+    double seconds = 0;
+    int count = 0;
+    TRY(session_prepare(session, diagnostic));
+    TRY(session_image(session, candidate, &image, &image_bytes, &outcome, diagnostic));
+    if (outcome.status == RECORD_OK)
+        TRY(worker_check(worker, 0, candidate, image, image_bytes, &seconds, &outcome, diagnostic));
+    if (outcome.status == RECORD_OK) {
+        if (seconds > hopeless * session->best_seconds)
+            samples[count++] = (float)fmax(seconds, 1e-9);
+        else
+            TRY(worker_measure(worker, 0, &looks[level], samples, &count, &outcome, diagnostic));
+    }
+    TRY(session_note(session, candidate, &outcome, samples, count, RECORD_EXPLORED, diagnostic));
+    remember_image(session, candidate, image, image_bytes);
+    return STATUS_OK;
+}
+
+status session_keep_code(struct session *session, const struct candidate *candidate,
+                         struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
     const struct generation generation = {.space = candidate->space,
@@ -118,45 +177,16 @@ status session_image(struct session *session, const struct candidate *candidate,
                                           .config = &candidate->config,
                                           .facts = setup->facts};
     const char *folder = setup->options.artifact_folder;
-    *outcome = (struct outcome){.status = RECORD_OK};
-    if (folder && candidate->space &&
-        artifact_read(folder, compile_key(&generation), arena, image, image_bytes))
-        return STATUS_OK;
-    return worker_compile(session->tuning->worker, candidate, arena, image, image_bytes, outcome,
-                          diagnostic);
-}
-
-/* Slot 0 is for explored candidates; finals use it and the others. */
-static status measure_in(struct session *session, const struct candidate *candidate, int level,
-                         struct arena *scratch, struct diagnostic *diagnostic)
-{
-    struct worker *worker = session->tuning->worker;
     struct outcome outcome;
-    float samples[RECORD_SAMPLES_MAX];
+    struct diagnostic reason = {0};
     void *image;
-    size_t image_bytes;
-    double seconds = 0;
-    int count = 0;
-    TRY(session_image(session, candidate, scratch, &image, &image_bytes, &outcome, diagnostic));
-    if (outcome.status == RECORD_OK)
-        TRY(worker_check(worker, 0, candidate, image, image_bytes, &seconds, &outcome, diagnostic));
-    if (outcome.status == RECORD_OK) {
-        if (seconds > hopeless * session->best_seconds) {
-            samples[count++] = (float)fmax(seconds, 1e-9);
-        } else {
-            TRY(worker_measure(worker, 0, &looks[level], samples, &count, &outcome, diagnostic));
-        }
-    }
-    return session_note(session, candidate, &outcome, samples, count, RECORD_EXPLORED, diagnostic);
-}
-
-status session_measure(struct session *session, const struct candidate *candidate, int level,
-                       struct diagnostic *diagnostic)
-{
-    TRY(session_prepare(session, diagnostic));
-    struct arena *scratch = arena_create(0);
-    TRY_MEMORY(scratch, diagnostic);
-    status code = measure_in(session, candidate, level, scratch, diagnostic);
-    arena_destroy(scratch);
-    return code;
+    size_t bytes;
+    if (!folder || !candidate->space ||
+        artifact_read(folder, compile_key(&generation), session->arena, &image, &bytes))
+        return STATUS_OK;
+    TRY(session_image(session, candidate, &image, &bytes, &outcome, diagnostic));
+    if (outcome.status == RECORD_OK &&
+        artifact_write(folder, compile_key(&generation), image, bytes, &reason) != STATUS_OK)
+        progress_warn(setup->options.progress, "compiled code is not kept: %s", reason.text);
+    return STATUS_OK;
 }

@@ -51,6 +51,8 @@ status session_report(struct session *session, struct diagnostic *diagnostic)
     TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
                       &setup->options.policy, records, count, session->arena, &row->decision,
                       diagnostic));
+    if (row->decision.basis >= DECISION_EXPLORED)
+        TRY(session_keep_code(session, &row->decision.candidate, diagnostic));
     struct text text = {.arena = session->tuning->arena};
     candidate_print(&row->decision.candidate, &text);
     row->winner = text_finish(&text);

@@ -138,20 +138,28 @@ static status start_prepared(struct worker *worker, struct diagnostic *diagnosti
     return code;
 }
 
-status worker_prepare(struct worker *worker, int problem, const int *blocks, int block_count,
-                      struct diagnostic *diagnostic)
+status worker_select(struct worker *worker, int problem, struct diagnostic *diagnostic)
 {
+    if (worker->problem == problem) return STATUS_OK;
     arena_destroy(worker->problem_arena);
     worker->problem_arena = arena_create(0);
     TRY_MEMORY(worker->problem_arena, diagnostic);
-    if (block_count > CHECK_SCALES_MAX)
-        return fail(diagnostic, STATUS_UNSUPPORTED, "too many sizes of rounding blocks");
     memset(worker->slots, 0, sizeof worker->slots);
     worker->problem = problem;
-    worker->block_count = block_count;
-    memcpy(worker->blocks, blocks, (size_t)block_count * sizeof *blocks);
     worker->prepared = false;
     worker->best_seconds = 0;
+    return STATUS_OK;
+}
+
+status worker_prepare(struct worker *worker, int problem, const int *blocks, int block_count,
+                      struct diagnostic *diagnostic)
+{
+    if (block_count > CHECK_SCALES_MAX)
+        return fail(diagnostic, STATUS_UNSUPPORTED, "too many sizes of rounding blocks");
+    worker->problem = -1;
+    TRY(worker_select(worker, problem, diagnostic));
+    worker->block_count = block_count;
+    memcpy(worker->blocks, blocks, (size_t)block_count * sizeof *blocks);
     return start_prepared(worker, diagnostic);
 }
 

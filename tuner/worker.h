@@ -38,6 +38,10 @@ CHECKED status worker_create(const struct worker_setup *setup, struct worker **w
 void worker_destroy(struct worker *worker); /* NULL is allowed */
 int worker_restarts(const struct worker *worker);
 
+/* Makes a problem the one that worker_compile compiles for, unless it is; no operands are made.
+ * Forgets all slots. */
+CHECKED status worker_select(struct worker *worker, int problem, struct diagnostic *diagnostic);
+
 /* Makes operands and expected results of a problem, for candidates with these numerics; forgets all
  * slots. */
 CHECKED status worker_prepare(struct worker *worker, int problem, const int *blocks,
