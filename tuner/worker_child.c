@@ -30,7 +30,7 @@ struct child {
 /* The handler's only data: a process has one set of handlers. */
 static struct {
     struct worker_page *page;
-    unsigned long long limit_pages;
+    unsigned long long limit_pages, free_pages; /* free: at the start */
 } last_words;
 
 /* Pages of address space, read without allocating; 0 when it cannot be read. */
@@ -49,7 +49,8 @@ static unsigned long long pages_in_use(void)
 
 static void die_of(int signal_number)
 {
-    if (last_words.limit_pages && pages_in_use() > last_words.limit_pages / 16 * 15)
+    unsigned long long used = pages_in_use();
+    if (used + last_words.free_pages / 16 > last_words.limit_pages)
         atomic_store(&last_words.page->memory_exhausted, true);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
@@ -64,6 +65,7 @@ static void watch_memory(struct worker_page *page)
     last_words.page = page;
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
     last_words.limit_pages = limit.rlim_cur / (unsigned long long)sysconf(_SC_PAGESIZE);
+    last_words.free_pages = last_words.limit_pages - pages_in_use();
     sigaltstack(&alternative, NULL);
     for (size_t s = 0; s < sizeof signals / sizeof *signals; s++) {
         struct sigaction action = {.sa_handler = die_of,

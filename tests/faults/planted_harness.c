@@ -158,7 +158,7 @@ static void misbehave(const struct planted *planted)
     case PLANT_hangs_later:
         if (later) hang();
         break;
-    case PLANT_segfault: *(volatile int *)(uintptr_t)zero = 1; break;
+    case PLANT_segfault: *(volatile int *)(uintptr_t)(zero + 64) = 1; break;
     case PLANT_divides_by_zero:
         raise(SIGFPE); /* what the processor does; dividing is undefined in C */
         break;
@@ -256,8 +256,8 @@ static status plant_run(void *context, void *kernel, const struct run *run, void
     planted->runs++;
     misbehave(planted);
     /* Good is faster than plain, wrong ones are faster still. */
-    if (planted->plant == PLANT_plain) wait_for(100e-6);
-    if (planted->plant == PLANT_good) wait_for(60e-6);
+    if (planted->plant == PLANT_plain) wait_for(400e-6);
+    if (planted->plant == PLANT_good) wait_for(100e-6);
     if (planted->plant == PLANT_slow) wait_for(5e-3);
     if (planted->plant == PLANT_nothing || (planted->plant == PLANT_stale && planted->runs > 1))
         return STATUS_OK;
