@@ -37,7 +37,7 @@ double element_unit(enum element_type type);
  * that is missing. */
 struct error_bound {
     double relative; /* to the scale */
-    double stored;   /* to the result: rounding it to the output's type */
+    double stored;   /* to the result: it and the reference are both rounded to the output's type */
 };
 
 /* `terms`: summands per output element, 1 or more. */
