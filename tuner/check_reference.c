@@ -58,7 +58,8 @@ static void repeat_rows(const struct check *check, unsigned char *const *outputs
     for (int o = 0; o < check->operand_count; o++) {
         int64_t bytes = row_bytes(workload, check->operands[o].operand);
         for (int64_t r = workload->distinct_rows; r < workload->run.symbols[SYMBOL_ROWS]; r++)
-            memcpy(outputs[o] + r * bytes, outputs[o] + workload_row_class(workload, r) * bytes,
+            memcpy(outputs[o] + r * bytes,
+                   outputs[o] + workload_row_class(workload, r, workload->distinct_rows) * bytes,
                    (size_t)bytes);
     }
 }

@@ -1,7 +1,6 @@
 /* A copy of the store in one file that can be sent to another machine and imported there. */
-#include "tuner/store_internal.h"
-
 #include "base/file.h"
+#include "tuner/store_internal.h"
 
 status store_export(struct store *store, const char *path, struct diagnostic *diagnostic)
 {
@@ -13,5 +12,6 @@ status store_export(struct store *store, const char *path, struct diagnostic *di
     if (code == SQLITE_OK) code = sqlite3_step(statement);
     sqlite3_finalize(statement);
     if (code == SQLITE_DONE) return STATUS_OK;
-    return fail(diagnostic, STATUS_INPUT_OUTPUT, "%s could not be written: %s", path, sqlite3_errmsg(store->database));
+    return fail(diagnostic, STATUS_INPUT_OUTPUT, "%s could not be written: %s", path,
+                sqlite3_errmsg(store->database));
 }

@@ -14,7 +14,7 @@ struct worker_setup worker_setup_default(void)
     return (struct worker_setup){
         .memory_limit_bytes = (int64_t)2 << 30,
         .child_bytes = (uint64_t)8 << 30, /* operands, their copies, expected results, a compiler */
-        .check_operations = 1e9,          /* about a quarter of a second */
+        .check_operations = 2.5e8,        /* about a tenth of a second on one core */
         .prepare_seconds = 120,
         .compile_seconds = limits.seconds,
         .least_seconds = 1,

@@ -20,6 +20,9 @@ enum {
     SETS_MAX = 512,               /* small weights: enough to leave the first two caches */
     ROTATION_BYTES_MAX = 1 << 30, /* of all sets together */
     BAND_BYTE = 0xa5,
+    STREAM_CLASS = 3000, /* of random_bits: which row a row repeats */
+    WEIGHT_ROWS_DISTINCT =
+        512, /* a kernel that takes one row for another meets the same numbers once in 512 times */
     FENCE_BYTES = 256 << 20, /* of address space, on both sides: far strays fault */
 };
 
@@ -39,11 +42,19 @@ bool problem_rows_alike(const struct problem *problem)
     return true;
 }
 
-int64_t workload_row_class(const struct workload *workload, int64_t row)
+int64_t workload_distinct(const struct workload *workload, int operand)
 {
-    int64_t distinct = workload->distinct_rows;
-    if (!distinct || row < distinct) return row;
-    return (int64_t)(random_bits(workload->seed, 3000, (uint64_t)row) % (uint64_t)distinct);
+    const struct operand *own = &workload->problem->operands[operand];
+    int64_t rows = workload_rows(workload, operand), most = rows;
+    if (own->kind == VALUE_WEIGHT) most = WEIGHT_ROWS_DISTINCT;
+    if (own->kind == VALUE_RESULT && workload->distinct_rows) most = workload->distinct_rows;
+    return most < rows ? most : rows;
+}
+
+int64_t workload_row_class(const struct workload *workload, int64_t row, int64_t distinct)
+{
+    if (row < distinct) return row;
+    return (int64_t)(random_bits(workload->seed, STREAM_CLASS, (uint64_t)row) % (uint64_t)distinct);
 }
 
 int64_t workload_columns(const struct workload *workload, int operand)

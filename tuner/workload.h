@@ -60,8 +60,10 @@ void workload_poison(const struct workload *workload, unsigned char poison);
  * `sets`: how many of the sets of cold copies are looked at. */
 bool workload_intact(const struct workload *workload, int sets, char reason[static 128]);
 
-/* The row of `distinct_rows` that row r repeats. */
-int64_t workload_row_class(const struct workload *workload, int64_t row);
+/* Rows of an operand's random numbers that differ from each other: the others repeat them.  The row
+ * that row r repeats; itself below that number. */
+int64_t workload_distinct(const struct workload *workload, int operand);
+int64_t workload_row_class(const struct workload *workload, int64_t row, int64_t distinct);
 
 /* The last dimension of an operand in this run, which may be symbolic, and the product of the
  * others. */

@@ -36,38 +36,49 @@ static void take_magnitudes(float *values, int64_t count, int block)
     }
 }
 
-/* Rows of random numbers.  `row` has room for one. */
-static void fill_rows(const struct workload *workload, int operand, const float *table, float *row,
-                      unsigned char *bytes)
+/* Makes one row, in `row`, which has room for it. */
+typedef void make_row(const struct workload *workload, int operand, int64_t r, const float *table,
+                      int block, float *row, const unsigned char *bytes);
+
+static void random_row(const struct workload *workload, int operand, int64_t r, const float *table,
+                       int block, float *row, const unsigned char *bytes)
 {
-    const struct operand *type = &workload->problem->operands[operand];
+    (void)block, (void)bytes;
     int64_t columns = workload_columns(workload, operand);
-    int64_t rows = workload_rows(workload, operand);
-    int64_t row_bytes = element_row_bytes(type->type.element, columns);
-    float scale = scale_of(type);
-    bool repeats = workload->distinct_rows && type->kind == VALUE_RESULT;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t class = repeats ? workload_row_class(workload, r) : r;
-        uint64_t at = random_bits(workload->seed, STREAM_ROW + (uint64_t)operand, (uint64_t) class);
-        for (int64_t c = 0; c < columns; c++)
-            row[c] = scale * table[(at + (uint64_t)c) % WORKLOAD_TABLE_COUNT];
-        element_encode_row(type->type.element, row, columns, bytes + r * row_bytes);
-    }
+    float scale = scale_of(&workload->problem->operands[operand]);
+    uint64_t at = random_bits(workload->seed, STREAM_ROW + (uint64_t)operand, (uint64_t)r);
+    for (int64_t c = 0; c < columns; c++)
+        row[c] = scale * table[(at + (uint64_t)c) % WORKLOAD_TABLE_COUNT];
 }
 
-/* Turns numbers into magnitudes where they stand. */
-static void make_magnitudes(const struct workload *workload, int operand, int block, float *row,
-                            unsigned char *bytes)
+/* Weights and states are used as they are, activations may be rounded in blocks. */
+static void magnitude_row(const struct workload *workload, int operand, int64_t r,
+                          const float *table, int block, float *row, const unsigned char *bytes)
 {
-    const struct operand *type = &workload->problem->operands[operand];
+    (void)r, (void)table;
+    const struct operand *own = &workload->problem->operands[operand];
     int64_t columns = workload_columns(workload, operand);
-    int64_t rows = workload_rows(workload, operand);
-    int64_t row_bytes = element_row_bytes(type->type.element, columns);
-    if (type->kind != VALUE_RESULT) block = 1; /* weights and states are used as they are */
+    element_decode_row(own->type.element, bytes, columns, row);
+    take_magnitudes(row, columns, own->kind == VALUE_RESULT ? block : 1);
+}
+
+/* Makes `distinct` rows and repeats them. */
+static void make_rows(make_row *make, const struct workload *workload, int operand,
+                      int64_t distinct, const float *table, int block, float *row,
+                      unsigned char *bytes)
+{
+    enum element_type element = workload->problem->operands[operand].type.element;
+    int64_t columns = workload_columns(workload, operand), rows = workload_rows(workload, operand);
+    int64_t row_bytes = element_row_bytes(element, columns);
     for (int64_t r = 0; r < rows; r++) {
-        element_decode_row(type->type.element, bytes + r * row_bytes, columns, row);
-        take_magnitudes(row, columns, block);
-        element_encode_row(type->type.element, row, columns, bytes + r * row_bytes);
+        unsigned char *own = bytes + r * row_bytes;
+        int64_t class = workload_row_class(workload, r, distinct);
+        if (class < r) {
+            memcpy(own, bytes + class * row_bytes, (size_t)row_bytes);
+            continue;
+        }
+        make(workload, operand, r, table, block, row, own);
+        element_encode_row(element, row, columns, own);
     }
 }
 
@@ -89,10 +100,13 @@ status workload_fill(const struct workload *workload, int operand, int magnitude
     }
     bool filled = problem->op->fill &&
                   problem->op->fill(problem, &workload->run, operand, workload->seed, bytes);
-    if (!filled && numbers) fill_rows(workload, operand, table, row, bytes);
+    int64_t distinct =
+        filled ? workload_rows(workload, operand) : workload_distinct(workload, operand);
+    if (!filled && numbers)
+        make_rows(random_row, workload, operand, distinct, table, 0, row, bytes);
     if (!filled && !numbers) memset(bytes, 0, (size_t)tensor_bytes(type, workload->run.symbols));
     if (numbers && magnitude_block > 0)
-        make_magnitudes(workload, operand, magnitude_block, row, bytes);
+        make_rows(magnitude_row, workload, operand, distinct, table, magnitude_block, row, bytes);
     arena_destroy(scratch);
     return STATUS_OK;
 }
