@@ -185,9 +185,10 @@ static status describe(struct model *model, const struct bound_architecture *bou
     model->vocabulary = bind_parameter(bound, "vocabulary");
     model->context = bind_parameter(bound, "context");
     model->architecture = bound->architecture->name;
-    model->description = arena_print(model->arena, "%s, %" PRId64 " layers, width %" PRId64 ", %s",
-                                     model->architecture, model->layer_count,
-                                     bind_parameter(bound, "width"), main_element(bound->source));
+    model->description =
+        arena_print(model->arena, "%s, %" PRId64 " layer%s, width %" PRId64 ", %s",
+                    model->architecture, model->layer_count, model->layer_count == 1 ? "" : "s",
+                    bind_parameter(bound, "width"), main_element(bound->source));
     TRY_MEMORY(model->description, diagnostic);
     return STATUS_OK;
 }

@@ -92,11 +92,15 @@ static int weight_of_piece(const struct filling *filling, int64_t piece)
     return low;
 }
 
-static status report(struct worker *worker, int64_t piece, int64_t count)
+/* Asked before each piece, and once more when none is left. */
+static status report(struct worker *worker, int64_t count)
 {
     const struct progress *progress = worker->filling->options->progress;
-    struct progress_state state = {
-        .stage = "writing", .done = (double)piece, .total = (double)count, .seconds_left = -1};
+    int64_t done = atomic_load(&worker->filling->next_piece);
+    struct progress_state state = {.stage = "writing",
+                                   .done = (double)(done < count ? done : count),
+                                   .total = (double)count,
+                                   .seconds_left = -1};
     progress_update(progress, &state);
     if (!progress_interrupted(progress)) return STATUS_OK;
     return fail(&worker->diagnostic, STATUS_INTERRUPTED, "interrupted");
@@ -106,14 +110,13 @@ static void *work(void *context)
 {
     struct worker *worker = context;
     struct filling *filling = worker->filling;
-    int64_t count = filling->first_piece[filling->weights->count];
-    while (!atomic_load(&filling->stop)) {
-        int64_t piece = atomic_fetch_add(&filling->next_piece, 1);
-        if (piece >= count) break;
-        int index = weight_of_piece(filling, piece);
-        worker->result = fill_piece(worker, index, piece - filling->first_piece[index]);
-        if (worker->result == STATUS_OK && worker->reports) {
-            worker->result = report(worker, piece, count);
+    int64_t count = filling->first_piece[filling->weights->count], piece = 0;
+    while (piece < count && !atomic_load(&filling->stop)) {
+        if (worker->reports) worker->result = report(worker, count);
+        piece = atomic_fetch_add(&filling->next_piece, 1);
+        if (worker->result == STATUS_OK && piece < count) {
+            int index = weight_of_piece(filling, piece);
+            worker->result = fill_piece(worker, index, piece - filling->first_piece[index]);
         }
         if (worker->result != STATUS_OK) atomic_store(&filling->stop, true);
     }

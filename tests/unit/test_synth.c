@@ -67,7 +67,7 @@ static void presets_become_models(void **state)
     } rows[] = {
         {"small-dense", ELEMENT_F32, 0, "llama, 2 layers, width 64, f32"},
         {"small-dense", ELEMENT_F16, 5, "llama, 5 layers, width 64, f16"},
-        {"small-dense", ELEMENT_Q8_0, 1, "llama, 1 layers, width 64, q8_0"},
+        {"small-dense", ELEMENT_Q8_0, 1, "llama, 1 layer, width 64, q8_0"},
         {"small-moe", ELEMENT_BF16, 0, "mixtral, 2 layers, width 64, bf16"},
         {"small-moe", ELEMENT_Q4_0, 0, "mixtral, 2 layers, width 64, q4_0"},
     };
