@@ -246,9 +246,20 @@ static status write_weights(struct synthesis *synthesis, struct gguf_writer *wri
     return gguf_writer_finish(writer, diagnostic);
 }
 
+/* Numbers that operators take as weights. */
+static status check_element(const struct synthesis *synthesis)
+{
+    enum element_type element = synthesis->options->element;
+    bool whole = element == ELEMENT_I8 || element == ELEMENT_I32;
+    if (!whole) return STATUS_OK;
+    return fail(synthesis->diagnostic, STATUS_USAGE, "weights cannot be made of %s numbers",
+                element_of(element)->name);
+}
+
 static status synthesize(struct synthesis *synthesis, const char *path)
 {
     struct gguf_writer *writer;
+    TRY(check_element(synthesis));
     TRY(find_preset(synthesis));
     TRY(find_architecture(synthesis));
     TRY(bind_preset(synthesis));

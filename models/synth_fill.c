@@ -120,8 +120,6 @@ static void *work(void *context)
         }
         if (worker->result != STATUS_OK) atomic_store(&filling->stop, true);
     }
-    /* The others may have taken every piece before the one that reports got any. */
-    if (worker->reports && worker->result == STATUS_OK) worker->result = report(worker, count, count);
     return NULL;
 }
 

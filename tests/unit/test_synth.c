@@ -193,6 +193,8 @@ static void failures_leave_nothing(void **state)
     struct synth_options options = options_of("small-dens", ELEMENT_F32);
     CHECK_REFUSED(synth_write(path, &options, &diagnostic), STATUS_USAGE,
                   "did you mean 'small-dense'?");
+    options = options_of("small-dense", ELEMENT_I8);
+    CHECK_REFUSED(synth_write(path, &options, &diagnostic), STATUS_USAGE, "cannot be made of i8");
     options = options_of("gpt-oss-20b", ELEMENT_F32);
     CHECK_REFUSED(synth_write(path, &options, &diagnostic), STATUS_UNSUPPORTED,
                   "needs the architecture 'gpt-oss'");
