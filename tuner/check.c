@@ -229,7 +229,8 @@ status check_prepare(struct check *check, const struct check_options *options, i
     const struct workload_options same = {.seed = workload->seed,
                                           .rows = workload->run.symbols[SYMBOL_ROWS],
                                           .distinct_rows = workload->distinct_rows,
-                                          .magnitude_block = block};
+                                          .magnitude_block = block,
+                                          .weights = options->magnitudes};
     struct workload magnitudes;
     TRY(workload_create(workload->problem, &same, &magnitudes, diagnostic));
     status code = add_scales(check, block, diagnostic);

@@ -49,6 +49,7 @@ struct check {
 struct check_options {
     struct thread_pool *pool; /* computes the references */
     double operations;        /* that the reference may take: above it, its items are sampled */
+    const struct workload *magnitudes; /* has the magnitudes of the weights; NULL: they are made */
 };
 
 CHECKED status check_create(const struct workload *workload, const struct check_options *options,

@@ -24,6 +24,7 @@ static int64_t odd_rows(const struct problem *problem, double check_operations)
     return rows < problem->rows ? rows : problem->rows;
 }
 
+/* The second workload borrows the first one's weights. */
 static status create_part(struct trial *trial, int part, const struct trial_options *options,
                           struct diagnostic *diagnostic)
 {
@@ -34,16 +35,40 @@ static status create_part(struct trial *trial, int part, const struct trial_opti
         .cache_bytes = whole ? options->cache_bytes : 0,
         .memory_limit_bytes = options->memory_limit_bytes,
         .distinct_rows = check_distinct_rows(trial->problem, options->check_operations),
+        .weights = whole ? NULL : &trial->workloads[TRIAL_WHOLE],
     };
     const struct check_options check_options = {.pool = options->pool,
                                                 .operations = options->check_operations};
-    struct workload *workload = &trial->workloads[part];
-    struct check *check = &trial->checks[part];
-    TRY(workload_create(trial->problem, &workload_options, workload, diagnostic));
-    TRY(check_create(workload, &check_options, check, diagnostic));
-    for (int b = 0; b < options->block_count; b++)
-        TRY(check_prepare(check, &check_options, options->blocks[b], diagnostic));
-    return STATUS_OK;
+    TRY(workload_create(trial->problem, &workload_options, &trial->workloads[part], diagnostic));
+    return check_create(&trial->workloads[part], &check_options, &trial->checks[part], diagnostic);
+}
+
+static bool has_weights(const struct problem *problem)
+{
+    for (int i = 0; i < problem->input_count; i++)
+        if (problem->operands[i].present && problem->operands[i].kind == VALUE_WEIGHT) return true;
+    return false;
+}
+
+/* All scales use the same magnitudes of weights. */
+static status prepare_scales(struct trial *trial, const struct trial_options *options,
+                             struct diagnostic *diagnostic)
+{
+    const struct workload_options weights = {
+        .seed = options->seed, .rows = 1, .magnitude_block = 1};
+    struct workload magnitudes = {0};
+    bool shared = has_weights(trial->problem);
+    if (shared) TRY(workload_create(trial->problem, &weights, &magnitudes, diagnostic));
+    const struct check_options check_options = {.pool = options->pool,
+                                                .operations = options->check_operations,
+                                                .magnitudes = shared ? &magnitudes : NULL};
+    status code = STATUS_OK;
+    for (int part = 0; part < TRIAL_COUNT; part++)
+        for (int b = 0; b < options->block_count && code == STATUS_OK; b++)
+            code =
+                check_prepare(&trial->checks[part], &check_options, options->blocks[b], diagnostic);
+    workload_destroy(&magnitudes);
+    return code;
 }
 
 static status create_parts(struct trial *trial, const struct trial_options *options,
@@ -51,6 +76,7 @@ static status create_parts(struct trial *trial, const struct trial_options *opti
 {
     for (int part = 0; part < TRIAL_COUNT; part++)
         TRY(create_part(trial, part, options, diagnostic));
+    TRY(prepare_scales(trial, options, diagnostic));
     const struct check *check = &trial->checks[TRIAL_WHOLE];
     for (int o = 0; o < check->operand_count; o++) trial->kept_bytes += check->operands[o].bytes;
     void *memory;

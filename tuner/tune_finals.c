@@ -116,12 +116,14 @@ static status load_finalists(struct session *session, struct finals *finals,
     return STATUS_OK;
 }
 
+/* When the time is up three rounds must do: they tell more than looks at different times. */
 static struct measure_limits limits_of(const struct session *session, int count)
 {
     struct measure_limits limits = final_limits[session->tuning->setup->options.effort];
     double left = session->finals_deadline - clock_seconds();
     limits.seconds *= count;
     if (limits.seconds > left) limits.seconds = left > 0 ? left : 0;
+    if (limits.samples_least * count * session->best_seconds > left) limits.samples_least = 3;
     return limits;
 }
 

@@ -82,7 +82,7 @@ static void set_run(struct workload *workload, int64_t rows)
     workload->run.symbols[SYMBOL_OUTPUTS] = rows;
 }
 
-static void describe_operands(struct workload *workload)
+static void describe_operands(struct workload *workload, const struct workload *weights)
 {
     const struct problem *problem = workload->problem;
     workload->operand_count = problem->input_count + problem->output_count;
@@ -95,6 +95,8 @@ static void describe_operands(struct workload *workload)
         own->written = !own->output && problem->op->inputs[i].written;
         own->cold = !own->output && operand->residency == RESIDENCY_COLD;
         own->bytes = tensor_bytes(&operand->type, workload->run.symbols);
+        if (weights && operand->kind == VALUE_WEIGHT)
+            own->borrowed = weights->memory + weights->operands[i].offset;
     }
 }
 
@@ -113,7 +115,9 @@ static bool place(struct workload *workload, bool cold, bool output, int64_t ban
 {
     for (int i = 0; i < workload->operand_count; i++) {
         struct workload_operand *operand = &workload->operands[i];
-        if (!operand->present || operand->cold != cold || operand->output != output) continue;
+        if (!operand->present || operand->borrowed || operand->cold != cold ||
+            operand->output != output)
+            continue;
         operand->offset = *at;
         if (!advance(at, operand->bytes) || !advance(at, band)) return false;
     }
@@ -167,7 +171,7 @@ static status fill_inputs(struct workload *workload, int magnitude_block,
     status code = STATUS_OK;
     for (int i = 0; i < workload->operand_count && code == STATUS_OK; i++) {
         struct workload_operand *operand = &workload->operands[i];
-        if (!operand->present || operand->output) continue;
+        if (!operand->present || operand->output || operand->borrowed) continue;
         unsigned char *bytes = workload->memory + operand->offset;
         code = workload_fill(workload, i, magnitude_block, table, bytes, diagnostic);
         operand->content = hash_bytes(bytes, (size_t)operand->bytes);
@@ -223,7 +227,7 @@ status workload_create(const struct problem *problem, const struct workload_opti
     set_run(workload, options->rows);
     if (options->distinct_rows < workload->run.symbols[SYMBOL_ROWS] && problem_rows_alike(problem))
         workload->distinct_rows = options->distinct_rows;
-    describe_operands(workload);
+    describe_operands(workload, options->weights);
     TRY(lay_out(workload, options, diagnostic));
     status code = fill_memory(workload, options->magnitude_block, diagnostic);
     if (code != STATUS_OK) workload_destroy(workload);
@@ -243,7 +247,9 @@ void workload_addresses(const struct workload *workload, int n, void *addresses[
     for (int i = 0; i < OP_OPERANDS_MAX; i++) {
         const struct workload_operand *operand = &workload->operands[i];
         addresses[i] = NULL;
-        if (operand->present)
+        if (operand->borrowed)
+            addresses[i] = operand->borrowed;
+        else if (operand->present)
             addresses[i] = workload->memory + operand->offset + (operand->cold ? shift : 0);
     }
 }
@@ -303,7 +309,7 @@ static int in_order(const struct workload *workload, int order[static OP_OPERAND
         for (int i = 0; i < workload->operand_count; i++) {
             const struct workload_operand *operand = &workload->operands[i];
             int own = operand->output ? 0 : operand->cold ? 2 : 1;
-            if (operand->present && own == kind) order[count++] = i;
+            if (operand->present && !operand->borrowed && own == kind) order[count++] = i;
         }
     return count;
 }
@@ -343,7 +349,7 @@ static bool inputs_intact(const struct workload *workload, int sets, char reason
 {
     for (int i = 0; i < workload->operand_count; i++) {
         const struct workload_operand *operand = &workload->operands[i];
-        if (!operand->present || operand->output || operand->written) continue;
+        if (!operand->present || operand->output || operand->written || operand->borrowed) continue;
         int copies = !operand->cold ? 1 : sets < workload->set_count ? sets : workload->set_count;
         for (int s = 0; s < copies; s++) {
             const unsigned char *bytes =

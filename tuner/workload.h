@@ -20,12 +20,15 @@ struct workload_options {
     int magnitude_block;   /* above 0: magnitudes instead of numbers, for activations the largest of
                             * so many   neighbours; same seed, so that they are those of the numbers
                             * of   the other workload */
+    const struct workload
+        *weights; /* use the weights of this one, which must outlive this one; NULL: make them */
 };
 
 struct workload_operand {
     bool present, output;
-    bool written; /* a state that the operator changes */
-    bool cold;    /* has a copy in every set */
+    bool written;            /* a state that the operator changes */
+    bool cold;               /* has a copy in every set */
+    unsigned char *borrowed; /* a weight of another workload; NULL: it lies in this one's memory */
     int64_t bytes;
     int64_t offset;      /* into the memory, of the only copy or of that in set 0 */
     struct hash content; /* inputs: what they must hold after a run */
