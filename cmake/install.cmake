@@ -25,7 +25,7 @@ set(texts "")
 function(command_text output folder)
     set(path ${CMAKE_BINARY_DIR}/generated/texts/${output})
     list(JOIN ARGN " " words)
-    add_custom_command(OUTPUT ${path} COMMAND hone_command ${ARGN} >${path} DEPENDS hone_command
+    add_custom_command(OUTPUT ${path} COMMAND hone_command ${ARGN} > ${path} DEPENDS hone_command
         COMMENT "Writing ${output} with hone ${words}" VERBATIM)
     install(FILES ${path} DESTINATION ${folder})
     set(texts ${texts} ${path} PARENT_SCOPE)

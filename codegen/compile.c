@@ -65,8 +65,13 @@ static status open_module(struct arena *arena, const struct codegen_module **mod
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         const char *reason = dlerror();
-        return fail(diagnostic, STATUS_COMPILE, "%s cannot be loaded: %s", path,
-                    reason ? reason : "unknown reason");
+        if (!reason) reason = "unknown reason";
+        if (strstr(reason, "libLLVM"))
+            return fail(diagnostic, STATUS_COMPILE,
+                        "%s cannot be loaded: %s; to compile kernels, install the package "
+                        "libllvm%d (or run with --references)",
+                        path, reason, atoi(HONE_LLVM_VERSION_TEXT));
+        return fail(diagnostic, STATUS_COMPILE, "%s cannot be loaded: %s", path, reason);
     }
     *module = dlsym(library, "hone_codegen_module");
     if (!*module || (*module)->version != CODEGEN_MODULE_VERSION ||

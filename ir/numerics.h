@@ -29,7 +29,7 @@ double element_unit(enum element_type type);
 
 /* How far a result y may be from the reference's: |y - reference| <= relative * scale + stored *
  * |reference|, where `scale` is what the reference gives for the magnitudes of the inputs, that is
- * sum |terms| for everything that sums products (tuner/check.h computes it).
+ * sum |terms| for everything that sums products (tuner/check_result.h computes it).
  *
  * Roundings of n terms are independent, so their sum grows as sqrt(n), not as n: the probabilistic
  * bound of Higham and Mary (SIAM J. Sci. Comput. 41, 2019), lambda * sqrt(n) * unit, fails with a

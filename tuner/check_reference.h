@@ -2,7 +2,7 @@
 #ifndef TUNER_CHECK_REFERENCE_H
 #define TUNER_CHECK_REFERENCE_H
 
-#include "tuner/check.h"
+#include "tuner/check_result.h"
 
 /* Fills `outputs[i]` (memory for each of the check's operands, as they lie in memory) from the
  * inputs of `workload`, whose rows and seed are those of check->workload.  Repeats rows where the

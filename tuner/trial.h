@@ -7,7 +7,7 @@
 #ifndef TUNER_TRIAL_H
 #define TUNER_TRIAL_H
 
-#include "tuner/check.h"
+#include "tuner/check_result.h"
 #include "tuner/record.h"
 #include "tuner/runner.h"
 

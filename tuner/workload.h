@@ -74,7 +74,7 @@ int64_t workload_columns(const struct workload *workload, int operand);
 int64_t workload_rows(const struct workload *workload, int operand);
 
 /* Whether the operator treats rows alike: each row of the outputs depends on the same row of the
- * inputs and on weights alone, as far as the operands tell.  (check.c tries it before it relies on
+ * inputs and on weights alone, as far as the operands tell.  (check_result.c tries it before it relies on
  * it.) */
 bool problem_rows_alike(const struct problem *problem);
 

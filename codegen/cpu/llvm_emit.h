@@ -127,6 +127,7 @@ value shift_right_signed(struct emitter *e, value a, int bits); /* fills with th
 value bit_and(struct emitter *e, value a, value b);
 value bit_or(struct emitter *e, value a, value b);
 value bit_xor(struct emitter *e, value a, value b);
+value bit_not(struct emitter *e, value a);
 value minimum_signed(struct emitter *e, value a, value b);
 value maximum_signed(struct emitter *e, value a, value b);
 

@@ -80,6 +80,11 @@ BINARY(mulf, LLVMBuildFMul)
 BINARY(divf, LLVMBuildFDiv)
 #undef BINARY
 
+value bit_not(struct emitter *e, value a)
+{
+    return LLVMBuildNot(e->builder, a, "");
+}
+
 value shift_left(struct emitter *e, value a, int bits)
 {
     return LLVMBuildShl(e->builder, a, constant_like(a, bits), "");

@@ -138,8 +138,8 @@ static bool vector_place(const struct tile_kernel *k, const struct panel *panel,
         place->mask = mask_first(e, (int)panel->most - first, lanes);
     } else if (panel->own) {
         value before = sub(e, panel->own, constant_i64(e, first));
-        place->mask = LLVMBuildNot(
-            e->builder, mask_below(e, maximum_signed(e, before, constant_i64(e, 0)), lanes), "");
+        place->mask =
+            bit_not(e, mask_below(e, maximum_signed(e, before, constant_i64(e, 0)), lanes));
     }
     return true;
 }

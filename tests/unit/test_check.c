@@ -3,7 +3,7 @@
 #include "ops/op_table.h"
 #include "tests/check.h"
 #include "tests/ops/op_cases.h"
-#include "tuner/check.h"
+#include "tuner/check_result.h"
 
 #include <math.h>
 

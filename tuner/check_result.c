@@ -1,5 +1,5 @@
 /* Expected results, the scale of their errors, and comparing a kernel's results with them. */
-#include "tuner/check.h"
+#include "tuner/check_result.h"
 
 #include "base/memory.h"
 #include "tuner/check_reference.h"

@@ -5,8 +5,8 @@
  * gives for the inputs' magnitudes: sum |terms| for everything that sums products.  Where signs
  * inside the operator make that small, the result itself and the root mean square of its row stand
  * in. */
-#ifndef TUNER_CHECK_H
-#define TUNER_CHECK_H
+#ifndef TUNER_CHECK_RESULT_H
+#define TUNER_CHECK_RESULT_H
 
 #include "ir/numerics.h"
 #include "runtime/threads.h"
