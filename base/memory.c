@@ -69,8 +69,9 @@ status memory_map_fenced(size_t bytes, size_t fence_bytes, void **memory,
                          struct diagnostic *diagnostic)
 {
     size_t inside = whole_pages(bytes);
-    uint64_t total;
-    if (!inside || !checked_add(inside, 2 * (uint64_t)fence_bytes + HUGE_PAGE_BYTES, &total) ||
+    uint64_t fences, around, total;
+    if (!inside || !checked_multiply(2, fence_bytes, &fences) ||
+        !checked_add(fences, HUGE_PAGE_BYTES, &around) || !checked_add(inside, around, &total) ||
         fault_allocation())
         return fail_memory(diagnostic, bytes);
     char *pages =
