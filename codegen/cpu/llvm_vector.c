@@ -2,6 +2,7 @@
 #include "codegen/cpu/llvm_vector.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum { LANES_MAX = 128 };
 
@@ -61,6 +62,34 @@ value shuffle(struct emitter *e, value a, value b, const int *lanes, int count)
     value mask = LLVMConstVector(each, (unsigned)count);
     if (!b) b = LLVMGetPoison(LLVMTypeOf(a));
     return LLVMBuildShuffleVector(e->builder, a, b, mask, "");
+}
+
+/* A value that LLVM knows nothing about, so that it stays in its register. */
+static value opaque(struct emitter *e, value x)
+{
+    LLVMTypeRef type = LLVMTypeOf(x), function = LLVMFunctionType(type, &type, 1, false);
+    value nothing = LLVMGetInlineAsm(function, "", 0, "=v,0", 4, false, false,
+                                     LLVMInlineAsmDialectATT, false);
+    value call = LLVMBuildCall2(e->builder, function, nothing, &x, 1, "");
+    const char *const pure[] = {"memory", "nounwind", "willreturn"};
+    for (size_t i = 0; i < sizeof pure / sizeof *pure; i++) {
+        unsigned kind = LLVMGetEnumAttributeKindForName(pure[i], strlen(pure[i]));
+        LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                                 LLVMCreateEnumAttribute(e->context, kind, 0));
+    }
+    return call;
+}
+
+value pick_words(struct emitter *e, value words, const int *lanes, int count)
+{
+    enum { WORDS = 32 };
+    value each[WORDS];
+    for (int i = 0; i < WORDS; i++)
+        each[i] = LLVMConstInt(e->i16, (unsigned)(i < count ? lanes[i] : 0), false);
+    value picked = opaque(e, LLVMConstVector(each, WORDS));
+    value all = machine_intrinsic(e, "llvm.x86.avx512.permvar.hi.512", vector_of(e->i16, WORDS),
+                                  (value[]){words, picked}, 2);
+    return count == WORDS ? all : slice(e, all, 0, count);
 }
 
 value concatenate(struct emitter *e, value low, value high)

@@ -46,7 +46,8 @@ static value scales_by_load(struct emitter *e, const struct linear_step *step, v
     int lanes[16], block_words = (int)(step->weight_bytes / step->blocks / 2);
     for (int i = 0; i < step->lanes; i++) lanes[i] = block_of_lane(step, i) * block_words;
     value loaded = load(e, vector_of(e->i16, words), pointer, 2);
-    return shuffle(e, loaded, NULL, lanes, step->lanes);
+    return words == 32 ? pick_words(e, loaded, lanes, step->lanes)
+                       : shuffle(e, loaded, NULL, lanes, step->lanes);
 }
 
 static value scales_by_lane(struct emitter *e, const struct linear_step *step, value pointer,
