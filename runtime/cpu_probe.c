@@ -8,11 +8,19 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Large against every last-level cache that desktops and small servers have, small enough to be had. */
+/* Large against every last-level cache that desktops and small servers have, small enough to be
+ * had. */
 static const size_t MEMORY_BYTES = (size_t)256 << 20;
 static const size_t CACHE_BYTES_DEFAULT = (size_t)512 << 10;
-/* Many short samples, of which the best counts: other work on the machine makes samples slower, never faster. */
-enum { CACHE_PASSES = 50, ARITHMETIC_ROUNDS = 40000, EMPTY_RUNS = 40, ATTEMPTS = 12, EMPTY_ATTEMPTS = 50 };
+/* Many short samples, of which the best counts: other work on the machine makes samples slower,
+ * never faster. */
+enum {
+    CACHE_PASSES = 50,
+    ARITHMETIC_ROUNDS = 40000,
+    EMPTY_RUNS = 40,
+    ATTEMPTS = 12,
+    EMPTY_ATTEMPTS = 50
+};
 
 struct cpu_probe {
     struct arena *arena;
@@ -42,7 +50,8 @@ status cpu_probe_create(struct thread_pool *pool, const struct device_facts *fac
     probe->arena = arena;
     probe->pool = pool;
     probe->memory = memory;
-    probe->cache_bytes = values[FACT_l2_bytes] > 0 ? (size_t)values[FACT_l2_bytes] / 2 : CACHE_BYTES_DEFAULT;
+    probe->cache_bytes =
+        values[FACT_l2_bytes] > 0 ? (size_t)values[FACT_l2_bytes] / 2 : CACHE_BYTES_DEFAULT;
     probe->loops = probe_loops_for((int)values[FACT_vector_bytes], values[FACT_has_vnni] > 0,
                                    values[FACT_has_avxvnni] > 0);
     *result = probe;
@@ -77,7 +86,8 @@ static void read_share(void *context, int thread)
 {
     struct cpu_probe *probe = context;
     int64_t begin, end;
-    thread_share((int64_t)MEMORY_BYTES, MEMORY_ALIGNMENT_BYTES, thread, thread_pool_size(probe->pool), &begin, &end);
+    thread_share((int64_t)MEMORY_BYTES, MEMORY_ALIGNMENT_BYTES, thread,
+                 thread_pool_size(probe->pool), &begin, &end);
     /* The last prefetches would reach beyond the memory; they are hints and fault nothing. */
     probe->sink += probe->loops.read(probe->memory + begin, (size_t)(end - begin), probe->streams);
 }
@@ -116,7 +126,8 @@ static void multiply_real(void *context, int thread)
 
 double cpu_probe_real_rate(struct cpu_probe *probe)
 {
-    double operations = probe->loops.real_operations * ARITHMETIC_ROUNDS * thread_pool_size(probe->pool);
+    double operations =
+        probe->loops.real_operations * ARITHMETIC_ROUNDS * thread_pool_size(probe->pool);
     return operations / best_of(probe, multiply_real);
 }
 
@@ -130,7 +141,8 @@ static void multiply_integers(void *context, int thread)
 
 double cpu_probe_integer_rate(struct cpu_probe *probe)
 {
-    double operations = probe->loops.integer_operations * ARITHMETIC_ROUNDS * thread_pool_size(probe->pool);
+    double operations =
+        probe->loops.integer_operations * ARITHMETIC_ROUNDS * thread_pool_size(probe->pool);
     return operations / best_of(probe, multiply_integers);
 }
 
