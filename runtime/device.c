@@ -1,55 +1,33 @@
-/* Opening devices, their memory, and the calls that fill their queues. */
+/* Opening devices, counting their memory, and filling their queues; the rest is each kind's own. */
 #include "runtime/device_internal.h"
 
-#include "base/memory.h"
 #include "base/text.h"
-#include "runtime/cpu_facts.h"
-#include "runtime/cpu_probe.h"
-#include "runtime/cpu_rates.h"
-#include "runtime/device_specification.h"
+#include "runtime/threads.h"
 
 #include <string.h>
 
-static status open_parts(struct device *device, const struct device_options *options,
-                         struct diagnostic *diagnostic)
+status device_prepare(struct device *device, const struct device_interface *interface, struct arena *arena,
+                      const char *specification, struct diagnostic *diagnostic)
 {
-    TRY(cpu_facts_read(options->cpu, device->arena, &device->facts, diagnostic));
-    int threads = options->threads > 0 ? options->threads : thread_count_default();
-    device->facts.values[FACT_cores] = threads;
-    if (options->rates_folder) cpu_rates_load(options->rates_folder, device->arena, &device->facts);
+    *device = (struct device){.interface = interface, .arena = arena, .limit_bytes = INT64_MAX};
+    device->specification = arena_text(arena, specification);
     device->command_arena = arena_create(0);
-    TRY_MEMORY(device->command_arena, diagnostic);
-    TRY(thread_pool_create(threads, &device->pool, diagnostic));
-    if (!device->host) TRY(queue_start_thread(device, diagnostic));
-    return STATUS_OK;
+    if (device->specification && device->command_arena) return STATUS_OK;
+    device_destroy(device);
+    return fail_memory(diagnostic, 0);
+}
+
+void device_destroy(struct device *device)
+{
+    arena_destroy(device->command_arena);
+    arena_destroy(device->arena);
 }
 
 static status open_specified(const struct device_specification *specification,
-                             const struct device_options *options, struct device **result,
+                             const struct device_options *options, struct device **device,
                              struct diagnostic *diagnostic)
 {
-    struct arena *arena = arena_create(0);
-    TRY_MEMORY(arena, diagnostic);
-    struct device *device = arena_allocate(arena, 1, sizeof *device);
-    char *text = arena_text(arena, specification->text);
-    if (!device || !text) {
-        arena_destroy(arena);
-        return fail_memory(diagnostic, sizeof *device);
-    }
-    device->arena = arena;
-    device->specification = text;
-    device->host = specification->kind == DEVICE_CPU;
-    device->computes = specification->kind != DEVICE_NULL;
-    device->limit_bytes = specification->memory_bytes;
-    device->operations_per_second = specification->operations_per_second;
-    device->link_bytes_per_second = specification->link_bytes_per_second;
-    status code = open_parts(device, options, diagnostic);
-    if (code != STATUS_OK) {
-        device_close(device);
-        return code;
-    }
-    *result = device;
-    return STATUS_OK;
+    return device_host_open(specification, options, device, diagnostic);
 }
 
 status device_open(const char *specification, const struct device_options *options,
@@ -89,26 +67,21 @@ status device_open_list(const char *list, const struct device_options *options,
 
 void device_close(struct device *device)
 {
-    if (!device) return;
-    queue_stop_thread(device);
-    thread_pool_destroy(device->pool);
-    if (device->scratch) memory_unmap(device->scratch, (size_t)device->scratch_bytes);
-    arena_destroy(device->command_arena);
-    arena_destroy(device->arena);
+    if (device) device->interface->close(device);
 }
 
 const struct device_facts *device_facts(const struct device *device) { return &device->facts; }
 
 status device_probe(struct device *device, struct diagnostic *diagnostic)
 {
-    return cpu_probe_facts(device->pool, &device->facts, diagnostic);
+    return device->interface->probe(device, diagnostic);
 }
 
 const char *device_specification(const struct device *device) { return device->specification; }
 
-bool device_is_host(const struct device *device) { return device->host; }
+bool device_memory_is_host(const struct device *device) { return device->interface->memory_is_host; }
 
-int device_threads(const struct device *device) { return thread_pool_size(device->pool); }
+int device_threads(const struct device *device) { return device->interface->threads(device); }
 
 int64_t device_memory_used(const struct device *device) { return device->used_bytes; }
 
@@ -124,7 +97,7 @@ status device_allocate(struct device *device, int64_t bytes, void **address,
                     text_bytes((double)device->used_bytes, used),
                     text_bytes((double)device->limit_bytes, limit));
     }
-    TRY(memory_map((size_t)(bytes > 0 ? bytes : 1), address, diagnostic));
+    TRY(device->interface->allocate(device, bytes, address, diagnostic));
     device->used_bytes += bytes;
     return STATUS_OK;
 }
@@ -132,8 +105,29 @@ status device_allocate(struct device *device, int64_t bytes, void **address,
 void device_free(struct device *device, void *address, int64_t bytes)
 {
     if (!address) return;
-    memory_unmap(address, (size_t)(bytes > 0 ? bytes : 1));
+    device->interface->release(device, address, bytes);
     device->used_bytes -= bytes;
+}
+
+status device_store(struct device *device, void *to, const void *from, int64_t bytes,
+                    struct diagnostic *diagnostic)
+{
+    return bytes > 0 ? device->interface->store(device, to, from, bytes, diagnostic) : STATUS_OK;
+}
+
+status device_fetch(struct device *device, void *to, const void *from, int64_t bytes,
+                    struct diagnostic *diagnostic)
+{
+    return bytes > 0 ? device->interface->fetch(device, to, from, bytes, diagnostic) : STATUS_OK;
+}
+
+static status append(struct device *device, const struct command *command,
+                     struct diagnostic *diagnostic)
+{
+    TRY_APPEND(device->commands, device->command_count, device->command_capacity,
+               device->command_arena, diagnostic);
+    device->commands[device->command_count - 1] = *command;
+    return STATUS_OK;
 }
 
 status device_launch(struct device *device, const struct kernel *kernel, const struct run *run,
@@ -142,52 +136,62 @@ status device_launch(struct device *device, const struct kernel *kernel, const s
     struct command command = {.kind = COMMAND_LAUNCH, .kernel = kernel, .run = *run};
     int count = kernel->problem->input_count + kernel->problem->output_count;
     memcpy(command.operands, operands, (size_t)count * sizeof *operands);
-    return queue_append(device, &command, diagnostic);
+    return append(device, &command, diagnostic);
 }
 
-status device_copy(struct device *device, void *to, const void *from, int64_t bytes,
+static status append_copy(struct device *device, struct command command,
+                          struct diagnostic *diagnostic)
+{
+    return command.bytes > 0 ? append(device, &command, diagnostic) : STATUS_OK;
+}
+
+status device_write(struct device *device, void *to, const void *from, int64_t bytes,
+                    struct diagnostic *diagnostic)
+{
+    return append_copy(device,
+                       (struct command){.kind = COMMAND_WRITE, .to = to, .from = from, .bytes = bytes},
+                       diagnostic);
+}
+
+status device_read(struct device *device, void *to, const void *from, int64_t bytes,
                    struct diagnostic *diagnostic)
 {
-    struct command command = {.kind = COMMAND_COPY, .to = to, .from = from, .bytes = bytes};
-    return queue_append(device, &command, diagnostic);
+    return append_copy(device,
+                       (struct command){.kind = COMMAND_READ, .to = to, .from = from, .bytes = bytes},
+                       diagnostic);
+}
+
+status device_copy(struct device *device, void *to, struct device *source, const void *from,
+                   int64_t bytes, struct diagnostic *diagnostic)
+{
+    return append_copy(device,
+                       (struct command){.kind = COMMAND_COPY,
+                                        .to = to,
+                                        .source = source,
+                                        .from = from,
+                                        .bytes = bytes},
+                       diagnostic);
 }
 
 status device_signal(struct device *device, struct event *event, struct diagnostic *diagnostic)
 {
     struct command command = {.kind = COMMAND_SIGNAL, .event = event};
-    return queue_append(device, &command, diagnostic);
+    return append(device, &command, diagnostic);
 }
 
 status device_wait(struct device *device, struct event *event, struct diagnostic *diagnostic)
 {
     struct command command = {.kind = COMMAND_WAIT, .event = event};
-    return queue_append(device, &command, diagnostic);
+    return append(device, &command, diagnostic);
 }
 
 void device_discard(struct device *device) { device->command_count = 0; }
 
-void device_submit(struct device *device)
-{
-    struct queue_thread *queue = &device->queue;
-    if (!queue->started) return;
-    pthread_mutex_lock(&queue->lock);
-    queue->submitted = true;
-    pthread_cond_broadcast(&queue->changed);
-    pthread_mutex_unlock(&queue->lock);
-}
+void device_submit(struct device *device) { device->interface->submit(device); }
 
 status device_finish(struct device *device, struct diagnostic *diagnostic)
 {
-    struct queue_thread *queue = &device->queue;
-    (void)diagnostic; /* host kernels cannot fail; a card's queue can */
-    if (!queue->started) {
-        queue_run(device);
-        return STATUS_OK;
-    }
-    pthread_mutex_lock(&queue->lock);
-    while (queue->submitted) pthread_cond_wait(&queue->changed, &queue->lock);
-    pthread_mutex_unlock(&queue->lock);
-    return STATUS_OK;
+    return device->interface->finish(device, diagnostic);
 }
 
 status device_run(struct device *device, const struct kernel *kernel, const struct run *run,
@@ -196,4 +200,10 @@ status device_run(struct device *device, const struct kernel *kernel, const stru
     TRY(device_launch(device, kernel, run, operands, diagnostic));
     device_submit(device);
     return device_finish(device, diagnostic);
+}
+
+status device_time(struct device *device, const struct device_timing *timing, double *seconds,
+                   struct diagnostic *diagnostic)
+{
+    return device->interface->time(device, timing, seconds, diagnostic);
 }

@@ -2,8 +2,12 @@
  * size limit, a queue thread and modelled speed), and the null device that accepts everything and runs nothing.
  *
  * A queue holds launches, copies, signals and waits, and does them in order.  Enqueuing does not start them;
- * device_submit does, for devices with a queue thread, and device_finish returns when all are done (the host CPU works in
- * the calling thread, inside device_finish).  Events order queues of different devices: submit all, then finish all.
+ * device_submit does, for devices with a queue of their own, and device_finish returns when all are done (the host CPU
+ * works in the calling thread, inside device_finish).  Events order queues of different devices: submit all, then finish
+ * all.
+ *
+ * The host never touches a device's memory but through these functions; only where device_memory_is_host says so is it
+ * memory like any other.
  *
  *     cpu                           the host
  *     virtual:2GiB                  a card of that size, computing on the host as fast as it can
@@ -34,14 +38,22 @@ const struct device_facts *device_facts(const struct device *device);
 CHECKED status device_probe(struct device *device, struct diagnostic *diagnostic);
 const char *device_specification(const struct device *device);
 bool device_is_host(const struct device *device); /* reads host memory in place: weights need no copy */
+bool device_memory_is_host(const struct device *device); /* its addresses are the host's */
 int device_threads(const struct device *device);
 
-/* Memory of the device.  STATUS_NO_MEMORY names what is used, what is asked and the limit. */
+/* Memory of the device, holding zeros.  STATUS_NO_MEMORY names what is used, what is asked and the limit. */
 CHECKED status device_allocate(struct device *device, int64_t bytes, void **address,
                                struct diagnostic *diagnostic);
 void device_free(struct device *device, void *address, int64_t bytes);
 int64_t device_memory_used(const struct device *device);
 int64_t device_memory_limit(const struct device *device); /* INT64_MAX: none */
+
+/* Copies between host memory and the device's, at once and beside the queue: from any thread, for memory that no
+ * submitted work uses. */
+CHECKED status device_store(struct device *device, void *to, const void *from, int64_t bytes,
+                            struct diagnostic *diagnostic);
+CHECKED status device_fetch(struct device *device, void *to, const void *from, int64_t bytes,
+                            struct diagnostic *diagnostic);
 
 /* Prepares an image for launching; the image's code may go away afterwards, the problem must stay.  The workspaces are
  * sized for the problem's row bound and shared by all kernels of the device. */
@@ -53,9 +65,14 @@ void kernel_unload(struct kernel *kernel);
 CHECKED status device_launch(struct device *device, const struct kernel *kernel,
                              const struct run *run, void *const *operands,
                              struct diagnostic *diagnostic);
-/* Between host memory and the device, or from another device; either side may be the device's. */
-CHECKED status device_copy(struct device *device, void *to, const void *from, int64_t bytes,
+/* Enqueues copies: from host memory to the device, from the device to host memory, and to the device from `source`,
+ * which may be the device itself.  Host memory must stay until device_finish. */
+CHECKED status device_write(struct device *device, void *to, const void *from, int64_t bytes,
+                            struct diagnostic *diagnostic);
+CHECKED status device_read(struct device *device, void *to, const void *from, int64_t bytes,
                            struct diagnostic *diagnostic);
+CHECKED status device_copy(struct device *device, void *to, struct device *source, const void *from,
+                           int64_t bytes, struct diagnostic *diagnostic);
 CHECKED status device_signal(struct device *device, struct event *event,
                              struct diagnostic *diagnostic);
 CHECKED status device_wait(struct device *device, struct event *event,
@@ -64,9 +81,20 @@ void device_discard(struct device *device); /* drops what was enqueued and not y
 void device_submit(struct device *device);
 CHECKED status device_finish(struct device *device, struct diagnostic *diagnostic);
 
-/* Runs one kernel and waits: what measuring and tests need. */
+/* Runs one kernel and waits: what checking and tests need. */
 CHECKED status device_run(struct device *device, const struct kernel *kernel, const struct run *run,
                           void *const *operands, struct diagnostic *diagnostic);
+
+/* Runs a kernel `count` times, the n-th time on operands[(first + n) % operand_sets], and gives the seconds of all runs
+ * together by the device's own clock. */
+struct device_timing {
+    const struct kernel *kernel;
+    const struct run *run;
+    void *(*operands)[OP_OPERANDS_MAX];
+    int operand_sets, first, count;
+};
+CHECKED status device_time(struct device *device, const struct device_timing *timing,
+                           double *seconds, struct diagnostic *diagnostic);
 
 /* The devices of a list like "virtual:256MiB,virtual:256MiB,cpu" (a comma inside a virtual card's model belongs to it).
  * The host's threads are divided between them. */

@@ -1,71 +1,110 @@
-/* The inside of a device, for runtime/device*.c and queue.c only. */
+/* The inside of a device, for runtime/ only: what every device has, and the table of functions that makes a kind of
+ * device.  device_host.c computes on the host (cpu, virtual, null), cuda/device_cuda.c on a card. */
 #ifndef RUNTIME_DEVICE_INTERNAL_H
 #define RUNTIME_DEVICE_INTERNAL_H
 
 #include "runtime/device.h"
-#include "runtime/threads.h"
+#include "runtime/device_specification.h"
 
 #include <pthread.h>
 
-enum command_kind { COMMAND_LAUNCH, COMMAND_COPY, COMMAND_SIGNAL, COMMAND_WAIT };
+enum command_kind {
+    COMMAND_LAUNCH,
+    COMMAND_WRITE, /* host memory -> device */
+    COMMAND_READ,  /* device -> host memory */
+    COMMAND_COPY,  /* `source` -> device */
+    COMMAND_SIGNAL,
+    COMMAND_WAIT
+};
 
 struct command {
     enum command_kind kind;
     const struct kernel *kernel; /* LAUNCH */
     struct run run;
     void *operands[OP_OPERANDS_MAX];
-    void *to; /* COPY */
+    void *to; /* WRITE, READ, COPY */
     const void *from;
     int64_t bytes;
-    struct event *event; /* SIGNAL, WAIT */
+    struct device *source; /* COPY */
+    struct event *event;   /* SIGNAL, WAIT */
 };
 
+/* What all kinds of kernels have; each kind puts it first into a struct of its own. */
 struct kernel {
     struct device *device;
     struct arena *arena;
     const struct problem *problem;
-    struct image image;   /* its code pointer is not used after loading */
-    void *code;           /* executable copy, NULL for references */
+    struct image image; /* its code pointer is not used after loading */
     int64_t workspace_offsets[IMAGE_WORKSPACES_MAX]; /* into the device's scratch */
 };
 
-/* The thread of a virtual card's queue. */
-struct queue_thread {
-    bool started;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool submitted, closing; /* under the lock */
+/* The functions behind device.h; `allocate` and `release` need not count bytes, kernel_load has checked nothing but the
+ * image's target. */
+struct device_interface {
+    enum target target;
+    bool memory_is_host;
+    void (*close)(struct device *device);
+    status (*probe)(struct device *device, struct diagnostic *diagnostic);
+    int (*threads)(const struct device *device);
+    status (*allocate)(struct device *device, int64_t bytes, void **address,
+                       struct diagnostic *diagnostic);
+    void (*release)(struct device *device, void *address, int64_t bytes);
+    status (*store)(struct device *device, void *to, const void *from, int64_t bytes,
+                    struct diagnostic *diagnostic);
+    status (*fetch)(struct device *device, void *to, const void *from, int64_t bytes,
+                    struct diagnostic *diagnostic);
+    status (*load)(struct device *device, const struct problem *problem, const struct image *image,
+                   struct kernel **kernel, struct diagnostic *diagnostic);
+    void (*unload)(struct kernel *kernel);
+    void (*submit)(struct device *device);
+    status (*finish)(struct device *device, struct diagnostic *diagnostic);
+    status (*time)(struct device *device, const struct device_timing *timing, double *seconds,
+                   struct diagnostic *diagnostic);
+    /* Marks of the kind's own in events (event.c): NULL where the host does the marking itself. */
+    void (*mark_await)(void *mark);
+    void (*mark_destroy)(void *mark);
 };
 
+/* What all kinds of devices have; each kind puts it first into a struct of its own. */
 struct device {
+    const struct device_interface *interface;
     struct arena *arena;
     const char *specification;
     struct device_facts facts;
-    bool host;            /* the CPU itself: no queue thread, reads host memory in place */
-    bool computes;        /* false: the null device */
     int64_t limit_bytes, used_bytes;
-    double operations_per_second, link_bytes_per_second; /* the model of a virtual card; 0: as fast as it goes */
-    struct thread_pool *pool;
-    void *scratch; /* workspaces of the kernel that runs */
-    int64_t scratch_bytes;
-
     struct arena *command_arena;
     struct command *commands;
     int command_count;
     size_t command_capacity;
-    struct queue_thread queue;
 };
 
-/* queue.c */
-CHECKED status queue_append(struct device *device, const struct command *command,
-                            struct diagnostic *diagnostic);
-void queue_run(struct device *device); /* all commands, on the calling thread and the pool */
-CHECKED status queue_start_thread(struct device *device, struct diagnostic *diagnostic);
-void queue_stop_thread(struct device *device);
+/* Fills the common part; `arena` becomes the device's. */
+CHECKED status device_prepare(struct device *device, const struct device_interface *interface,
+                              struct arena *arena, const char *specification,
+                              struct diagnostic *diagnostic);
+void device_destroy(struct device *device); /* the common part, with `device` itself */
 
-/* event.c */
+/* The common part of loading: an arena of its own, places for workspaces, `scratch_bytes` for all of them.  `bytes`: of
+ * the kind's struct. */
+CHECKED status kernel_create(struct device *device, const struct problem *problem,
+                             const struct image *image, size_t bytes, struct kernel **kernel,
+                             int64_t *scratch_bytes, struct diagnostic *diagnostic);
+void kernel_destroy(struct kernel *kernel);
+
+/* device_host.c */
+CHECKED status device_host_open(const struct device_specification *specification,
+                                const struct device_options *options, struct device **device,
+                                struct diagnostic *diagnostic);
+
+/* event.c.  A queue either marks an event when it gets there, or, where it runs on its own, leaves a mark that its kind
+ * can wait for. */
+enum event_state { EVENT_UNMARKED, EVENT_LEFT, EVENT_MARKED };
 void event_mark(struct event *event);
-void event_await(struct event *event);
+void event_leave(struct event *event, const struct device_interface *interface, void *mark);
+/* The mark that an earlier generation left, to be used again: NULL when it is of another kind. */
+void *event_old_mark(struct event *event, const struct device_interface *interface);
+enum event_state event_look(struct event *event, const struct device_interface **interface, void **mark);
+/* Waits until the event is marked or left, in the latter case for the mark itself too, unless it is of `own` kind. */
+enum event_state event_await(struct event *event, const struct device_interface *own, void **mark);
 
 #endif

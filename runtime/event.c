@@ -1,12 +1,17 @@
-/* Events between queues: a flag under a lock.  Queues of different devices are host threads, and a step crosses devices
- * a few times at most, so nothing quicker is needed. */
+/* Events between queues.
+ *
+ * A queue of the host marks an event when it gets there: a flag under a lock.  A queue that runs on its own (a card's
+ * stream) leaves a mark behind the work it has been given, which others can wait for: that card's kind waits on the card,
+ * everybody else in the waiting thread.  A step crosses devices a few times at most, so nothing quicker is needed. */
 #include "runtime/device_internal.h"
 
 struct event {
     struct arena *arena;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool marked;
+    enum event_state state;
+    const struct device_interface *interface; /* of the mark, which is kept from one generation to the next */
+    void *mark;
 };
 
 status event_create(struct event **result, struct diagnostic *diagnostic)
@@ -28,29 +33,69 @@ status event_create(struct event **result, struct diagnostic *diagnostic)
 void event_destroy(struct event *event)
 {
     if (!event) return;
+    if (event->mark) event->interface->mark_destroy(event->mark);
     pthread_cond_destroy(&event->changed);
     pthread_mutex_destroy(&event->lock);
     arena_destroy(event->arena);
 }
 
+static void set_state(struct event *event, enum event_state state)
+{
+    event->state = state;
+    if (state != EVENT_UNMARKED) pthread_cond_broadcast(&event->changed);
+}
+
 void event_reset(struct event *event)
 {
     pthread_mutex_lock(&event->lock);
-    event->marked = false;
+    set_state(event, EVENT_UNMARKED);
     pthread_mutex_unlock(&event->lock);
 }
 
 void event_mark(struct event *event)
 {
     pthread_mutex_lock(&event->lock);
-    event->marked = true;
-    pthread_cond_broadcast(&event->changed);
+    set_state(event, EVENT_MARKED);
     pthread_mutex_unlock(&event->lock);
 }
 
-void event_await(struct event *event)
+void event_leave(struct event *event, const struct device_interface *interface, void *mark)
 {
     pthread_mutex_lock(&event->lock);
-    while (!event->marked) pthread_cond_wait(&event->changed, &event->lock);
+    if (event->mark && event->mark != mark) event->interface->mark_destroy(event->mark);
+    event->interface = interface;
+    event->mark = mark;
+    set_state(event, EVENT_LEFT);
     pthread_mutex_unlock(&event->lock);
+}
+
+void *event_old_mark(struct event *event, const struct device_interface *interface)
+{
+    pthread_mutex_lock(&event->lock);
+    void *mark = event->interface == interface ? event->mark : NULL;
+    pthread_mutex_unlock(&event->lock);
+    return mark;
+}
+
+enum event_state event_look(struct event *event, const struct device_interface **interface, void **mark)
+{
+    pthread_mutex_lock(&event->lock);
+    enum event_state state = event->state;
+    *interface = event->interface;
+    *mark = event->mark;
+    pthread_mutex_unlock(&event->lock);
+    return state;
+}
+
+enum event_state event_await(struct event *event, const struct device_interface *own, void **mark)
+{
+    pthread_mutex_lock(&event->lock);
+    while (event->state == EVENT_UNMARKED) pthread_cond_wait(&event->changed, &event->lock);
+    enum event_state state = event->state;
+    const struct device_interface *interface = event->interface;
+    *mark = event->mark;
+    pthread_mutex_unlock(&event->lock);
+    if (state != EVENT_LEFT || interface == own) return state;
+    interface->mark_await(*mark);
+    return EVENT_MARKED;
 }

@@ -219,7 +219,7 @@ static status copy_inputs(struct executor *executor, const struct step *step,
             if (device_is_host(executor->devices[d]))
                 memcpy(to, bytes, (size_t)count);
             else
-                TRY(device_copy(executor->devices[d], to, bytes, count, diagnostic));
+                TRY(device_write(executor->devices[d], to, bytes, count, diagnostic));
         }
     }
     return STATUS_OK;
@@ -271,9 +271,10 @@ static status enqueue_step(struct executor *executor, int s, const struct run *r
     switch (step->kind) {
     case STEP_LAUNCH: return enqueue_launch(executor, s, run, diagnostic);
     case STEP_COPY: {
-        const struct tensor_type *type = &executor->plan->graph->values[step->value].type;
-        return device_copy(device, executor->operands[s][0], executor->operands[s][1],
-                           tensor_bytes(type, run->symbols), diagnostic);
+        const struct value *value = &executor->plan->graph->values[step->value];
+        return device_copy(device, executor->operands[s][0], executor->devices[value->device],
+                           executor->operands[s][1], tensor_bytes(&value->type, run->symbols),
+                           diagnostic);
     }
     case STEP_SIGNAL: return device_signal(device, executor->events[step->event], diagnostic);
     case STEP_WAIT: return device_wait(device, executor->events[step->event], diagnostic);
@@ -332,7 +333,7 @@ static status read_logits(struct executor *executor, const struct run *run, floa
         memcpy(logits, from, (size_t)bytes);
         return STATUS_OK;
     }
-    TRY(device_copy(device, logits, from, bytes, diagnostic));
+    TRY(device_read(device, logits, from, bytes, diagnostic));
     device_submit(device);
     return device_finish(device, diagnostic);
 }
@@ -362,8 +363,9 @@ status executor_copy_page(struct executor *executor, int from, int to,
         if (value->kind != VALUE_STATE) continue;
         int64_t page_bytes = executor->homes[v].bytes / executor->plan->bounds.pages;
         char *state = executor->homes[v].address;
-        TRY(device_copy(executor->devices[value->device], state + to * page_bytes,
-                        state + from * page_bytes, page_bytes, diagnostic));
+        struct device *device = executor->devices[value->device];
+        TRY(device_copy(device, state + to * page_bytes, device, state + from * page_bytes,
+                        page_bytes, diagnostic));
     }
     return finish_all(executor, diagnostic);
 }

@@ -5,6 +5,7 @@
 #include "ir/layout.h"
 #include "runtime/threads.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 
 #include <stdatomic.h>
@@ -18,6 +19,7 @@ enum { PIECE_BYTES = 4 << 20, PAGE_BYTES = 4096 };
 struct transfer_piece {
     const char *from;
     char *to; /* NULL: only read ahead */
+    struct device *device;
     int64_t bytes;
     int64_t rows, columns; /* packed as a whole when layout is not ROWS */
     enum element_type element;
@@ -32,6 +34,8 @@ struct loading {
     atomic_llong done_bytes;
     int64_t total_bytes;
     const struct progress *progress;
+    atomic_int failures; /* pieces that could not be moved; the first one tells why */
+    struct diagnostic failure;
 };
 
 static void read_ahead(const char *from, int64_t bytes)
@@ -46,18 +50,42 @@ static void read_ahead(const char *from, int64_t bytes)
 #endif
 }
 
+/* A card gets its layouts ready-made. */
+static status pack_and_store(const struct transfer_piece *piece, struct diagnostic *diagnostic)
+{
+    void *packed;
+    TRY(memory_map((size_t)piece->bytes, &packed, diagnostic));
+    layout_pack(piece->layout, piece->element, piece->rows, piece->columns, piece->from, packed);
+    status code = device_store(piece->device, piece->to, packed, piece->bytes, diagnostic);
+    memory_unmap(packed, (size_t)piece->bytes);
+    return code;
+}
+
+static status move_piece(const struct transfer_piece *piece, struct diagnostic *diagnostic)
+{
+    if (piece->layout == LAYOUT_ROWS)
+        return device_store(piece->device, piece->to, piece->from, piece->bytes, diagnostic);
+    if (!device_memory_is_host(piece->device)) return pack_and_store(piece, diagnostic);
+    layout_pack(piece->layout, piece->element, piece->rows, piece->columns, piece->from, piece->to);
+    return STATUS_OK;
+}
+
+static void load_piece(struct loading *loading, const struct transfer_piece *piece)
+{
+    struct diagnostic reason = {0};
+    if (!piece->to)
+        read_ahead(piece->from, piece->bytes);
+    else if (!atomic_load(&loading->failures) && move_piece(piece, &reason) != STATUS_OK &&
+             atomic_fetch_add(&loading->failures, 1) == 0)
+        loading->failure = reason;
+}
+
 static void load_pieces(void *context, int thread)
 {
     struct loading *loading = context;
     for (int p; (p = atomic_fetch_add(&loading->next, 1)) < loading->piece_count;) {
         const struct transfer_piece *piece = &loading->pieces[p];
-        if (!piece->to)
-            read_ahead(piece->from, piece->bytes);
-        else if (piece->layout == LAYOUT_ROWS)
-            memcpy(piece->to, piece->from, (size_t)piece->bytes);
-        else
-            layout_pack(piece->layout, piece->element, piece->rows, piece->columns, piece->from,
-                        piece->to);
+        load_piece(loading, piece);
         atomic_fetch_add(&loading->done_bytes, piece->bytes);
         if (thread) continue;
         struct progress_state state = {.stage = "loading weights",
@@ -79,11 +107,12 @@ static status add_piece(struct loading *loading, struct arena *arena,
 
 /* Cuts one stored part into pieces; a part in another layout is packed in one go. */
 static status add_part(struct loading *loading, struct arena *arena, const char *from, char *to,
-                       int64_t bytes, const struct tensor_type *type, int64_t rows,
-                       struct diagnostic *diagnostic)
+                       struct device *device, int64_t bytes, const struct tensor_type *type,
+                       int64_t rows, struct diagnostic *diagnostic)
 {
     struct transfer_piece piece = {.from = from,
                                    .to = to,
+                                   .device = device,
                                    .bytes = bytes,
                                    .rows = rows,
                                    .columns = tensor_columns(type),
@@ -124,8 +153,8 @@ static status place_weight(const struct value *value, struct device *device,
     int64_t rows = tensor_rows(&value->type, symbols) / stored.part_count;
     for (int p = 0; p < stored.part_count; p++) {
         char *to = in_place ? NULL : (char *)home->address + p * stored.part_bytes;
-        TRY(add_part(loading, arena, stored.parts[p], to, stored.part_bytes, &value->type, rows,
-                     diagnostic));
+        TRY(add_part(loading, arena, stored.parts[p], to, device, stored.part_bytes, &value->type,
+                     rows, diagnostic));
     }
     if (in_place) {
         /* Kernels only read weights; the cast drops a const that the file's mapping enforces. */
@@ -140,7 +169,8 @@ static status load_all(struct loading *loading, struct diagnostic *diagnostic)
     TRY(thread_pool_create(thread_count_default(), &pool, diagnostic));
     thread_pool_run(pool, load_pieces, loading);
     thread_pool_destroy(pool);
-    return STATUS_OK;
+    if (atomic_load(&loading->failures) == 0) return STATUS_OK;
+    return fail(diagnostic, loading->failure.code, "%s", loading->failure.text);
 }
 
 status homes_fill(const struct plan *plan, struct device *const *devices,

@@ -1,13 +1,10 @@
-/* Images loaded onto host-computing devices: code in executable pages, workspaces in the device's scratch. */
+/* Images loaded onto devices: what all kinds of devices share. */
 #include "runtime/device_internal.h"
 
 #include "base/checked.h"
-#include "base/memory.h"
 
-#include <string.h>
-
-/* Workspaces start on cache lines. */
-enum { WORKSPACE_ALIGNMENT_BYTES = 64 };
+/* Workspaces start on the lines of every cache, and where the widest loads of cards want them. */
+enum { WORKSPACE_ALIGNMENT_BYTES = 256 };
 
 static status place_workspaces(struct kernel *kernel, int64_t *total, struct diagnostic *diagnostic)
 {
@@ -30,55 +27,43 @@ static status place_workspaces(struct kernel *kernel, int64_t *total, struct dia
     return STATUS_OK;
 }
 
-static status grow_scratch(struct device *device, int64_t bytes, struct diagnostic *diagnostic)
+status kernel_create(struct device *device, const struct problem *problem,
+                     const struct image *image, size_t bytes, struct kernel **result,
+                     int64_t *scratch_bytes, struct diagnostic *diagnostic)
 {
-    if (bytes <= device->scratch_bytes) return STATUS_OK;
-    void *scratch;
-    TRY(memory_map((size_t)bytes, &scratch, diagnostic));
-    if (device->scratch) memory_unmap(device->scratch, (size_t)device->scratch_bytes);
-    device->scratch = scratch;
-    device->scratch_bytes = bytes;
-    return STATUS_OK;
-}
-
-static status load_parts(struct device *device, struct kernel *kernel, const struct image *image,
-                         struct diagnostic *diagnostic)
-{
-    int64_t scratch_bytes = 0;
-    TRY(place_workspaces(kernel, &scratch_bytes, diagnostic));
-    TRY(grow_scratch(device, scratch_bytes, diagnostic));
-    if (image->code_bytes)
-        TRY(memory_map_code(image->code, (size_t)image->code_bytes, &kernel->code, diagnostic));
-    return STATUS_OK;
-}
-
-status kernel_load(struct device *device, const struct problem *problem, const struct image *image,
-                   struct kernel **result, struct diagnostic *diagnostic)
-{
-    if (image->target != TARGET_CPU)
-        return fail(diagnostic, STATUS_DEVICE, "%s cannot run an image made for %s",
-                    device->specification, target_name(image->target));
     struct arena *arena = arena_create(0);
     TRY_MEMORY(arena, diagnostic);
-    struct kernel *kernel = arena_allocate(arena, 1, sizeof *kernel);
+    struct kernel *kernel = arena_allocate(arena, 1, bytes);
     if (!kernel) {
         arena_destroy(arena);
-        return fail_memory(diagnostic, sizeof *kernel);
+        return fail_memory(diagnostic, bytes);
     }
-    *kernel = (struct kernel){.device = device, .arena = arena, .problem = problem, .image = *image};
+    kernel->device = device;
+    kernel->arena = arena;
+    kernel->problem = problem;
+    kernel->image = *image;
     kernel->image.code = NULL;
-    status code = load_parts(device, kernel, image, diagnostic);
+    status code = place_workspaces(kernel, scratch_bytes, diagnostic);
     if (code != STATUS_OK) {
-        kernel_unload(kernel);
+        arena_destroy(arena);
         return code;
     }
     *result = kernel;
     return STATUS_OK;
 }
 
+void kernel_destroy(struct kernel *kernel) { arena_destroy(kernel->arena); }
+
+status kernel_load(struct device *device, const struct problem *problem, const struct image *image,
+                   struct kernel **kernel, struct diagnostic *diagnostic)
+{
+    if (image->target != device->interface->target)
+        return fail(diagnostic, STATUS_DEVICE, "%s cannot run an image made for %s",
+                    device->specification, target_name(image->target));
+    return device->interface->load(device, problem, image, kernel, diagnostic);
+}
+
 void kernel_unload(struct kernel *kernel)
 {
-    if (!kernel) return;
-    if (kernel->code) memory_unmap(kernel->code, (size_t)kernel->image.code_bytes);
-    arena_destroy(kernel->arena);
+    if (kernel) kernel->device->interface->unload(kernel);
 }

@@ -220,8 +220,8 @@ static void queues_wait_for_events_and_links_take_time(void **state)
         event_reset(event);
         double start = clock_seconds();
         assert_int_equal(device_wait(devices[1], event, &diagnostic), STATUS_OK);
-        assert_int_equal(device_copy(devices[1], target, middle, sizeof target, &diagnostic), STATUS_OK);
-        assert_int_equal(device_copy(devices[0], middle, source, sizeof middle, &diagnostic), STATUS_OK);
+        assert_int_equal(device_write(devices[1], target, middle, sizeof target, &diagnostic), STATUS_OK);
+        assert_int_equal(device_write(devices[0], middle, source, sizeof middle, &diagnostic), STATUS_OK);
         assert_int_equal(device_signal(devices[0], event, &diagnostic), STATUS_OK);
         device_submit(devices[1]);
         device_submit(devices[0]);

@@ -2,23 +2,14 @@
  *
  * All threads walk the list together: each does its share of a launch's work items, and a barrier ends every launch and
  * every copy.  So a step of hundreds of launches wakes the pool once. */
-#include "runtime/device_internal.h"
+#include "runtime/device_host.h"
 
 #include "base/clock.h"
 
 #include <string.h>
 #include <time.h>
 
-status queue_append(struct device *device, const struct command *command,
-                    struct diagnostic *diagnostic)
-{
-    TRY_APPEND(device->commands, device->command_count, device->command_capacity,
-               device->command_arena, diagnostic);
-    device->commands[device->command_count - 1] = *command;
-    return STATUS_OK;
-}
-
-static void resolve_arguments(const struct device *device, const struct command *command,
+static void resolve_arguments(const struct host_device *device, const struct command *command,
                               const struct launch *launch, void **pointers)
 {
     for (int a = 0; a < launch->argument_count; a++) {
@@ -31,7 +22,7 @@ static void resolve_arguments(const struct device *device, const struct command 
     }
 }
 
-static void run_reference(const struct device *device, const struct command *command, int thread)
+static void run_reference(const struct host_device *device, const struct command *command, int thread)
 {
     const struct problem *problem = command->kernel->problem;
     int64_t items = problem->op->reference_items
@@ -43,7 +34,7 @@ static void run_reference(const struct device *device, const struct command *com
         problem->op->reference(problem, &command->run, command->operands, begin, end);
 }
 
-static void run_compiled(const struct device *device, const struct command *command,
+static void run_compiled(const struct host_device *device, const struct command *command,
                          const struct launch *launch, int thread)
 {
     void *pointers[LAUNCH_ARGUMENTS_MAX];
@@ -60,13 +51,13 @@ static void run_compiled(const struct device *device, const struct command *comm
                  thread_pool_size(device->pool), &begin, &end);
     if (begin >= end) return;
     /* ISO C has no conversion from an object pointer to a function pointer; POSIX guarantees it. */
-    void *entry = (char *)command->kernel->code + launch->offset;
+    void *entry = (char *)((const struct host_kernel *)command->kernel)->code + launch->offset;
     kernel_function *function;
     memcpy(&function, &entry, sizeof function);
     function(pointers, integers, begin, end);
 }
 
-static void zero_workspaces(const struct device *device, const struct command *command, int thread)
+static void zero_workspaces(const struct host_device *device, const struct command *command, int thread)
 {
     const struct kernel *kernel = command->kernel;
     bool any = false;
@@ -84,7 +75,7 @@ static void zero_workspaces(const struct device *device, const struct command *c
     if (any) thread_pool_barrier(device->pool);
 }
 
-static void run_launches(const struct device *device, const struct command *command, int thread)
+static void run_launches(const struct host_device *device, const struct command *command, int thread)
 {
     zero_workspaces(device, command, thread);
     const struct image *image = &command->kernel->image;
@@ -97,9 +88,23 @@ static void run_launches(const struct device *device, const struct command *comm
     }
 }
 
-static void run_copy(const struct device *device, const struct command *command, int thread)
+/* A card's own kind moves what is in its memory; that failure is told by `finish`. */
+static void fetch_copy(struct host_device *device, const struct command *command)
+{
+    struct diagnostic reason = {0};
+    if (device_fetch(command->source, command->to, command->from, command->bytes, &reason) != STATUS_OK &&
+        device->failure.code == STATUS_OK)
+        device->failure = reason;
+}
+
+static void run_copy(struct host_device *device, const struct command *command, int thread)
 {
     int64_t begin, end;
+    if (command->source && !device_memory_is_host(command->source)) {
+        if (thread == 0) fetch_copy(device, command);
+        thread_pool_barrier(device->pool);
+        return;
+    }
     thread_share(command->bytes, 4096, thread, thread_pool_size(device->pool), &begin, &end);
     memcpy((char *)command->to + begin, (const char *)command->from + begin,
            (size_t)(end - begin));
@@ -107,9 +112,11 @@ static void run_copy(const struct device *device, const struct command *command,
 }
 
 /* How long the command takes at least on the card that is modelled. */
-static double modelled_seconds(const struct device *device, const struct command *command)
+static double modelled_seconds(const struct host_device *device, const struct command *command)
 {
-    if (command->kind == COMMAND_COPY && device->link_bytes_per_second > 0)
+    bool copies = command->kind == COMMAND_WRITE || command->kind == COMMAND_READ ||
+                  command->kind == COMMAND_COPY;
+    if (copies && device->link_bytes_per_second > 0)
         return (double)command->bytes / device->link_bytes_per_second;
     if (command->kind != COMMAND_LAUNCH || device->operations_per_second <= 0) return 0;
     struct problem bounded = *command->kernel->problem;
@@ -129,19 +136,22 @@ static void sleep_until(double deadline)
 
 static void walk(void *context, int thread)
 {
-    const struct device *device = context;
-    for (int c = 0; c < device->command_count; c++) {
-        const struct command *command = &device->commands[c];
+    struct host_device *device = context;
+    for (int c = 0; c < device->base.command_count; c++) {
+        const struct command *command = &device->base.commands[c];
+        void *mark;
         double modelled = thread == 0 ? modelled_seconds(device, command) : 0;
         double start = modelled > 0 ? clock_seconds() : 0;
         switch (command->kind) {
         case COMMAND_LAUNCH: run_launches(device, command, thread); break;
+        case COMMAND_WRITE:
+        case COMMAND_READ:
         case COMMAND_COPY: run_copy(device, command, thread); break;
         case COMMAND_SIGNAL:
             if (thread == 0) event_mark(command->event);
             break;
         case COMMAND_WAIT:
-            if (thread == 0) event_await(command->event);
+            if (thread == 0) event_await(command->event, &device_host_interface, &mark);
             thread_pool_barrier(device->pool);
             break;
         }
@@ -149,15 +159,15 @@ static void walk(void *context, int thread)
     }
 }
 
-void queue_run(struct device *device)
+void host_queue_run(struct host_device *device)
 {
-    if (device->command_count && device->computes) thread_pool_run(device->pool, walk, device);
-    device->command_count = 0;
+    if (device->base.command_count && device->computes) thread_pool_run(device->pool, walk, device);
+    device->base.command_count = 0;
 }
 
 static void *queue_main(void *context)
 {
-    struct device *device = context;
+    struct host_device *device = context;
     struct queue_thread *queue = &device->queue;
     /* The pool pins its other threads; this one is thread 0 of its own pool. */
     pthread_mutex_lock(&queue->lock);
@@ -167,7 +177,7 @@ static void *queue_main(void *context)
             continue;
         }
         pthread_mutex_unlock(&queue->lock);
-        queue_run(device);
+        host_queue_run(device);
         pthread_mutex_lock(&queue->lock);
         queue->submitted = false;
         pthread_cond_broadcast(&queue->changed);
@@ -176,19 +186,19 @@ static void *queue_main(void *context)
     return NULL;
 }
 
-status queue_start_thread(struct device *device, struct diagnostic *diagnostic)
+status host_queue_start(struct host_device *device, struct diagnostic *diagnostic)
 {
     struct queue_thread *queue = &device->queue;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->changed, NULL);
     if (pthread_create(&queue->thread, NULL, queue_main, device))
         return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started",
-                    device->specification);
+                    device->base.specification);
     queue->started = true;
     return STATUS_OK;
 }
 
-void queue_stop_thread(struct device *device)
+void host_queue_stop(struct host_device *device)
 {
     struct queue_thread *queue = &device->queue;
     if (!queue->started) return;
@@ -199,4 +209,37 @@ void queue_stop_thread(struct device *device)
     pthread_join(queue->thread, NULL);
     pthread_cond_destroy(&queue->changed);
     pthread_mutex_destroy(&queue->lock);
+}
+
+void host_submit(struct device *device)
+{
+    struct queue_thread *queue = &((struct host_device *)device)->queue;
+    if (!queue->started) return;
+    pthread_mutex_lock(&queue->lock);
+    queue->submitted = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* Kernels of the host cannot fail; copies from cards can. */
+static status take_failure(struct host_device *device, struct diagnostic *diagnostic)
+{
+    if (device->failure.code == STATUS_OK) return STATUS_OK;
+    struct diagnostic failure = device->failure;
+    device->failure = (struct diagnostic){0};
+    return fail(diagnostic, failure.code, "%s", failure.text);
+}
+
+status host_finish(struct device *device, struct diagnostic *diagnostic)
+{
+    struct host_device *own = (struct host_device *)device;
+    struct queue_thread *queue = &own->queue;
+    if (!queue->started) {
+        host_queue_run(own);
+        return take_failure(own, diagnostic);
+    }
+    pthread_mutex_lock(&queue->lock);
+    while (queue->submitted) pthread_cond_wait(&queue->changed, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
+    return take_failure(own, diagnostic);
 }

@@ -1,0 +1,124 @@
+/* Devices that compute on the host: the CPU itself, virtual cards (a queue thread, a size limit, a modelled speed), and the
+ * null device. */
+#include "runtime/device_host.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "runtime/cpu_facts.h"
+#include "runtime/cpu_probe.h"
+#include "runtime/cpu_rates.h"
+
+#include <string.h>
+
+static status open_parts(struct host_device *device, const struct device_options *options,
+                         struct diagnostic *diagnostic)
+{
+    struct device *base = &device->base;
+    TRY(cpu_facts_read(options->cpu, base->arena, &base->facts, diagnostic));
+    int threads = options->threads > 0 ? options->threads : thread_count_default();
+    base->facts.values[FACT_cores] = threads;
+    if (options->rates_folder) cpu_rates_load(options->rates_folder, base->arena, &base->facts);
+    TRY(thread_pool_create(threads, &device->pool, diagnostic));
+    if (!device->host) TRY(host_queue_start(device, diagnostic));
+    return STATUS_OK;
+}
+
+status device_host_open(const struct device_specification *specification,
+                        const struct device_options *options, struct device **result,
+                        struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct host_device *device = arena_allocate(arena, 1, sizeof *device);
+    if (!device) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *device);
+    }
+    TRY(device_prepare(&device->base, &device_host_interface, arena, specification->text, diagnostic));
+    device->host = specification->kind == DEVICE_CPU;
+    device->computes = specification->kind != DEVICE_NULL;
+    device->base.limit_bytes = specification->memory_bytes;
+    device->operations_per_second = specification->operations_per_second;
+    device->link_bytes_per_second = specification->link_bytes_per_second;
+    status code = open_parts(device, options, diagnostic);
+    if (code != STATUS_OK) {
+        device_close(&device->base);
+        return code;
+    }
+    *result = &device->base;
+    return STATUS_OK;
+}
+
+static void close_host(struct device *device)
+{
+    struct host_device *own = (struct host_device *)device;
+    host_queue_stop(own);
+    thread_pool_destroy(own->pool);
+    if (own->scratch) memory_unmap(own->scratch, (size_t)own->scratch_bytes);
+    device_destroy(device);
+}
+
+static status probe(struct device *device, struct diagnostic *diagnostic)
+{
+    return cpu_probe_facts(((struct host_device *)device)->pool, &device->facts, diagnostic);
+}
+
+static int threads(const struct device *device)
+{
+    return thread_pool_size(((const struct host_device *)device)->pool);
+}
+
+static status allocate(struct device *device, int64_t bytes, void **address,
+                       struct diagnostic *diagnostic)
+{
+    (void)device;
+    return memory_map((size_t)(bytes > 0 ? bytes : 1), address, diagnostic);
+}
+
+static void release(struct device *device, void *address, int64_t bytes)
+{
+    (void)device;
+    memory_unmap(address, (size_t)(bytes > 0 ? bytes : 1));
+}
+
+static status move(struct device *device, void *to, const void *from, int64_t bytes,
+                   struct diagnostic *diagnostic)
+{
+    (void)device;
+    (void)diagnostic;
+    memcpy(to, from, (size_t)bytes);
+    return STATUS_OK;
+}
+
+static status time_runs(struct device *device, const struct device_timing *timing, double *seconds,
+                        struct diagnostic *diagnostic)
+{
+    int64_t start = clock_nanoseconds();
+    for (int n = 0; n < timing->count; n++)
+        TRY(device_run(device, timing->kernel, timing->run,
+                       timing->operands[(timing->first + n) % timing->operand_sets], diagnostic));
+    *seconds = (double)(clock_nanoseconds() - start) * 1e-9;
+    return STATUS_OK;
+}
+
+bool device_is_host(const struct device *device)
+{
+    return device->interface == &device_host_interface && ((const struct host_device *)device)->host;
+}
+
+const struct device_interface device_host_interface = {
+    .target = TARGET_CPU,
+    .memory_is_host = true,
+    .close = close_host,
+    .probe = probe,
+    .threads = threads,
+    .allocate = allocate,
+    .release = release,
+    .store = move,
+    .fetch = move,
+    .load = host_load,
+    .unload = host_unload,
+    .submit = host_submit,
+    .finish = host_finish,
+    .time = time_runs,
+};

@@ -1,0 +1,49 @@
+/* The inside of devices that compute on the host, for runtime/device_host.c and host_*.c only. */
+#ifndef RUNTIME_DEVICE_HOST_H
+#define RUNTIME_DEVICE_HOST_H
+
+#include "runtime/device_internal.h"
+#include "runtime/threads.h"
+
+struct host_kernel {
+    struct kernel base;
+    void *code; /* executable copy, NULL for references */
+};
+
+/* The thread of a virtual card's queue. */
+struct queue_thread {
+    bool started;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool submitted, closing; /* under the lock */
+};
+
+struct host_device {
+    struct device base;
+    bool host;     /* the CPU itself: no queue thread, reads host memory in place */
+    bool computes; /* false: the null device */
+    double operations_per_second, link_bytes_per_second; /* the model of a virtual card; 0: as fast as it goes */
+    struct thread_pool *pool;
+    void *scratch; /* workspaces of the kernel that runs */
+    int64_t scratch_bytes;
+    struct queue_thread queue;
+    struct diagnostic failure; /* of a copy from a card: told by `finish` */
+};
+
+extern const struct device_interface device_host_interface;
+
+/* host_queue.c */
+void host_queue_run(struct host_device *device); /* all commands, on the calling thread and the pool */
+CHECKED status host_queue_start(struct host_device *device, struct diagnostic *diagnostic);
+void host_queue_stop(struct host_device *device);
+void host_submit(struct device *device);
+CHECKED status host_finish(struct device *device, struct diagnostic *diagnostic);
+
+/* host_kernel.c */
+CHECKED status host_load(struct device *device, const struct problem *problem,
+                         const struct image *image, struct kernel **kernel,
+                         struct diagnostic *diagnostic);
+void host_unload(struct kernel *kernel);
+
+#endif
