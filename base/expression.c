@@ -68,7 +68,7 @@ struct parser {
     expression_resolver *resolve;
     const void *context;
     int level, step_count;
-    uint64_t slots_used;
+    slot_mask slots_used;
     struct diagnostic *diagnostic;
     struct expression_step steps[MOST_STEPS];
 };
@@ -227,7 +227,7 @@ static status parse_name(struct parser *parser, int *index)
         return fail_token(parser, &name, "unknown name '%.*s'",
                           (int)(name.length > 60 ? 60 : name.length), name.start);
     }
-    if (step.slot < 64) parser->slots_used |= UINT64_C(1) << step.slot;
+    if (step.slot < SLOT_MASK_BITS) parser->slots_used |= slot_bit(step.slot);
     return add_step(parser, step, index);
 }
 

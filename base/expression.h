@@ -53,12 +53,21 @@ struct expression_step {
     double real; /* INTEGER as well */
 };
 
+/* A set of slots. */
+__extension__ typedef unsigned __int128 slot_mask;
+enum { SLOT_MASK_BITS = 128 };
+
+static inline slot_mask slot_bit(int slot)
+{
+    return (slot_mask)1 << slot;
+}
+
 struct expression {
     const char *text;
     const char *origin; /* "file:line:column" of the text, for messages; may be NULL */
     int step_count;
     struct expression_step *steps; /* the last one is the value */
-    uint64_t slots_used;           /* bit s: slot s is read (slots above 63 set no bit) */
+    slot_mask slots_used;          /* bit s: slot s is read (slots above 127 set no bit) */
 };
 
 /* The slot of a name of `length` bytes, or -1 when there is no such name. */

@@ -1,11 +1,13 @@
-# room(NAME [ROOMS rooms it may use] [LIBRARIES system libraries] [FOLDERS further folders]
-#      [EMBED table patterns of data files... [COMPANIONS patterns of sources that give them their meaning...]])
-# makes the library hone_NAME from NAME/*.c, the folders below it named in FOLDERS, for `ops` the files of every operator
-# listed in ops/operators.def, and the data files that EMBED names as a C table (embed.cmake).
+# room(NAME [ROOMS rooms it may use] [LIBRARIES system libraries] [FOLDERS further folders])
+# makes the library hone_NAME from NAME/*.c, the folders below it named in FOLDERS, and for `ops` the files of every
+# operator listed in ops/operators.def.
+#
+# room_embed(NAME table FILES patterns... [COMPANIONS patterns of sources that give the files their meaning...])
+# puts data files into that library as a C table (embed.cmake).
 include(cmake/embed.cmake)
 set(HONE_ROOMS "")
 function(room name)
-    cmake_parse_arguments(ROOM "" "" "ROOMS;LIBRARIES;FOLDERS;EMBED;COMPANIONS" ${ARGN})
+    cmake_parse_arguments(ROOM "" "" "ROOMS;LIBRARIES;FOLDERS" ${ARGN})
     set(patterns ${name}/*.c)
     foreach(folder ${ROOM_FOLDERS})
         list(APPEND patterns ${folder}/*.c)
@@ -15,16 +17,6 @@ function(room name)
     if(name STREQUAL ops)
         operator_sources(operator_files)
         list(APPEND sources ${operator_files})
-    endif()
-    if(ROOM_EMBED)
-        list(POP_FRONT ROOM_EMBED table)
-        file(GLOB data CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${ROOM_EMBED})
-        set(companions "")
-        if(ROOM_COMPANIONS)
-            file(GLOB companions CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${ROOM_COMPANIONS})
-        endif()
-        hone_embed(embedded ${table} FILES ${data} COMPANIONS ${companions})
-        list(APPEND sources ${embedded})
     endif()
     if(NOT sources)
         return()
@@ -45,6 +37,17 @@ function(room name)
     endif()
     set(HONE_ROOMS ${HONE_ROOMS} ${name} PARENT_SCOPE)
     set_property(GLOBAL APPEND PROPERTY HONE_LIBRARIES ${ROOM_LIBRARIES})
+endfunction()
+
+function(room_embed name table)
+    cmake_parse_arguments(ROOM "" "" "FILES;COMPANIONS" ${ARGN})
+    file(GLOB data CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${ROOM_FILES})
+    set(companions "")
+    if(ROOM_COMPANIONS)
+        file(GLOB companions CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${ROOM_COMPANIONS})
+    endif()
+    hone_embed(embedded ${table} FILES ${data} COMPANIONS ${companions})
+    target_sources(hone_${name} PRIVATE ${embedded})
 endfunction()
 
 # Operators are listed once, in ops/operators.def; each has a folder.  Files named *_cpu.c are emitters and go

@@ -1,6 +1,8 @@
 /* The table of facts, and profile files: descriptions of devices that are not here. */
 #include "ir/device_facts.h"
 
+#include "ir/card.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -28,6 +30,11 @@ bool fact_by_name(const char *name, enum fact *fact)
         return true;
     }
     return false;
+}
+
+bool fact_is_measured(enum fact fact)
+{
+    return fact >= FACT_read_bandwidth;
 }
 
 const char *target_name(enum target target)
@@ -74,6 +81,17 @@ static status read_text(struct yaml *root, const char *key, bool optional, struc
     return STATUS_OK;
 }
 
+static status complete_card(const struct yaml *map, struct arena *arena, struct device_facts *facts,
+                            struct diagnostic *diagnostic)
+{
+    if (facts->values[FACT_sm] == 0)
+        return yaml_fail(map, diagnostic, "a card must name its architecture, such as sm: 86");
+    TRY(card_complete(facts, 0, diagnostic));
+    if (!*facts->class_name) facts->class_name = card_class(facts, arena);
+    TRY_MEMORY(facts->class_name, diagnostic);
+    return STATUS_OK;
+}
+
 status device_facts_read(struct yaml *root, struct arena *arena, struct device_facts *facts,
                          struct diagnostic *diagnostic)
 {
@@ -84,12 +102,14 @@ status device_facts_read(struct yaml *root, struct arena *arena, struct device_f
         return yaml_fail(yaml_find(root, "target"), diagnostic,
                          "'%s' is no target; known are cpu and cuda", target);
     TRY(read_text(root, "name", false, arena, &facts->name, diagnostic));
-    TRY(read_text(root, "class", false, arena, &facts->class_name, diagnostic));
+    bool cuda = facts->target == TARGET_CUDA;
+    TRY(read_text(root, "class", cuda, arena, &facts->class_name, diagnostic));
     TRY(read_text(root, "triple", true, arena, &facts->triple, diagnostic));
     TRY(read_text(root, "cpu", true, arena, &facts->cpu, diagnostic));
     TRY(read_text(root, "features", true, arena, &facts->features, diagnostic));
     struct yaml *map;
     TRY(yaml_require(root, "facts", YAML_MAP, &map, diagnostic));
     TRY(read_facts(map, facts, diagnostic));
-    return yaml_check_used(root, fact_names, diagnostic);
+    TRY(yaml_check_used(root, fact_names, diagnostic));
+    return cuda ? complete_card(map, arena, facts, diagnostic) : STATUS_OK;
 }

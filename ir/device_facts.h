@@ -29,16 +29,18 @@ struct device_facts {
 
 const char *fact_name(enum fact fact);
 bool fact_by_name(const char *name, enum fact *fact);
+/* Rates and times, which are measured or estimated: no kernel depends on them. */
+bool fact_is_measured(enum fact fact);
 const char *target_name(enum target target);
 bool target_by_name(const char *name, enum target *target);
 
 /* A profile file (YAML).  Facts that it does not name are 0; triple, cpu and features may be absent
- * (""):
+ * ("").  A card names its architecture, which settles its limits (ir/card.h), and needs no class:
  *
  *     name: GeForce RTX 3090
  *     target: cuda
- *     class: sm_86-82-24GiB
- *     facts: {cores: 82, memory_bytes: 25769803776, read_bandwidth: 9.36e11} */
+ *     class: sm_86-82c-24g
+ *     facts: {sm: 86, cores: 82, memory_bytes: 25769803776, read_bandwidth: 9.36e11} */
 CHECKED status device_facts_read(struct yaml *root, struct arena *arena, struct device_facts *facts,
                                  struct diagnostic *diagnostic);
 

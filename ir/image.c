@@ -3,10 +3,11 @@
  * The bytes are the same on every machine: numbers of 4 or 8 bytes, lowest byte first, in the order
  * of the structs, behind a mark that names the version:
  *
- *     "HONEIMG1"  target 4  launches 4  workspaces 4  code bytes 8
+ *     "HONEIMG2"  target 4  launches 4  workspaces 4  code bytes 8  text offset 8
  *     per workspace: bytes per row 8, fixed bytes 8, zeroed 4
  *     per launch: length of name 4, name, offset 8, rows per item 8, items per row group 8, unit 8,
- * arguments 4, and per argument kind 4, index 4 the code */
+ *         threads 4, shared bytes 4, cluster 4, arguments 4, and per argument kind 4, index 4
+ *     the code */
 #include "ir/image.h"
 
 #include "base/text.h"
@@ -15,11 +16,11 @@
 #include <string.h>
 
 enum { MARK_BYTES = 8, NAME_BYTES_MAX = 255 };
-static const char mark[MARK_BYTES + 1] = "HONEIMG1";
+static const char mark[MARK_BYTES + 1] = "HONEIMG2";
 
 /* No launch has more items, and no image more workspace, than this: products of two such numbers
  * fit 64 bits. */
-static const int64_t count_limit = INT32_MAX, workspace_limit = (int64_t)1 << 40;
+static const int64_t count_limit = INT32_MAX, workspace_limit = IMAGE_WORKSPACE_BYTES_MAX;
 
 void image_reference(const struct problem *problem, struct image *image)
 {
@@ -57,6 +58,9 @@ static void put_launch(struct text *text, const struct launch *launch)
     put(text, launch->geometry.rows_per_item, 8);
     put(text, launch->geometry.items_per_row_group, 8);
     put(text, launch->geometry.unit, 8);
+    put(text, launch->threads, 4);
+    put(text, launch->shared_bytes, 4);
+    put(text, launch->cluster, 4);
     put(text, launch->argument_count, 4);
     for (int a = 0; a < launch->argument_count; a++) {
         put(text, launch->arguments[a].kind, 4);
@@ -73,6 +77,7 @@ status image_encode(const struct image *image, struct arena *arena, void **bytes
     put(&text, image->launch_count, 4);
     put(&text, image->workspace_count, 4);
     put(&text, image->code_bytes, 8);
+    put(&text, image->text_offset, 8);
     for (int w = 0; w < image->workspace_count; w++) {
         put(&text, image->workspaces[w].per_row_bytes, 8);
         put(&text, image->workspaces[w].fixed_bytes, 8);
@@ -147,7 +152,7 @@ static status get_argument(struct image_reader *reader, const struct image *imag
 {
     int64_t kind = get(reader, 4), index = get(reader, 4);
     int64_t limit = kind == ARGUMENT_WORKSPACE ? image->workspace_count : OP_OPERANDS_MAX;
-    if (kind < ARGUMENT_OPERAND || kind > ARGUMENT_TABLE)
+    if (kind < ARGUMENT_OPERAND || kind > ARGUMENT_NULL)
         return refuse(reader, "unknown kind of argument");
     if (index < 0 || index >= limit) return refuse(reader, "the argument's index is out of range");
     *argument = (struct argument){.kind = (enum argument_kind)kind, .index = (int)index};
@@ -166,6 +171,24 @@ static status get_geometry(struct image_reader *reader, struct geometry *geometr
     return STATUS_OK;
 }
 
+/* On the CPU all three are 0. */
+static status get_block(struct image_reader *reader, const struct image *image,
+                        struct launch *launch)
+{
+    bool cuda = image->target == TARGET_CUDA;
+    int64_t threads = get(reader, 4), shared_bytes = get(reader, 4), cluster = get(reader, 4);
+    if (threads < cuda || threads > (cuda ? IMAGE_THREADS_MAX : 0))
+        return refuse(reader, "the number of threads is out of range");
+    if (shared_bytes < 0 || shared_bytes > (cuda ? IMAGE_SHARED_BYTES_MAX : 0))
+        return refuse(reader, "the shared memory is out of range");
+    if (cluster < 0 || cluster > (cuda ? IMAGE_CLUSTER_MAX : 0))
+        return refuse(reader, "the size of the cluster is out of range");
+    launch->threads = (int)threads;
+    launch->shared_bytes = (int)shared_bytes;
+    launch->cluster = (int)cluster;
+    return STATUS_OK;
+}
+
 static status get_launch(struct image_reader *reader, const struct image *image,
                          struct launch *launch)
 {
@@ -173,7 +196,10 @@ static status get_launch(struct image_reader *reader, const struct image *image,
     launch->offset = get(reader, 8);
     if (launch->offset < -1 || (launch->offset >= 0 && launch->offset >= image->code_bytes))
         return refuse(reader, "the entry lies outside the code");
+    if (image->target == TARGET_CUDA && launch->offset != 0)
+        return refuse(reader, "entries of CUDA kernels are found by name, not by offset");
     TRY(get_geometry(reader, &launch->geometry));
+    TRY(get_block(reader, image, launch));
     int64_t arguments = get(reader, 4);
     if (arguments < 0 || arguments > LAUNCH_ARGUMENTS_MAX)
         return refuse(reader, "the number of arguments is out of range");
@@ -190,6 +216,7 @@ static status get_head(struct image_reader *reader, struct image *image)
     reader->at = MARK_BYTES;
     int64_t target = get(reader, 4), launches = get(reader, 4), workspaces = get(reader, 4);
     image->code_bytes = get(reader, 8);
+    image->text_offset = get(reader, 8);
     if (target < 0 || target >= TARGET_COUNT) return refuse(reader, "unknown target");
     if (launches < 1 || launches > IMAGE_LAUNCHES_MAX)
         return refuse(reader, "the number of launches is out of range");
@@ -199,6 +226,22 @@ static status get_head(struct image_reader *reader, struct image *image)
     image->launch_count = (int)launches;
     image->workspace_count = (int)workspaces;
     return STATUS_OK;
+}
+
+/* CUDA: the text begins at a multiple of 16 and its zero byte ends the code. */
+static status get_code(struct image_reader *reader, struct image *image)
+{
+    char *code = NULL;
+    TRY(get_bytes(reader, image->code_bytes, &code));
+    image->code = code;
+    if (image->target == TARGET_CPU)
+        return image->text_offset ? refuse(reader, "CPU code has no text") : STATUS_OK;
+    bool sound = image->text_offset >= 0 && image->text_offset < image->code_bytes &&
+                 image->text_offset % 16 == 0 && code[image->code_bytes - 1] == 0;
+    if (sound)
+        sound = strlen(code + image->text_offset) ==
+                (size_t)(image->code_bytes - image->text_offset - 1);
+    return sound ? STATUS_OK : refuse(reader, "there is no PTX behind the cubin");
 }
 
 static status get_workspace(struct image_reader *reader, struct workspace *workspace)
@@ -225,9 +268,7 @@ status image_decode(const void *bytes, size_t byte_count, struct arena *arena, s
         TRY(get_workspace(&reader, &image->workspaces[w]));
     for (int l = 0; l < image->launch_count; l++)
         TRY(get_launch(&reader, image, &image->launches[l]));
-    char *code = NULL;
-    TRY(get_bytes(&reader, image->code_bytes, &code));
-    image->code = code;
+    TRY(get_code(&reader, image));
     if (reader.at != byte_count) return refuse(&reader, "there are bytes behind the image");
     return STATUS_OK;
 }

@@ -2,7 +2,11 @@
  *
  * Code and a list of launches.  A launch has an entry, a number of work items (geometry, evaluated
  * per step) and arguments by kind.  Launches of one image run one after the other: on a CPU a
- * barrier separates them. */
+ * barrier separates them.
+ *
+ * A CUDA image holds its kernels twice: as a cubin and as PTX, which the driver of a card that does
+ * not know the cubin compiles itself.  Kernels take their launch's arguments in order and behind
+ * them the address of a `struct kernel_step` (called `struct step` there) in device memory. */
 #ifndef IR_IMAGE_H
 #define IR_IMAGE_H
 
@@ -13,6 +17,7 @@ enum argument_kind {
     ARGUMENT_WORKSPACE, /* address of workspace `index` of the image */
     ARGUMENT_TABLE,     /* address of operand `index`'s table of pointers, one per expert (not every
                            device) */
+    ARGUMENT_NULL       /* a null pointer: an operand that this problem's operator does not have */
 };
 
 struct argument {
@@ -45,21 +50,34 @@ struct geometry {
     int64_t unit; /* items are handed out in multiples of this, 1 or more */
 };
 
-enum { IMAGE_LAUNCHES_MAX = 4, LAUNCH_ARGUMENTS_MAX = 24, IMAGE_WORKSPACES_MAX = 4 };
+/* What CUDA kernels find behind their last argument: the sizes of the step, which change while the
+ * launch (and a graph captured of it) stays.  The grid covers the problem's rows; blocks beyond
+ * `rows` have nothing to do. */
+struct kernel_step {
+    int32_t rows, context, stride, sequences;
+};
+
+/* Bounds of what one launch may ask for, above what any card has. */
+enum { IMAGE_THREADS_MAX = 1024, IMAGE_CLUSTER_MAX = 16, IMAGE_SHARED_BYTES_MAX = 1 << 20 };
+#define IMAGE_WORKSPACE_BYTES_MAX ((int64_t)1 << 40)
 
 struct launch {
-    const char *name;
-    int64_t offset; /* of the entry in the code; -1: the operator's reference, whose work items the
-                     * operator counts itself (op.reference_items) whatever the geometry says */
-    struct geometry geometry;
+    const char *name; /* CUDA: of the entry */
+    int64_t offset; /* of the entry in the code (CUDA: 0); -1: the operator's reference, whose work
+                     * items the operator counts itself (op.reference_items) whatever the geometry
+                     * says */
+    struct geometry geometry;  /* CUDA: items are blocks */
+    int threads, shared_bytes; /* CUDA: per block, dynamic shared memory; 0 on the CPU */
+    int cluster;               /* CUDA: blocks per cluster; 0: no clusters */
     int argument_count;
     struct argument arguments[LAUNCH_ARGUMENTS_MAX];
 };
 
 struct image {
     enum target target;
-    const void *code; /* CPU: one position-independent block without external symbols */
-    int64_t code_bytes;
+    const void *code; /* CPU: one position-independent block without external symbols; CUDA: the
+                       * cubin (maybe empty), zeros up to a multiple of 16, the PTX, a zero byte */
+    int64_t code_bytes, text_offset; /* of the PTX in the code; 0 on the CPU */
     int launch_count, workspace_count;
     struct launch launches[IMAGE_LAUNCHES_MAX];
     struct workspace workspaces[IMAGE_WORKSPACES_MAX];
@@ -67,6 +85,10 @@ struct image {
 
 /* The image that runs the operator's reference: always there, for every problem. */
 void image_reference(const struct problem *problem, struct image *image);
+
+/* A CUDA space's launches and workspaces for one config, in an image that has no code yet. */
+CHECKED status space_launches(const struct bound_space *bound, const struct config *config,
+                              struct image *image, struct diagnostic *diagnostic);
 
 int64_t launch_items(const struct launch *launch, int64_t rows);
 

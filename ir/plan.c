@@ -96,7 +96,7 @@ static bool launch_is_sound(const struct plan_image *row, const struct launch *l
     for (int a = 0; a < launch->argument_count; a++) {
         const struct argument *argument = &launch->arguments[a];
         bool workspace = argument->kind == ARGUMENT_WORKSPACE;
-        if ((unsigned)argument->kind > ARGUMENT_TABLE || argument->index < 0 ||
+        if ((unsigned)argument->kind > ARGUMENT_NULL || argument->index < 0 ||
             argument->index >= (workspace ? row->image.workspace_count : operands))
             return false;
     }

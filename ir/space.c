@@ -23,11 +23,11 @@ static const struct rule *broken_first_rule(const struct bound_space *bound)
     return NULL;
 }
 
-bool space_bind(const struct space *space, const struct problem *problem,
-                const struct device_facts *facts, struct arena *arena, struct bound_space *bound,
-                const char **reason)
+/* Values of all that no config changes; false where the space does not answer the problem. */
+static bool bind_problem(const struct space *space, const struct problem *problem,
+                         const struct device_facts *facts, struct arena *arena,
+                         struct bound_space *bound, const char **reason)
 {
-    struct diagnostic diagnostic = {0};
     *bound = (struct bound_space){.space = space, .problem = problem, .facts = facts};
     *reason = "the device is of another target";
     if (facts->target != space->target) return false;
@@ -40,12 +40,33 @@ bool space_bind(const struct space *space, const struct problem *problem,
         if (text) *reason = text;
         return false;
     }
-    if (space_counts_create(arena, &bound->counts, &diagnostic) != STATUS_OK) return false;
     for (uint64_t lets = space->walk->first_lets; lets; lets &= lets - 1)
         let_evaluate(space, __builtin_ctzll(lets), &bound->values);
     const struct rule *broken = broken_first_rule(bound);
     *reason = broken ? broken->reason : "no config is legal";
-    return !broken && space_count(bound) > 0;
+    return !broken;
+}
+
+bool space_bind(const struct space *space, const struct problem *problem,
+                const struct device_facts *facts, struct arena *arena, struct bound_space *bound,
+                const char **reason)
+{
+    struct diagnostic diagnostic = {0};
+    if (!bind_problem(space, problem, facts, arena, bound, reason)) return false;
+    if (space_counts_create(arena, &bound->counts, &diagnostic) == STATUS_OK)
+        return space_count(bound) > 0;
+    *reason = "out of memory";
+    return false;
+}
+
+bool space_bind_config(const struct space *space, const struct problem *problem,
+                       const struct device_facts *facts, const struct config *config,
+                       struct arena *arena, struct bound_space *bound, const char **reason)
+{
+    if (!bind_problem(space, problem, facts, arena, bound, reason)) return false;
+    const struct rule *broken = space_check(bound, config);
+    if (broken) *reason = broken->reason;
+    return !broken;
 }
 
 static const struct rule *broken_rule(const struct bound_space *bound, const struct config *config,

@@ -28,6 +28,21 @@
  * in this layout, for all layouts but `rows` Properties of an operand that is absent, or that the
  * problem's operator does not have, are 0.
  *
+ * The space of a CUDA variant says as well which kernels of NAME.cu run, and on how many blocks
+ * (ir/space_launches.c); expressions here are whole numbers:
+ *
+ *     workspaces:                       # optional: memory beside the operands
+ *       partial: {per_row_bytes: columns * 4, fixed_bytes: 256, zeroed: true}    # each optional
+ *     launches:                         # one after the other
+ *       - entry: linear_dot             # an extern "C" __global__ function
+ *         rows_per_item: 4              # 0 or absent: the number of blocks does not follow the
+ * rows items: y.columns / 64         # blocks = ceil(rows / rows_per_item) * items threads: warps *
+ * 32           # per block shared_bytes: stages * 4096   # dynamic; optional cluster: 2 # blocks
+ * per cluster; optional when: split > 1               # optional: the launch is left out when this
+ * is 0 arguments: [x, weight, partial, y]    # operands and workspaces, as the kernel takes them;
+ *                                       # null where the problem has no such operand.  Behind them
+ *                                       # every kernel takes `const struct step *step`
+ *
  * Conditions and rules are computed in whole numbers (facts without their fraction), the estimate
  * in reals.  A `let` is computed in the arithmetic of whoever reads it.  What contains a real
  * number, or reads an attribute that is one, is computed in reals everywhere, and so is all that
@@ -43,14 +58,16 @@
 #include "ir/numerics.h"
 #include "ir/problem.h"
 
-/* The names of a space fit the bits of one word, so sets of names are masks. */
+/* Sets of names are masks: all of them fit a slot_mask; tunables, lets and rules one word each. */
 enum {
     SPACE_TUNABLES_MAX = 16,
-    SPACE_LETS_MAX = 16,
-    SPACE_SLOTS_MAX = 64,
+    SPACE_LETS_MAX = 32,
+    SPACE_SLOTS_MAX = SLOT_MASK_BITS,
     SPACE_VALUES_MAX = 256,
     SPACE_RULES_MAX = 64
 };
+
+enum { IMAGE_LAUNCHES_MAX = 8, LAUNCH_ARGUMENTS_MAX = 24, IMAGE_WORKSPACES_MAX = 4 };
 
 enum tunable_kind { TUNABLE_COMPILE, TUNABLE_LAUNCH, TUNABLE_LAYOUT, TUNABLE_NUMERICS };
 
@@ -82,6 +99,27 @@ struct let {
     bool used_whole; /* something computed in whole numbers reads it */
     bool used_real;  /* something computed in reals reads it */
     int depth;       /* as in rules */
+};
+
+/* A workspace of a CUDA space.  Absent expressions are NULL. */
+struct workspace_rule {
+    const char *name;
+    const struct expression *per_row_bytes, *fixed_bytes;
+    bool zeroed;
+};
+
+/* A launch of a CUDA space: one kernel.  Absent expressions are NULL. */
+struct launch_rule {
+    const char *entry;
+    const struct expression *rows_per_item, *items, *threads, *shared_bytes, *cluster, *when;
+    int argument_count;
+    const char *arguments[LAUNCH_ARGUMENTS_MAX]; /* names of operands and workspaces */
+};
+
+/* A file that is given to the CUDA compiler from memory. */
+struct kernel_source {
+    const char *path; /* as in #include and in the compiler's messages */
+    const char *text;
 };
 
 /* What a name in an expression stands for.  Tunables have slots 0 .. tunable_count - 1, lets the
@@ -133,6 +171,12 @@ struct space {
     struct slot slots[SPACE_SLOTS_MAX];
     const struct rule *rules;
     const struct space_walk *walk; /* space_walk.c: the order of the tunables and what it entails */
+    int launch_count, workspace_count; /* CUDA only */
+    const struct launch_rule *launches;
+    const struct workspace_rule *workspaces;
+    struct kernel_source kernel; /* CUDA only: NAME.cu; set by whoever knows the files, as these: */
+    const struct kernel_source *headers; /* what kernels may include beside codegen/cuda */
+    int header_count;
     struct hash source; /* set by whoever knows the files: of the YAML text and of the emitter's or
                            kernel's source */
 };
@@ -145,7 +189,7 @@ CHECKED status space_read(struct yaml *root, const struct op *const *ops, struct
 struct slot_values {
     int64_t whole[SPACE_SLOTS_MAX];
     double real[SPACE_SLOTS_MAX];
-    uint64_t undefined_whole, undefined_real; /* bits of lets that have no value for this config */
+    slot_mask undefined_whole, undefined_real; /* lets that have no value for this config */
 };
 
 /* A space applied to one problem on one device: all names have values but the tunables' and some
@@ -165,6 +209,15 @@ struct bound_space {
 bool space_bind(const struct space *space, const struct problem *problem,
                 const struct device_facts *facts, struct arena *arena, struct bound_space *bound,
                 const char **reason);
+
+/* As space_bind, but only for what needs one known config: counting and walking are not prepared.
+ * False with a reason as well when the config is not legal. */
+bool space_bind_config(const struct space *space, const struct problem *problem,
+                       const struct device_facts *facts, const struct config *config,
+                       struct arena *arena, struct bound_space *bound, const char **reason);
+/* The values of all names for a config, for code generation. */
+void space_values(const struct bound_space *bound, const struct config *config,
+                  struct slot_values *values);
 
 /* The hardware or algorithm rule that a config breaks, or NULL: the config is legal. */
 const struct rule *space_check(const struct bound_space *bound, const struct config *config);

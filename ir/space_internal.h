@@ -21,6 +21,24 @@ int space_name_slot(const void *context, const char *name, size_t length);
  * next call. */
 const char *space_name_taken(const struct name_context *context, const char *name);
 
+/* The operand's name as an operator of the space spells it, or NULL. */
+const char *space_operand(const struct space *space, const char *name, size_t length);
+
+/* space_read.c */
+
+CHECKED status space_name_check(const struct name_context *context, const struct yaml *node,
+                                const char *name);
+CHECKED status space_expression_read(struct name_context *context, const struct yaml *node,
+                                     const struct expression **expression);
+bool space_expression_is_real(const struct space *space, const struct expression *expression);
+/* Notes which lets an expression reads, in which arithmetic. */
+void space_mark_lets(struct space *space, const struct expression *expression, bool real);
+
+/* space_launches.c: the launches and workspaces of CUDA spaces. */
+
+CHECKED status space_launches_read(struct name_context *context, struct yaml *root);
+void space_launches_mark_lets(struct space *space);
+
 /* space_values.c: filling slots and computing expressions. */
 
 /* Values of everything that does not depend on tunables' values. */
@@ -37,9 +55,8 @@ bool value_real(const struct expression *expression, const struct slot_values *v
 /* Whether a condition holds; one without a value does not. */
 bool condition_holds(const struct expression *condition, bool real,
                      const struct slot_values *values);
-/* All names' values for a config. */
-void space_values(const struct bound_space *bound, const struct config *config,
-                  struct slot_values *values);
+/* The problem's operand of that name, or -1 when its operator has none. */
+int operand_by_name(const struct problem *problem, const char *name);
 
 /* space_walk.c: the order in which tunables get their values. */
 

@@ -95,8 +95,7 @@ static int find_words(const struct space *space, const char *name, size_t length
     return count;
 }
 
-/* The operand's name as an operator of the space spells it, or NULL. */
-static const char *find_operand(const struct space *space, const char *name, size_t length)
+const char *space_operand(const struct space *space, const char *name, size_t length)
 {
     for (const struct op *const *op = space->ops; *op; op++) {
         for (const struct input_rule *input = (*op)->inputs; input && input->name; input++)
@@ -147,7 +146,7 @@ static bool find_operand_property(const struct space *space, const char *name, s
     if (property_length >= sizeof property) return false;
     memcpy(property, dot + 1, property_length);
     property[property_length] = 0;
-    *slot = (struct slot){.operand = find_operand(space, name, (size_t)(dot - name))};
+    *slot = (struct slot){.operand = space_operand(space, name, (size_t)(dot - name))};
     return slot->operand && find_property(property, slot);
 }
 

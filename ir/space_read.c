@@ -6,9 +6,12 @@
 #include <string.h>
 
 static const char *const known_keys[] = {
-    "variant",  "op",      "target", "numerics", "class",        "accepts",
-    "tunables", "let",     "rules",  "estimate", "values",       "kind",
-    "default",  "require", "reason", "operands", "accumulation", NULL,
+    "variant",    "op",      "target",        "numerics",      "class",        "accepts",
+    "tunables",   "let",     "rules",         "estimate",      "values",       "kind",
+    "default",    "require", "reason",        "operands",      "accumulation", "launches",
+    "workspaces", "entry",   "rows_per_item", "items",         "threads",      "shared_bytes",
+    "cluster",    "when",    "arguments",     "per_row_bytes", "fixed_bytes",  "zeroed",
+    NULL,
 };
 
 /* "compile" -> 0 and so on; -1 when it is none of the words. */
@@ -69,8 +72,8 @@ static status read_head(struct yaml *root, const struct op *const *ops, struct s
 
 /* Names start with a letter and hold letters, digits and _; `true` and the like are words of
  * expressions. */
-static status check_name(const struct name_context *context, const struct yaml *node,
-                         const char *name)
+status space_name_check(const struct name_context *context, const struct yaml *node,
+                        const char *name)
 {
     static const char *const reserved[] = {
         "true",     "false", "and", "or",   "not",  "if",  "else", "min", "max",     "abs", "log2",
@@ -116,7 +119,7 @@ static status read_words(const struct name_context *context, const struct yaml *
         const struct yaml *item = &list->items[i];
         if (item->kind != YAML_SCALAR)
             return yaml_fail(item, diagnostic, "a value must be a whole number or a word");
-        TRY(check_name(context, item, item->text));
+        TRY(space_name_check(context, item, item->text));
         for (int j = 0; j < i; j++)
             if (strcmp(words[j], item->text) == 0)
                 return yaml_fail(item, diagnostic, "the word '%s' is there twice", item->text);
@@ -160,7 +163,7 @@ static status read_tunable(const struct name_context *context, struct yaml *map,
 {
     static const char *const kinds[] = {"compile", "launch", "layout", "numerics", NULL};
     struct diagnostic *diagnostic = context->diagnostic;
-    TRY(check_name(context, map, map->key));
+    TRY(space_name_check(context, map, map->key));
     const char *taken = space_name_taken(context, map->key);
     if (taken) return yaml_fail(map, diagnostic, "'%s' is the name of %s already", map->key, taken);
     tunable->name = arena_text(context->arena, map->key);
@@ -227,8 +230,8 @@ static status read_tunables(const struct name_context *context, struct yaml *roo
     return STATUS_OK;
 }
 
-static status read_expression(struct name_context *context, const struct yaml *node,
-                              const struct expression **expression)
+status space_expression_read(struct name_context *context, const struct yaml *node,
+                             const struct expression **expression)
 {
     if (node->kind != YAML_SCALAR)
         return yaml_fail(node, context->diagnostic, "an expression is expected here");
@@ -246,7 +249,7 @@ static status read_expression(struct name_context *context, const struct yaml *n
     return STATUS_OK;
 }
 
-static bool expression_is_real(const struct space *space, const struct expression *expression)
+bool space_expression_is_real(const struct space *space, const struct expression *expression)
 {
     for (int s = 0; s < expression->step_count; s++) {
         const struct expression_step *step = &expression->steps[s];
@@ -269,7 +272,7 @@ static status read_lets(struct name_context *context, struct yaml *root)
     for (int i = 0; i < count; i++) {
         struct yaml *item = &map->items[i];
         item->used = true;
-        TRY(check_name(context, item, item->key));
+        TRY(space_name_check(context, item, item->key));
         const char *taken = space_name_taken(context, item->key);
         if (taken)
             return yaml_fail(item, context->diagnostic, "'%s' is the name of %s already", item->key,
@@ -277,8 +280,8 @@ static status read_lets(struct name_context *context, struct yaml *root)
         struct let *let = &space->lets[i];
         let->name = arena_text(context->arena, item->key);
         TRY_MEMORY(let->name, context->diagnostic);
-        TRY(read_expression(context, item, &let->value));
-        let->real = expression_is_real(space, let->value);
+        TRY(space_expression_read(context, item, &let->value));
+        let->real = space_expression_is_real(space, let->value);
         space->slots[space->tunable_count + i] =
             (struct slot){.name = let->name, .kind = SLOT_LET, .value = i, .real = let->real};
         space->let_count = i + 1;
@@ -292,8 +295,8 @@ static status read_rule(struct name_context *context, struct yaml *map, struct r
     struct diagnostic *diagnostic = context->diagnostic;
     struct yaml *require;
     TRY(yaml_require(map, "require", YAML_SCALAR, &require, diagnostic));
-    TRY(read_expression(context, require, &rule->require));
-    rule->real = expression_is_real(context->space, rule->require);
+    TRY(space_expression_read(context, require, &rule->require));
+    rule->real = space_expression_is_real(context->space, rule->require);
     const char *text;
     TRY(yaml_text(map, "class", &text, diagnostic));
     int index = word_index(classes, text);
@@ -324,8 +327,7 @@ static status read_rules(struct name_context *context, struct yaml *root, struct
     return STATUS_OK;
 }
 
-/* Notes which lets an expression reads, in which arithmetic. */
-static void mark_lets(struct space *space, const struct expression *expression, bool real)
+void space_mark_lets(struct space *space, const struct expression *expression, bool real)
 {
     for (int l = 0; l < space->let_count; l++) {
         if (!(expression->slots_used >> (space->tunable_count + l) & 1)) continue;
@@ -338,14 +340,15 @@ static void mark_lets(struct space *space, const struct expression *expression, 
 
 static void mark_all_lets(struct space *space)
 {
-    if (space->accepts) mark_lets(space, space->accepts, space->accepts_real);
+    if (space->accepts) space_mark_lets(space, space->accepts, space->accepts_real);
     for (int r = 0; r < space->rule_count; r++)
-        mark_lets(space, space->rules[r].require, space->rules[r].real);
-    mark_lets(space, space->estimate, true);
+        space_mark_lets(space, space->rules[r].require, space->rules[r].real);
+    space_mark_lets(space, space->estimate, true);
+    space_launches_mark_lets(space);
     for (int l = space->let_count - 1; l >= 0; l--) {
         const struct let *let = &space->lets[l];
-        if (let->used_whole) mark_lets(space, let->value, false);
-        if (let->used_real) mark_lets(space, let->value, true);
+        if (let->used_whole) space_mark_lets(space, let->value, false);
+        if (let->used_real) space_mark_lets(space, let->value, true);
     }
 }
 
@@ -355,11 +358,10 @@ static status read_accepts(struct name_context *context, struct yaml *root)
     struct space *space = context->space;
     struct yaml *node = yaml_find(root, "accepts");
     if (!node) return STATUS_OK;
-    TRY(read_expression(context, node, &space->accepts));
-    space->accepts_real = expression_is_real(space, space->accepts);
-    uint64_t own = space->accepts->slots_used;
+    TRY(space_expression_read(context, node, &space->accepts));
+    space->accepts_real = space_expression_is_real(space, space->accepts);
     int own_count = space->tunable_count + space->let_count;
-    if (own & (((uint64_t)1 << own_count) - 1))
+    if (space->accepts->slots_used & (slot_bit(own_count) - 1))
         return yaml_fail(node, context->diagnostic,
                          "'accepts' may not read tunables or let values; write a rule");
     return STATUS_OK;
@@ -379,7 +381,8 @@ status space_read(struct yaml *root, const struct op *const *ops, struct arena *
     TRY(read_rules(&context, root, &rules));
     struct yaml *estimate;
     TRY(yaml_require(root, "estimate", YAML_SCALAR, &estimate, diagnostic));
-    TRY(read_expression(&context, estimate, &space->estimate));
+    TRY(space_expression_read(&context, estimate, &space->estimate));
+    TRY(space_launches_read(&context, root));
     TRY(yaml_check_used(root, known_keys, diagnostic));
     mark_all_lets(space);
     TRY(space_walk_prepare(space, rules, arena, diagnostic));

@@ -26,8 +26,7 @@ void slot_assign(struct slot_values *values, int slot, int64_t value)
     values->real[slot] = (double)value;
 }
 
-/* The problem's operand of that name, or -1 when its operator has none. */
-static int operand_by_name(const struct problem *problem, const char *name)
+int operand_by_name(const struct problem *problem, const char *name)
 {
     const struct input_rule *inputs = problem->op->inputs;
     for (int i = 0; i < problem->input_count; i++)
@@ -122,7 +121,7 @@ void let_evaluate(const struct space *space, int index, struct slot_values *valu
 {
     const struct let *let = &space->lets[index];
     int slot = space->tunable_count + index;
-    uint64_t bit = (uint64_t)1 << slot;
+    slot_mask bit = slot_bit(slot);
     values->undefined_whole &= ~bit;
     values->undefined_real &= ~bit;
     if (let->used_whole && !value_whole(let->value, values, &values->whole[slot]))

@@ -25,7 +25,7 @@ struct preparation {
 static uint64_t tunables_of(const struct preparation *p, const struct expression *expression)
 {
     int tunables = p->space->tunable_count;
-    uint64_t reads = expression->slots_used & (((uint64_t)1 << tunables) - 1);
+    uint64_t reads = (uint64_t)(expression->slots_used & (slot_bit(tunables) - 1));
     for (int l = 0; l < p->space->let_count; l++)
         if (expression->slots_used >> (tunables + l) & 1) reads |= p->let_reads[l];
     return reads;
@@ -124,7 +124,7 @@ static int copy_tree(const struct expression *from, int index, struct expression
     struct expression_step step = from->steps[index];
     for (int o = 0; o < 3 && step.operands[o] >= 0; o++)
         step.operands[o] = copy_tree(from, step.operands[o], to);
-    if (step.operation == EXPRESSION_NAME) to->slots_used |= (uint64_t)1 << step.slot;
+    if (step.operation == EXPRESSION_NAME) to->slots_used |= slot_bit(step.slot);
     to->steps[to->step_count] = step;
     return to->step_count++;
 }

@@ -1,5 +1,5 @@
 /* Images as bytes: round trip, every truncation, every flipped bit, the reference's image; texts of
- * candidates; profiles of devices. */
+ * candidates. */
 #include "ir/variant.h"
 #include "tests/check.h"
 #include "tests/unit/fake_ops.h"
@@ -30,10 +30,30 @@ static struct image sample_image(void)
     return image;
 }
 
+static const unsigned char cuda_code[] = "\177ELF: a cubin\0\0// PTX";
+
+static struct image cuda_image(void)
+{
+    struct image image = {.target = TARGET_CUDA,
+                          .code = cuda_code,
+                          .code_bytes = sizeof cuda_code,
+                          .text_offset = 16,
+                          .launch_count = 1};
+    image.launches[0] = (struct launch){.name = "norm",
+                                        .geometry = {4, 2, 1},
+                                        .threads = 256,
+                                        .shared_bytes = 101376,
+                                        .cluster = 2,
+                                        .argument_count = 2,
+                                        .arguments = {{ARGUMENT_OPERAND, 1}, {ARGUMENT_NULL, 0}}};
+    return image;
+}
+
 static void check_same(const struct image *a, const struct image *b)
 {
     assert_int_equal(a->target, b->target);
     assert_int_equal(a->code_bytes, b->code_bytes);
+    assert_int_equal(a->text_offset, b->text_offset);
     assert_memory_equal(a->code, b->code, (size_t)a->code_bytes);
     assert_int_equal(a->launch_count, b->launch_count);
     assert_int_equal(a->workspace_count, b->workspace_count);
@@ -43,6 +63,9 @@ static void check_same(const struct image *a, const struct image *b)
         assert_int_equal(a->launches[l].offset, b->launches[l].offset);
         assert_memory_equal(&a->launches[l].geometry, &b->launches[l].geometry,
                             sizeof a->launches[l].geometry);
+        assert_int_equal(a->launches[l].threads, b->launches[l].threads);
+        assert_int_equal(a->launches[l].shared_bytes, b->launches[l].shared_bytes);
+        assert_int_equal(a->launches[l].cluster, b->launches[l].cluster);
         assert_int_equal(a->launches[l].argument_count, b->launches[l].argument_count);
         assert_memory_equal(a->launches[l].arguments, b->launches[l].arguments,
                             sizeof a->launches[l].arguments);
@@ -54,13 +77,57 @@ static void images_go_through_bytes(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    struct image image = sample_image(), back;
+    const struct image images[] = {sample_image(), cuda_image()};
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        struct image back;
+        void *bytes;
+        size_t byte_count;
+        CHECK_OK(image_encode(&images[i], arena, &bytes, &byte_count, &diagnostic));
+        CHECK_OK(image_decode(bytes, byte_count, arena, &back, &diagnostic));
+        check_same(&images[i], &back);
+    }
+    arena_destroy(arena);
+}
+
+/* One thing that is wrong, which encoding does not look at and decoding refuses. */
+static void check_bad_image(const struct image *image, const char *words)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct image back;
     void *bytes;
     size_t byte_count;
-    CHECK_OK(image_encode(&image, arena, &bytes, &byte_count, &diagnostic));
-    CHECK_OK(image_decode(bytes, byte_count, arena, &back, &diagnostic));
-    check_same(&image, &back);
+    CHECK_OK(image_encode(image, arena, &bytes, &byte_count, &diagnostic));
+    CHECK_REFUSED(image_decode(bytes, byte_count, arena, &back, &diagnostic), STATUS_BAD_INPUT,
+                  words);
     arena_destroy(arena);
+}
+
+#define CHECK_BAD_IMAGE(make, change, words)                                                       \
+    do {                                                                                           \
+        struct image image = make();                                                               \
+        image.change;                                                                              \
+        check_bad_image(&image, words);                                                            \
+    } while (0)
+
+static void bad_cuda_images_are_refused(void **unused)
+{
+    (void)unused;
+    CHECK_BAD_IMAGE(cuda_image, launches[0].threads = 0, "number of threads");
+    CHECK_BAD_IMAGE(cuda_image, launches[0].threads = 1025, "number of threads");
+    CHECK_BAD_IMAGE(cuda_image, launches[0].shared_bytes = -1, "shared memory");
+    CHECK_BAD_IMAGE(cuda_image, launches[0].shared_bytes = (1 << 20) + 1, "shared memory");
+    CHECK_BAD_IMAGE(cuda_image, launches[0].cluster = 17, "size of the cluster");
+    CHECK_BAD_IMAGE(cuda_image, launches[0].offset = 1, "found by name");
+    CHECK_BAD_IMAGE(cuda_image, launches[0].arguments[0].kind = ARGUMENT_NULL + 1, "unknown kind");
+    CHECK_BAD_IMAGE(cuda_image, text_offset = 0, "no PTX");
+    CHECK_BAD_IMAGE(cuda_image, text_offset = 8, "no PTX");
+    CHECK_BAD_IMAGE(cuda_image, text_offset = -16, "no PTX");
+    CHECK_BAD_IMAGE(cuda_image, text_offset = INT64_MAX / 16 * 16, "no PTX");
+    CHECK_BAD_IMAGE(cuda_image, code_bytes = sizeof cuda_code - 1, "no PTX");
+    CHECK_BAD_IMAGE(sample_image, text_offset = 16, "CPU code has no text");
+    CHECK_BAD_IMAGE(sample_image, launches[0].threads = 32, "number of threads");
+    CHECK_BAD_IMAGE(sample_image, launches[0].shared_bytes = 32, "shared memory");
 }
 
 /* A damaged image is refused or is another legal image; reading it never goes wrong. */
@@ -77,15 +144,14 @@ static void check_legal(const struct image *image)
     }
 }
 
-static void damaged_images_are_refused(void **unused)
+static void damage_image(const struct image *image)
 {
-    (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0), *scratch = arena_create(0);
-    struct image image = sample_image(), back;
+    struct image back;
     void *bytes;
     size_t byte_count, refused = 0;
-    CHECK_OK(image_encode(&image, arena, &bytes, &byte_count, &diagnostic));
+    CHECK_OK(image_encode(image, arena, &bytes, &byte_count, &diagnostic));
     for (size_t length = 0; length < byte_count; length++) {
         char *copy = arena_copy(scratch, bytes, length);
         CHECK_REFUSED(image_decode(copy, length, scratch, &back, &diagnostic), STATUS_BAD_INPUT,
@@ -111,6 +177,13 @@ static void damaged_images_are_refused(void **unused)
     assert_true(refused > byte_count * 4); /* most bits matter */
     arena_destroy(arena);
     arena_destroy(scratch);
+}
+
+static void damaged_images_are_refused(void **unused)
+{
+    (void)unused;
+    const struct image images[] = {sample_image(), cuda_image()};
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) damage_image(&images[i]);
 }
 
 static void work_items_follow_the_rows(void **unused)
@@ -185,47 +258,12 @@ static void candidates_go_through_text(void **unused)
     arena_destroy(arena);
 }
 
-static status read_profile(const char *yaml, struct arena *arena, struct device_facts *facts,
-                           struct diagnostic *diagnostic)
-{
-    struct yaml *root;
-    TRY(yaml_parse("card.yaml", yaml, strlen(yaml), arena, &root, diagnostic));
-    return device_facts_read(root, arena, facts, diagnostic);
-}
-
-static void profiles_describe_devices(void **unused)
-{
-    (void)unused;
-    struct diagnostic diagnostic = {0};
-    struct arena *arena = arena_create(0);
-    struct device_facts facts;
-    CHECK_OK(read_profile(
-        "name: Card\ntarget: cuda\nclass: sm_86\nfacts: {cores: 82, read_bandwidth: 9.36e11}\n",
-        arena, &facts, &diagnostic));
-    CHECK_TEXT(facts.name, "Card");
-    CHECK_TEXT(facts.triple, "");
-    assert_true(facts.values[FACT_read_bandwidth] == 9.36e11 && facts.values[FACT_cores] == 82);
-    assert_true(facts.values[FACT_l2_bytes] == 0);
-    CHECK_REFUSED(read_profile("name: C\ntarget: cuda\nclass: s\nfacts: {core: 82}\n", arena,
-                               &facts, &diagnostic),
-                  STATUS_BAD_INPUT, "unknown key 'core'; did you mean 'cores'?");
-    CHECK_REFUSED(
-        read_profile("name: C\ntarget: tpu\nclass: s\nfacts: {}\n", arena, &facts, &diagnostic),
-        STATUS_BAD_INPUT, "card.yaml:2:9: 'tpu' is no target");
-    CHECK_REFUSED(read_profile("name: C\ntarget: cpu\nclass: s\nfacts: {cores: -1}\n", arena,
-                               &facts, &diagnostic),
-                  STATUS_BAD_INPUT, "from 0 up");
-    CHECK_REFUSED(read_profile("target: cpu\nclass: s\nfacts: {}\n", arena, &facts, &diagnostic),
-                  STATUS_BAD_INPUT, "'name' is missing");
-    arena_destroy(arena);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(images_go_through_bytes),    cmocka_unit_test(damaged_images_are_refused),
-        cmocka_unit_test(work_items_follow_the_rows), cmocka_unit_test(the_reference_has_an_image),
-        cmocka_unit_test(candidates_go_through_text), cmocka_unit_test(profiles_describe_devices),
+        cmocka_unit_test(images_go_through_bytes),     cmocka_unit_test(damaged_images_are_refused),
+        cmocka_unit_test(bad_cuda_images_are_refused), cmocka_unit_test(work_items_follow_the_rows),
+        cmocka_unit_test(the_reference_has_an_image),  cmocka_unit_test(candidates_go_through_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
