@@ -67,3 +67,13 @@ if(NOT LLVM_LIBS)
         "(Debian's llvm-19-dev has it).")
 endif()
 message(STATUS "LLVM ${LLVM_VERSION} (${LLVM_CONFIG})")
+
+# CUDA is loaded at run time; compiling for it takes the toolkit's cuda.h.  Without it everything but the CUDA target builds.
+find_path(CUDA_INCLUDE cuda.h PATHS /usr/local/cuda/include /usr/local/cuda/targets/x86_64-linux/include
+    ENV CUDA_HOME ENV CUDA_PATH PATH_SUFFIXES include
+    DOC "Folder of cuda.h of the CUDA toolkit; without it the CUDA target is left out")
+if(CUDA_INCLUDE)
+    message(STATUS "CUDA headers in ${CUDA_INCLUDE}")
+else()
+    message(STATUS "cuda.h was not found: building without the CUDA target")
+endif()

@@ -52,7 +52,7 @@ status device_host_open(const struct device_specification *specification,
 static void close_host(struct device *device)
 {
     struct host_device *own = (struct host_device *)device;
-    host_queue_stop(own);
+    queue_thread_stop(&own->queue);
     thread_pool_destroy(own->pool);
     if (own->scratch) memory_unmap(own->scratch, (size_t)own->scratch_bytes);
     device_destroy(device);

@@ -3,20 +3,12 @@
 #define RUNTIME_DEVICE_HOST_H
 
 #include "runtime/device_internal.h"
+#include "runtime/queue_thread.h"
 #include "runtime/threads.h"
 
 struct host_kernel {
     struct kernel base;
     void *code; /* executable copy, NULL for references */
-};
-
-/* The thread of a virtual card's queue. */
-struct queue_thread {
-    bool started;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool submitted, closing; /* under the lock */
 };
 
 struct host_device {
@@ -27,16 +19,14 @@ struct host_device {
     struct thread_pool *pool;
     void *scratch; /* workspaces of the kernel that runs */
     int64_t scratch_bytes;
-    struct queue_thread queue;
+    struct queue_thread queue; /* not started for the CPU itself */
     struct diagnostic failure; /* of a copy from a card: told by `finish` */
 };
 
 extern const struct device_interface device_host_interface;
 
 /* host_queue.c */
-void host_queue_run(struct host_device *device); /* all commands, on the calling thread and the pool */
 CHECKED status host_queue_start(struct host_device *device, struct diagnostic *diagnostic);
-void host_queue_stop(struct host_device *device);
 void host_submit(struct device *device);
 CHECKED status host_finish(struct device *device, struct diagnostic *diagnostic);
 

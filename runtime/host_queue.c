@@ -159,66 +159,24 @@ static void walk(void *context, int thread)
     }
 }
 
-void host_queue_run(struct host_device *device)
+static void run_commands(void *context)
 {
+    struct host_device *device = context;
     if (device->base.command_count && device->computes) thread_pool_run(device->pool, walk, device);
     device->base.command_count = 0;
 }
 
-static void *queue_main(void *context)
-{
-    struct host_device *device = context;
-    struct queue_thread *queue = &device->queue;
-    /* The pool pins its other threads; this one is thread 0 of its own pool. */
-    pthread_mutex_lock(&queue->lock);
-    while (!queue->closing) {
-        if (!queue->submitted) {
-            pthread_cond_wait(&queue->changed, &queue->lock);
-            continue;
-        }
-        pthread_mutex_unlock(&queue->lock);
-        host_queue_run(device);
-        pthread_mutex_lock(&queue->lock);
-        queue->submitted = false;
-        pthread_cond_broadcast(&queue->changed);
-    }
-    pthread_mutex_unlock(&queue->lock);
-    return NULL;
-}
-
+/* The pool pins its other threads; the queue's is thread 0 of its own pool. */
 status host_queue_start(struct host_device *device, struct diagnostic *diagnostic)
 {
-    struct queue_thread *queue = &device->queue;
-    pthread_mutex_init(&queue->lock, NULL);
-    pthread_cond_init(&queue->changed, NULL);
-    if (pthread_create(&queue->thread, NULL, queue_main, device))
-        return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started",
-                    device->base.specification);
-    queue->started = true;
-    return STATUS_OK;
-}
-
-void host_queue_stop(struct host_device *device)
-{
-    struct queue_thread *queue = &device->queue;
-    if (!queue->started) return;
-    pthread_mutex_lock(&queue->lock);
-    queue->closing = true;
-    pthread_cond_broadcast(&queue->changed);
-    pthread_mutex_unlock(&queue->lock);
-    pthread_join(queue->thread, NULL);
-    pthread_cond_destroy(&queue->changed);
-    pthread_mutex_destroy(&queue->lock);
+    return queue_thread_start(&device->queue, run_commands, device, device->base.specification,
+                              diagnostic);
 }
 
 void host_submit(struct device *device)
 {
     struct queue_thread *queue = &((struct host_device *)device)->queue;
-    if (!queue->started) return;
-    pthread_mutex_lock(&queue->lock);
-    queue->submitted = true;
-    pthread_cond_broadcast(&queue->changed);
-    pthread_mutex_unlock(&queue->lock);
+    if (queue->started) queue_thread_submit(queue);
 }
 
 /* Kernels of the host cannot fail; copies from cards can. */
@@ -233,13 +191,9 @@ static status take_failure(struct host_device *device, struct diagnostic *diagno
 status host_finish(struct device *device, struct diagnostic *diagnostic)
 {
     struct host_device *own = (struct host_device *)device;
-    struct queue_thread *queue = &own->queue;
-    if (!queue->started) {
-        host_queue_run(own);
-        return take_failure(own, diagnostic);
-    }
-    pthread_mutex_lock(&queue->lock);
-    while (queue->submitted) pthread_cond_wait(&queue->changed, &queue->lock);
-    pthread_mutex_unlock(&queue->lock);
+    if (own->queue.started)
+        queue_thread_await(&own->queue);
+    else
+        run_commands(own);
     return take_failure(own, diagnostic);
 }

@@ -1,0 +1,61 @@
+/* A lock and a condition: submissions are a few per step. */
+#include "runtime/queue_thread.h"
+
+static void *queue_main(void *context)
+{
+    struct queue_thread *queue = context;
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->closing) {
+        if (!queue->submitted) {
+            pthread_cond_wait(&queue->changed, &queue->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&queue->lock);
+        queue->run(queue->context);
+        pthread_mutex_lock(&queue->lock);
+        queue->submitted = false;
+        pthread_cond_broadcast(&queue->changed);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return NULL;
+}
+
+status queue_thread_start(struct queue_thread *queue, void (*run)(void *context), void *context,
+                          const char *owner, struct diagnostic *diagnostic)
+{
+    *queue = (struct queue_thread){.run = run, .context = context};
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->changed, NULL);
+    if (pthread_create(&queue->thread, NULL, queue_main, queue))
+        return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started", owner);
+    queue->started = true;
+    return STATUS_OK;
+}
+
+void queue_thread_stop(struct queue_thread *queue)
+{
+    if (!queue->started) return;
+    pthread_mutex_lock(&queue->lock);
+    queue->closing = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+    pthread_join(queue->thread, NULL);
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->lock);
+    queue->started = false;
+}
+
+void queue_thread_submit(struct queue_thread *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->submitted = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_thread_await(struct queue_thread *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    while (queue->submitted) pthread_cond_wait(&queue->changed, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
+}

@@ -1,0 +1,26 @@
+/* The thread of a queue that works on its own: it runs what was submitted, one submission at a time. */
+#ifndef RUNTIME_QUEUE_THREAD_H
+#define RUNTIME_QUEUE_THREAD_H
+
+#include "base/status.h"
+
+#include <pthread.h>
+
+struct queue_thread {
+    bool started;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool submitted, closing; /* under the lock */
+    void (*run)(void *context);
+    void *context;
+};
+
+/* `run(context)` is called on the thread for each submission. */
+CHECKED status queue_thread_start(struct queue_thread *queue, void (*run)(void *context),
+                                  void *context, const char *owner, struct diagnostic *diagnostic);
+void queue_thread_stop(struct queue_thread *queue); /* also one that was never started */
+void queue_thread_submit(struct queue_thread *queue);
+void queue_thread_await(struct queue_thread *queue); /* until what was submitted is done */
+
+#endif
