@@ -44,6 +44,7 @@ static bool prepare_child(uint64_t address_space_limit, pid_t parent)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
+    signal(SIGBUS, SIG_DFL);
     setrlimit(RLIMIT_CORE, &no_core);
     return !address_space_limit || setrlimit(RLIMIT_AS, &memory) == 0;
 }

@@ -1,4 +1,5 @@
-/* The progress line: redrawn at most ten times a second on a terminal, a plain line every ten seconds elsewhere. */
+/* The progress line: redrawn at most ten times a second on a terminal, a plain line every ten
+ * seconds elsewhere. */
 #include "cli/console.h"
 
 #include "base/clock.h"
@@ -23,7 +24,10 @@ static void on_interrupt(int signal_number)
     if (++interrupts > 1) _exit(status_exit(STATUS_INTERRUPTED));
 }
 
-bool console_interrupted(void) { return interrupts > 0; }
+bool console_interrupted(void)
+{
+    return interrupts > 0;
+}
 
 static bool progress_asks(void *context)
 {
@@ -43,7 +47,8 @@ static void format_line(const struct progress_state *state, char *line, size_t b
     char left[32] = "";
     int length = snprintf(line, bytes, "%s", state->stage);
     if (state->total > 0)
-        length += snprintf(line + length, bytes - (size_t)length, " %3.0f %%", 100 * state->done / state->total);
+        length += snprintf(line + length, bytes - (size_t)length, " %3.0f %%",
+                           100 * state->done / state->total);
     if (state->seconds_left >= 0)
         length += snprintf(line + length, bytes - (size_t)length, ", %s left",
                            text_seconds(state->seconds_left, left));
@@ -82,6 +87,19 @@ void console_clear_line(struct console *console)
     console->line_shown = false;
 }
 
+/* A model's pages are read from its file when they are used: a file that became shorter meanwhile
+ * ends in this signal, in any thread.  Nothing can go on, but it is a bad file, not a crash. */
+static void on_missing_page(int number)
+{
+    static const char message[] =
+        "\nhone: a model file became shorter while it was in use, or its disk failed; "
+        "do not change files that are being run\n";
+    (void)number;
+    ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
+    (void)written;
+    _exit(status_exit(STATUS_BAD_INPUT));
+}
+
 void console_start(struct console *console, bool quiet)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -94,6 +112,8 @@ void console_start(struct console *console, bool quiet)
         .context = console, .update = draw, .warn = warn, .interrupted = progress_asks};
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
+    struct sigaction missing = {.sa_handler = on_missing_page};
+    sigaction(SIGBUS, &missing, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 

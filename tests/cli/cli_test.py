@@ -226,6 +226,19 @@ def test_interrupting_stops_cleanly():
     assert json.loads(out)["end"] == "interrupted"
 
 
+def test_a_file_that_shrinks_while_it_runs_is_a_bad_file():
+    model = SCRATCH / "shrinks.gguf"
+    shutil.copy(SOURCE / "models/demo/demo-dense.gguf", model)
+    process = subprocess.Popen([str(HONE), "run", str(model), "-p", "Once", "--tokens", "3000", "--context", "4096",
+                                "--ignore-end", "--references", "--quiet", "--cache", ""],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.read(1)  # it has begun to generate
+    os.truncate(model, model.stat().st_size // 2)
+    _, err = process.communicate(timeout=120)
+    told = [line for line in err.decode().splitlines() if line.startswith("hone: ")]
+    assert process.returncode == 3 and len(told) == 1 and "shorter" in told[0], (process.returncode, err)
+
+
 def tune(cache, *words, **options):
     return json_of("tune", LLAMA, "--cache", cache, *words, **options)
 
