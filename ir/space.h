@@ -21,12 +21,14 @@
  *     rows, context            the problem's bounds
  *     operations, bytes        the problem's cost
  *     ATTRIBUTE                of the operator, and the words of its choices (silu); 0 where the
- * operator has none OPERAND.rows             product of all dimensions but the last, at the
- * problem's bounds OPERAND.columns          the last dimension OPERAND.bytes            size, at
- * the problem's bounds OPERAND.present          whether an optional operand is there OPERAND.TYPE
- * 1 when the elements have this type (weight.q8_0) OPERAND.LAYOUT           1 when the operand lies
- * in this layout, for all layouts but `rows` Properties of an operand that is absent, or that the
- * problem's operator does not have, are 0.
+ *                              operator has none
+ *     OPERAND.rows             product of all dimensions but the last, at the problem's bounds
+ *     OPERAND.columns          the last dimension
+ *     OPERAND.bytes            size, at the problem's bounds
+ *     OPERAND.present          whether an optional operand is there
+ *     OPERAND.TYPE             1 when the elements have this type (weight.q8_0)
+ *     OPERAND.LAYOUT           1 when the operand lies in this layout, for all layouts but `rows`
+ * Properties of an operand that is absent, or that the problem's operator does not have, are 0.
  *
  * The space of a CUDA variant says as well which kernels of NAME.cu run, and on how many blocks
  * (ir/space_launches.c); expressions here are whole numbers:
@@ -35,11 +37,13 @@
  *       partial: {per_row_bytes: columns * 4, fixed_bytes: 256, zeroed: true}    # each optional
  *     launches:                         # one after the other
  *       - entry: linear_dot             # an extern "C" __global__ function
- *         rows_per_item: 4              # 0 or absent: the number of blocks does not follow the
- * rows items: y.columns / 64         # blocks = ceil(rows / rows_per_item) * items threads: warps *
- * 32           # per block shared_bytes: stages * 4096   # dynamic; optional cluster: 2 # blocks
- * per cluster; optional when: split > 1               # optional: the launch is left out when this
- * is 0 arguments: [x, weight, partial, y]    # operands and workspaces, as the kernel takes them;
+ *         rows_per_item: 4              # 0 or absent: the number of blocks does not follow the rows
+ *         items: y.columns / 64         # blocks = ceil(rows / rows_per_item) * items
+ *         threads: warps * 32           # per block
+ *         shared_bytes: stages * 4096   # dynamic; optional
+ *         cluster: 2                    # blocks per cluster; optional
+ *         when: split > 1               # optional: the launch is left out when this is 0
+ *         arguments: [x, weight, partial, y]    # operands and workspaces, as the kernel takes them;
  *                                       # null where the problem has no such operand.  Behind them
  *                                       # every kernel takes `const struct step *step`
  *
