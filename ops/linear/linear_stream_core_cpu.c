@@ -128,18 +128,12 @@ static void sum_tile(const struct linear_stream *k, const struct dot_tile *tile,
     }
 }
 
-/* The activations that row `row` of the outputs is made of. */
-static value activations_of(const struct linear_stream *k, const struct linear_rows *rows,
-                            value row)
+value linear_rows_source(struct emitter *e, const struct linear_rows *rows, value row)
 {
-    struct emitter *e = k->e;
-    if (rows->order) {
-        value at = address(e, rows->order, mul(e, row, constant_i64(e, 4)));
-        row = sign_extend(e, load(e, e->i32, at, 4), e->i64);
-        row = divide_signed(e, row, constant_i64(e, rows->divisor));
-    }
-    value row_bytes = constant_i64(e, linear_step_row_bytes(&k->step));
-    return address(e, k->pointers.x, mul(e, row, row_bytes));
+    if (!rows->order) return row;
+    value at = address(e, rows->order, mul(e, row, constant_i64(e, 4)));
+    value number = sign_extend(e, load(e, e->i32, at, 4), e->i64);
+    return divide_signed(e, number, constant_i64(e, rows->divisor));
 }
 
 /* Rows [row, row + tile->rows) of the outputs with the weight rows of `outputs`, one per stream. */
@@ -148,8 +142,11 @@ static void emit_tile(const struct linear_stream *k, int matrix, const struct li
 {
     struct emitter *e = k->e;
     int per_output = k->work->gated ? 2 : 1, streams = tile->tracks / per_output;
-    for (int r = 0; r < tile->rows; r++)
-        tile->x[r] = activations_of(k, rows, add(e, row, constant_i64(e, r)));
+    value row_bytes = constant_i64(e, linear_step_row_bytes(&k->step));
+    for (int r = 0; r < tile->rows; r++) {
+        value source = linear_rows_source(e, rows, add(e, row, constant_i64(e, r)));
+        tile->x[r] = address(e, k->pointers.x, mul(e, source, row_bytes));
+    }
     value sums[SUMS_MAX];
     sum_tile(k, tile, sums);
     for (int s = 0; s < streams; s++)

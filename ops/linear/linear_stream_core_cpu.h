@@ -33,6 +33,8 @@ struct linear_rows {
     int64_t divisor;
 };
 
+value linear_rows_source(struct emitter *e, const struct linear_rows *rows, value row);
+
 /* Emits the code that makes outputs [begin, end) of these rows, with weight rows [begin, end) of
  * matrix `matrix`, or of gate and up. */
 void linear_stream_outputs(const struct linear_stream *k, int matrix,
