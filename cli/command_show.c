@@ -82,6 +82,31 @@ static status print_plan(const struct engine *engine, const struct arguments *ar
     return console_flush(diagnostic);
 }
 
+static json_t *resources_json(const struct image *image, const struct listing *listing)
+{
+    json_t *kernels = json_array();
+    for (int k = 0; k < listing->kernel_count; k++) {
+        const struct kernel_resources *kernel = &listing->kernels[k];
+        json_array_append_new(
+            kernels, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "entry", image->launches[k].name, "registers",
+                               kernel->registers, "spilled_bytes", kernel->spilled_bytes, "local_bytes",
+                               kernel->local_bytes, "shared_bytes", kernel->shared_bytes, "dynamic_shared_bytes",
+                               image->launches[k].shared_bytes, "instructions", kernel->instructions));
+    }
+    return kernels;
+}
+
+static void print_resources(const struct image *image, const struct listing *listing)
+{
+    for (int k = 0; k < listing->kernel_count; k++) {
+        const struct kernel_resources *kernel = &listing->kernels[k];
+        printf("; %s: %d registers, %d bytes spilled, %d bytes of local memory, %d + %d bytes of shared memory, "
+               "%d instructions\n",
+               image->launches[k].name, kernel->registers, kernel->spilled_bytes, kernel->local_bytes,
+               kernel->shared_bytes, image->launches[k].shared_bytes, kernel->instructions);
+    }
+}
+
 static status print_kernel(struct engine *engine, const struct arguments *arguments,
                            struct arena *arena, struct diagnostic *diagnostic)
 {
@@ -108,12 +133,15 @@ static status print_kernel(struct engine *engine, const struct arguments *argume
     struct listing listing = {0};
     TRY(compile_candidate(&generation, compile_limits_default(), arena, &compiled, &listing, diagnostic));
     if (arguments->json)
-        return console_print_json(json_pack("{s:s, s:s, s:I, s:s, s:s}", "problem", image->problem->text, "kernel",
-                                            image->candidate, "code_bytes", (json_int_t)compiled.code_bytes, "source",
-                                            listing.source, "assembly", listing.assembly),
+        return console_print_json(json_pack("{s:s, s:s, s:I, s:o, s:s, s:s}", "problem", image->problem->text, "kernel",
+                                            image->candidate, "code_bytes", (json_int_t)compiled.code_bytes,
+                                            "resources", resources_json(&compiled, &listing), "source", listing.source,
+                                            "assembly", listing.assembly),
                                   diagnostic);
-    printf("; problem: %s\n; kernel:  %s\n; %lld bytes of code, %d launches\n\n%s\n%s", image->problem->text,
-           image->candidate, (long long)compiled.code_bytes, compiled.launch_count, listing.source, listing.assembly);
+    printf("; problem: %s\n; kernel:  %s\n; %lld bytes of code, %d launches\n", image->problem->text,
+           image->candidate, (long long)compiled.code_bytes, compiled.launch_count);
+    print_resources(&compiled, &listing);
+    printf("\n%s\n%s", listing.source, listing.assembly);
     return console_flush(diagnostic);
 }
 

@@ -3,8 +3,8 @@
 #     hone_embed(RESULT variable FILES file... [COMPANIONS file...])
 #
 # sets RESULT to the path of a C file, made at build time, that defines `const struct embedded_file variable[]`.  A file's
-# fingerprint changes with the file, with a source beside it of the same name (linear_dot_cpu.c beside
-# linear_dot_cpu.yaml), with the headers beside it, and with every COMPANION.
+# fingerprint changes with the file, with a source beside it of the same name (linear_dot_cpu.c and the folder's headers
+# beside linear_dot_cpu.yaml, linear_dot_cuda.cu beside linear_dot_cuda.yaml), and with every COMPANION.
 #
 # The second half of this file is the script that the build runs.
 if(NOT CMAKE_SCRIPT_MODE_FILE)
@@ -15,8 +15,10 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
         foreach(file IN LISTS EMBED_FILES)
             get_filename_component(folder ${file} DIRECTORY)
             get_filename_component(stem ${file} NAME_WE)
-            file(GLOB own CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
-                ${folder}/${stem}.c ${folder}/${stem}.cu ${folder}/*.h ${folder}/*.cuh)
+            file(GLOB own CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${folder}/${stem}.cu)
+            if(NOT own)
+                file(GLOB own CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${folder}/${stem}.c ${folder}/*.h)
+            endif()
             list(APPEND beside ${own})
         endforeach()
         set(depends ${EMBED_FILES} ${EMBED_COMPANIONS} ${beside})
@@ -55,8 +57,10 @@ set(number 0)
 foreach(file IN LISTS FILES)
     get_filename_component(folder ${file} DIRECTORY)
     get_filename_component(stem ${file} NAME_WE)
-    file(GLOB beside RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}
-        ${folder}/${stem}.c ${folder}/${stem}.cu ${folder}/*.h ${folder}/*.cuh)
+    file(GLOB beside RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${folder}/${stem}.cu)
+    if(NOT beside)
+        file(GLOB beside RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${folder}/${stem}.c ${folder}/*.h)
+    endif()
     fingerprint(hash ${file} ${beside} ${COMPANIONS})
     file(READ ${file} bytes HEX)
     string(LENGTH "${bytes}" digits)

@@ -1,8 +1,10 @@
-/* Finds the code generator module, runs it here or in a child process, and names what it yields. */
+/* Finds the code generator, runs it here or in a child process, and names what it yields. */
 #include "codegen/compile.h"
 
 #include "base/file.h"
 #include "base/process.h"
+#include "codegen/cuda/kernel_compile.h"
+#include "codegen/cuda/nvrtc.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@ struct compile_limits compile_limits_default(void)
 
 const char *compile_identity(enum target target)
 {
-    return target == TARGET_CPU ? "llvm " HONE_LLVM_VERSION_TEXT : "none";
+    return target == TARGET_CPU ? "llvm " HONE_LLVM_VERSION_TEXT : nvrtc_identity();
 }
 
 /* ---- The module ---- */
@@ -84,10 +86,11 @@ static status open_module(struct arena *arena, const struct codegen_module **mod
 static status find_generator(const struct generation *generation, struct arena *arena,
                              generate_function **generate, struct diagnostic *diagnostic)
 {
-    if (generation->space->target != TARGET_CPU)
-        return fail(diagnostic, STATUS_UNSUPPORTED,
-                    "no code generation for target %s in this build",
-                    target_name(generation->space->target));
+    if (generation->space->target == TARGET_CUDA) {
+        struct nvrtc nvrtc;
+        *generate = kernel_compile;
+        return nvrtc_open(arena, &nvrtc, diagnostic);
+    }
     const struct codegen_module *module;
     TRY(open_module(arena, &module, diagnostic));
     *generate = module->find(generation->space->variant);
@@ -118,6 +121,8 @@ struct request {
  * zero. */
 struct answer {
     uint64_t image_bytes, source_bytes, assembly_bytes;
+    int kernel_count;
+    struct kernel_resources kernels[IMAGE_LAUNCHES_MAX];
 };
 
 static status pack_answer(const struct image *image, const struct listing *listing,
@@ -129,7 +134,11 @@ static status pack_answer(const struct image *image, const struct listing *listi
     TRY(image_encode(image, arena, &encoded, &encoded_bytes, diagnostic));
     const char *source = listing->source ? listing->source : "";
     const char *assembly = listing->assembly ? listing->assembly : "";
-    struct answer answer = {encoded_bytes, strlen(source) + 1, strlen(assembly) + 1};
+    struct answer answer = {.image_bytes = encoded_bytes,
+                            .source_bytes = strlen(source) + 1,
+                            .assembly_bytes = strlen(assembly) + 1,
+                            .kernel_count = listing->kernel_count};
+    memcpy(answer.kernels, listing->kernels, sizeof answer.kernels);
     *result_bytes = sizeof answer + encoded_bytes + answer.source_bytes + answer.assembly_bytes;
     uint8_t *bytes = arena_allocate(arena, *result_bytes, 1);
     TRY_MEMORY(bytes, diagnostic);
@@ -163,8 +172,9 @@ static status unpack_answer(const uint8_t *bytes, size_t byte_count, struct aren
         uint64_t rest = byte_count - sizeof answer;
         sound = answer.image_bytes <= rest && answer.source_bytes <= rest - answer.image_bytes &&
                 answer.assembly_bytes == rest - answer.image_bytes - answer.source_bytes &&
-                answer.source_bytes > 0 && answer.assembly_bytes > 0 &&
-                bytes[byte_count - 1] == 0 && bytes[byte_count - answer.assembly_bytes - 1] == 0;
+                answer.source_bytes > 0 && answer.assembly_bytes > 0 && answer.kernel_count >= 0 &&
+                answer.kernel_count <= IMAGE_LAUNCHES_MAX && bytes[byte_count - 1] == 0 &&
+                bytes[byte_count - answer.assembly_bytes - 1] == 0;
     }
     if (!sound)
         return fail(diagnostic, STATUS_CRASHED,
@@ -177,6 +187,8 @@ static status unpack_answer(const uint8_t *bytes, size_t byte_count, struct aren
         arena_text(arena, (const char *)bytes + answer.image_bytes + answer.source_bytes);
     TRY_MEMORY(listing->source, diagnostic);
     TRY_MEMORY(listing->assembly, diagnostic);
+    listing->kernel_count = answer.kernel_count;
+    memcpy(listing->kernels, answer.kernels, sizeof answer.kernels);
     return STATUS_OK;
 }
 
@@ -202,6 +214,25 @@ static struct hash add_text(struct hash hash, const char *text)
     return hash_combine(hash, hash_text(text ? text : ""));
 }
 
+/* CUDA: all that the compiler is given, and the launches.  A config that cannot be compiled has no
+ * artifact either, so its key does not matter. */
+static struct hash add_kernel(struct hash hash, const struct generation *generation)
+{
+    struct diagnostic diagnostic = {0};
+    struct kernel_inputs inputs;
+    void *encoded;
+    size_t byte_count;
+    struct arena *arena = arena_create(0);
+    if (arena && kernel_inputs_create(generation, arena, &inputs, &diagnostic) == STATUS_OK &&
+        image_encode(&inputs.image, arena, &encoded, &byte_count, &diagnostic) == STATUS_OK) {
+        hash = hash_combine(hash, kernel_sources_hash(generation->space));
+        hash = add_text(hash, inputs.config_text);
+        hash = hash_combine(hash, hash_bytes(encoded, byte_count));
+    }
+    arena_destroy(arena);
+    return hash;
+}
+
 struct hash compile_key(const struct generation *generation)
 {
     const struct space *space = generation->space;
@@ -220,5 +251,6 @@ struct hash compile_key(const struct generation *generation)
         double value = generation->facts->values[fact];
         hash = hash_combine(hash, hash_bytes(&value, sizeof value));
     }
+    if (space->target == TARGET_CUDA) hash = add_kernel(hash, generation);
     return add_text(hash, compile_identity(space->target));
 }

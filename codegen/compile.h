@@ -1,7 +1,7 @@
 /* The way to machine code: candidate + problem -> image.
  *
  * The compilers themselves live in modules that are loaded only when something must be compiled
- * (libhone_codegen_cpu: the emitters on the LLVM C API).  Compilers may abort or hang, so compile_candidate runs them in
+ * (libhone_codegen_cpu: the emitters on the LLVM C API; NVIDIA's NVRTC, see codegen/cuda/nvrtc.h).  Compilers may abort or hang, so compile_candidate runs them in
  * a child process with limits; a process that may die itself (the measuring worker) calls compile_here. */
 #ifndef CODEGEN_COMPILE_H
 #define CODEGEN_COMPILE_H
@@ -23,7 +23,8 @@ CHECKED status compile_here(const struct generation *generation, struct arena *a
                             struct image *image, struct listing *listing,
                             struct diagnostic *diagnostic);
 
-/* Identity of the compiler of `target` ("llvm 19.1.7"): part of every artifact's key.  Needs no module. */
+/* Identity of the compiler of `target` ("llvm 19.1.7", "nvrtc 13.0"): part of every artifact's key.  LLVM's needs no
+ * module; without NVRTC the compiler of CUDA is "none". */
 const char *compile_identity(enum target target);
 
 /* The key of the artifact that this generation yields. */

@@ -1,6 +1,6 @@
 /* Variants: the ways to answer a problem.  A CPU variant is ops/OP/NAME_cpu.c, an emitter, with
- * ops/OP/NAME_cpu.yaml, its space; CMake makes the table of both, so adding a variant touches no
- * other file. */
+ * ops/OP/NAME_cpu.yaml, its space; a CUDA variant is ops/OP/NAME_cuda.cu, a kernel, with
+ * ops/OP/NAME_cuda.yaml.  CMake makes the tables, so adding a variant touches no other file. */
 #ifndef IR_VARIANT_H
 #define IR_VARIANT_H
 
@@ -24,14 +24,25 @@ struct candidate {
 void candidate_print(const struct candidate *candidate, struct text *text);
 bool candidate_equal(const struct candidate *a, const struct candidate *b);
 
+/* What the compiler says that a CUDA kernel uses; per thread, shared memory per block. */
+struct kernel_resources {
+    int registers;
+    int spilled_bytes; /* registers that went to memory */
+    int local_bytes;   /* of its stack, spilled registers included */
+    int shared_bytes;  /* besides the dynamic ones of its launch */
+    int instructions;
+};
+
 /* What else code generation can say about a kernel, for `hone show`. */
 struct listing {
-    const char *source; /* LLVM IR, CUDA */
-    const char *assembly;
+    const char *source;   /* LLVM IR, CUDA */
+    const char *assembly; /* CUDA: PTX */
+    int kernel_count;     /* CUDA: one per launch; 0 on the CPU */
+    struct kernel_resources kernels[IMAGE_LAUNCHES_MAX];
 };
 
 /* Turns a generation into an image.  Loaded from a module of its own (codegen/compile.h), never
- * called in a process that must survive: compilers may abort.  `listing` may be NULL. */
+ * called in a process that must survive: compilers may abort.  `listing`, all zero, may be NULL. */
 typedef status generate_function(const struct generation *generation, struct arena *arena,
                                  struct image *image, struct listing *listing,
                                  struct diagnostic *diagnostic);

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-extern const struct embedded_file embedded_spaces[]; /* made by cmake/embed.cmake */
+/* Made by cmake/embed.cmake. */
+extern const struct embedded_file embedded_spaces[], embedded_cuda_spaces[], embedded_kernels[];
 
 struct catalogue_reader {
     struct arena *arena;
@@ -16,6 +17,9 @@ struct catalogue_reader {
     const struct space **spaces;
     int count;
     size_t capacity;
+    struct kernel_source *headers; /* that CUDA kernels may include */
+    int header_count;
+    size_t header_capacity;
 };
 
 static const struct space *find(const struct catalogue_reader *reader, const char *variant,
@@ -30,10 +34,15 @@ static const struct space *find(const struct catalogue_reader *reader, const cha
 }
 
 static status read_space(struct catalogue_reader *reader, struct yaml *root, struct hash source,
-                         bool replaces)
+                         struct kernel_source kernel, bool replaces)
 {
     struct space *space;
     TRY(space_read(root, op_table(), reader->arena, &space, reader->diagnostic));
+    if (space->target == TARGET_CUDA) {
+        space->kernel = kernel;
+        space->headers = reader->headers;
+        space->header_count = reader->header_count;
+    }
     int index = 0;
     const struct space *known = find(reader, space->variant, &index);
     if (known && !replaces)
@@ -49,32 +58,92 @@ static status read_space(struct catalogue_reader *reader, struct yaml *root, str
     return STATUS_OK;
 }
 
-static status read_embedded(struct catalogue_reader *reader)
+/* The kernel beside a built-in space. */
+static struct kernel_source embedded_kernel(const char *yaml_path)
 {
-    for (const struct embedded_file *file = embedded_spaces; file->path; file++) {
+    size_t length = strlen(yaml_path) - strlen("yaml");
+    for (const struct embedded_file *file = embedded_kernels; file->path; file++)
+        if (strncmp(file->path, yaml_path, length) == 0 && strcmp(file->path + length, "cu") == 0)
+            return (struct kernel_source){.path = file->path, .text = file->bytes};
+    return (struct kernel_source){0};
+}
+
+static status read_table(struct catalogue_reader *reader, const struct embedded_file *table)
+{
+    for (const struct embedded_file *file = table; file->path; file++) {
         struct yaml *root;
         TRY(yaml_parse(file->path, file->bytes, file->byte_count, reader->scratch, &root,
                        reader->diagnostic));
-        TRY(read_space(reader, root, hash_text(file->fingerprint), false));
+        TRY(read_space(reader, root, hash_text(file->fingerprint), embedded_kernel(file->path),
+                       false));
     }
     return STATUS_OK;
 }
 
+static bool is_header(const char *path)
+{
+    size_t length = strlen(path);
+    return length > strlen(".cuh") && strcmp(path + length - strlen(".cuh"), ".cuh") == 0;
+}
+
+static status add_header(struct catalogue_reader *reader, const char *path, const char *text)
+{
+    TRY_APPEND(reader->headers, reader->header_count, reader->header_capacity, reader->arena,
+               reader->diagnostic);
+    reader->headers[reader->header_count - 1] = (struct kernel_source){.path = path, .text = text};
+    return STATUS_OK;
+}
+
+static status read_embedded(struct catalogue_reader *reader)
+{
+    for (const struct embedded_file *file = embedded_kernels; file->path; file++)
+        if (is_header(file->path)) TRY(add_header(reader, file->path, file->bytes));
+    TRY(read_table(reader, embedded_spaces));
+    return read_table(reader, embedded_cuda_spaces);
+}
+
+enum { SOURCE_LIMIT_BYTES = 16 << 20 };
+
 /* The folder's space may come with the source of its kernel; a CPU variant's emitter is compiled
  * in. */
-static status folder_source(struct catalogue_reader *reader, const char *path, struct hash *source)
+static status folder_source(struct catalogue_reader *reader, const char *path, struct hash *source,
+                            struct kernel_source *kernel)
 {
-    enum { LIMIT_BYTES = 16 << 20 };
     char *bytes;
     size_t byte_count;
-    TRY(file_read(path, LIMIT_BYTES, reader->scratch, &bytes, &byte_count, reader->diagnostic));
+    *kernel = (struct kernel_source){0};
+    TRY(file_read(path, SOURCE_LIMIT_BYTES, reader->scratch, &bytes, &byte_count,
+                  reader->diagnostic));
     *source = hash_bytes(bytes, byte_count);
-    const char *kernel =
-        arena_print(reader->scratch, "%.*s.cu", (int)(strlen(path) - strlen(".yaml")), path);
-    TRY_MEMORY(kernel, reader->diagnostic);
-    if (!file_exists(kernel)) return STATUS_OK;
-    TRY(file_read(kernel, LIMIT_BYTES, reader->scratch, &bytes, &byte_count, reader->diagnostic));
+    const char *kernel_path =
+        arena_print(reader->arena, "%.*s.cu", (int)(strlen(path) - strlen(".yaml")), path);
+    TRY_MEMORY(kernel_path, reader->diagnostic);
+    if (!file_exists(kernel_path)) return STATUS_OK;
+    TRY(file_read(kernel_path, SOURCE_LIMIT_BYTES, reader->arena, &bytes, &byte_count,
+                  reader->diagnostic));
     *source = hash_combine(*source, hash_bytes(bytes, byte_count));
+    *kernel = (struct kernel_source){.path = kernel_path, .text = bytes};
+    return STATUS_OK;
+}
+
+/* A folder's headers are included by their names alone, and count for all of its variants. */
+static status read_folder_headers(struct catalogue_reader *reader, const char *folder,
+                                  struct hash *hash)
+{
+    const char **names;
+    int count;
+    *hash = hash_text("");
+    TRY(file_list(folder, ".cuh", reader->arena, &names, &count, reader->diagnostic));
+    for (int n = 0; n < count; n++) {
+        char *bytes;
+        size_t byte_count;
+        const char *path = file_join(reader->scratch, folder, names[n]);
+        TRY_MEMORY(path, reader->diagnostic);
+        TRY(file_read(path, SOURCE_LIMIT_BYTES, reader->arena, &bytes, &byte_count,
+                      reader->diagnostic));
+        TRY(add_header(reader, names[n], bytes));
+        *hash = hash_combine(*hash, hash_bytes(bytes, byte_count));
+    }
     return STATUS_OK;
 }
 
@@ -82,15 +151,19 @@ static status read_folder(struct catalogue_reader *reader, const char *folder)
 {
     const char **names;
     int count;
+    struct hash headers;
+    TRY(read_folder_headers(reader, folder, &headers));
     TRY(file_list(folder, ".yaml", reader->scratch, &names, &count, reader->diagnostic));
     for (int n = 0; n < count; n++) {
         const char *path = file_join(reader->scratch, folder, names[n]);
         TRY_MEMORY(path, reader->diagnostic);
         struct yaml *root;
         struct hash source;
+        struct kernel_source kernel;
         TRY(yaml_read(path, reader->scratch, &root, reader->diagnostic));
-        TRY(folder_source(reader, path, &source));
-        TRY(read_space(reader, root, source, true));
+        TRY(folder_source(reader, path, &source, &kernel));
+        if (kernel.text) source = hash_combine(source, headers);
+        TRY(read_space(reader, root, source, kernel, true));
     }
     return STATUS_OK;
 }

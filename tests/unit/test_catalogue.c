@@ -8,7 +8,8 @@
 
 #include <unistd.h>
 
-extern const struct embedded_file embedded_spaces[], embedded_architectures[];
+extern const struct embedded_file embedded_spaces[], embedded_cuda_spaces[], embedded_kernels[],
+    embedded_vocabulary[], embedded_profiles[], embedded_architectures[];
 
 static void check_table(const struct embedded_file *table)
 {
@@ -30,6 +31,10 @@ static void embedded_files_equal_their_originals(void **unused)
 {
     (void)unused;
     check_table(embedded_spaces);
+    check_table(embedded_cuda_spaces);
+    check_table(embedded_kernels);
+    check_table(embedded_vocabulary);
+    check_table(embedded_profiles);
     check_table(embedded_architectures);
 }
 
@@ -40,17 +45,24 @@ static void every_built_in_space_is_read(void **unused)
     struct arena *arena = arena_create(0);
     struct catalogue catalogue;
     CHECK_OK(catalogue_read(NULL, arena, &catalogue, &diagnostic));
-    int files = 0;
-    while (embedded_spaces[files].path) files++;
+    int cpu_files = 0, files = 0;
+    while (embedded_spaces[cpu_files].path) cpu_files++;
+    while (embedded_cuda_spaces[files].path) files++;
+    files += cpu_files;
     assert_int_equal(catalogue.count, files);
     assert_null(catalogue.spaces[catalogue.count]);
     for (int s = 0; s < catalogue.count; s++) {
-        /* the emitter is found by the file's name, so the variant must have it */
+        /* emitter and kernel are found by the file's name, so the variant must have it */
         const struct space *space = catalogue.spaces[s];
-        const char *name = file_name_of(embedded_spaces[s].path);
+        bool cuda = s >= cpu_files;
+        const char *path =
+            cuda ? embedded_cuda_spaces[s - cpu_files].path : embedded_spaces[s].path;
+        const char *name = file_name_of(path);
         if (strncmp(name, space->variant, strlen(space->variant)) != 0 ||
             strcmp(name + strlen(space->variant), ".yaml") != 0)
             CHECK_FAIL("%s holds the variant %s", name, space->variant);
+        assert_int_equal(space->target, cuda ? TARGET_CUDA : TARGET_CPU);
+        if (cuda && !space->kernel.text) CHECK_FAIL("%s has no kernel beside it", path);
     }
     print_message("%d variants\n", catalogue.count);
     arena_destroy(arena);
