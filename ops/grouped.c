@@ -58,8 +58,7 @@ status infer_grouped(const struct inference *inference, enum grouped_rows rows, 
     return infer_size(inference, GROUPED_OFFSETS, 0, experts->shape[0].scale + 1, "experts + 1");
 }
 
-/* Slots per row of x where x lies by token; 0 where it lies by slot. */
-static int64_t divisor_of(const struct problem *problem, enum grouped_rows rows)
+int64_t grouped_divisor(const struct problem *problem, enum grouped_rows rows)
 {
     int64_t ratio =
         row_ratio(operand_type(problem, GROUPED_X), operand_type(problem, GROUPED_ORDER));
@@ -72,7 +71,7 @@ struct grouped grouped_of(const struct problem *problem, const struct run *run, 
     return (struct grouped){
         .slots = run_dimension(problem, run, GROUPED_ORDER, 0),
         .experts = fixed_dimension(problem, weight, 0),
-        .divisor = divisor_of(problem, rows),
+        .divisor = grouped_divisor(problem, rows),
         .columns = fixed_dimension(problem, GROUPED_X, 1),
         .x = operands[GROUPED_X],
         .order = operands[GROUPED_ORDER],

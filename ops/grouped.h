@@ -23,6 +23,10 @@ extern const char *const grouped_rows_names[];
 /* Checks x, order, offsets and a weight [experts, m, k]. */
 CHECKED status infer_grouped(const struct inference *inference, enum grouped_rows rows, int weight);
 
+/* Slots per row of x where x lies by token: slot s reads row order[s] / divisor; 0 where it lies by
+ * slot. */
+int64_t grouped_divisor(const struct problem *problem, enum grouped_rows rows);
+
 struct grouped {
     int64_t slots, experts;
     int64_t divisor; /* slot s reads row order[s] / divisor of x; 0: row s */

@@ -2,6 +2,7 @@
 #include "runtime/device_internal.h"
 
 #include "base/text.h"
+#include "runtime/device_cuda.h"
 #include "runtime/threads.h"
 
 #include <string.h>
@@ -23,11 +24,43 @@ void device_destroy(struct device *device)
     arena_destroy(device->arena);
 }
 
-static status open_specified(const struct device_specification *specification,
-                             const struct device_options *options, struct device **device,
-                             struct diagnostic *diagnostic)
+static bool is_card(const struct device_specification *specification)
 {
-    return device_host_open(specification, options, device, diagnostic);
+    return specification->kind == DEVICE_CUDA || specification->kind == DEVICE_EMULATED;
+}
+
+/* All cards are opened together, before any device has threads: reading their facts forks. */
+static status open_cards(const struct device_specification *specifications, int count,
+                         const struct device_options *options, struct device **devices,
+                         struct diagnostic *diagnostic)
+{
+    int cards = 0;
+    for (int d = 0; d < count; d++) cards += is_card(&specifications[d]);
+    if (cards == 0) return STATUS_OK;
+#ifdef HONE_CUDA
+    return device_cuda_open(specifications, count, options, devices, diagnostic);
+#else
+    (void)options;
+    (void)devices;
+    return fail(diagnostic, STATUS_DEVICE,
+                "--devices: this build of Hone has no CUDA target: build it where the CUDA toolkit's cuda.h is, or use cpu or "
+                "virtual:SIZE");
+#endif
+}
+
+static status open_all(const struct device_specification *specifications, int count,
+                       const struct device_options *options, struct device **devices,
+                       struct diagnostic *diagnostic)
+{
+    TRY(open_cards(specifications, count, options, devices, diagnostic));
+    for (int d = 0; d < count; d++) {
+        if (is_card(&specifications[d])) continue;
+        status code = device_host_open(&specifications[d], options, &devices[d], diagnostic);
+        if (code == STATUS_OK) continue;
+        for (int o = 0; o < count; o++) device_close(devices[o]);
+        return code;
+    }
+    return STATUS_OK;
 }
 
 status device_open(const char *specification, const struct device_options *options,
@@ -36,8 +69,10 @@ status device_open(const char *specification, const struct device_options *optio
     struct arena *arena = arena_create(0);
     TRY_MEMORY(arena, diagnostic);
     struct device_specification parsed;
+    struct device *opened = NULL;
     status code = device_specification_parse(specification, arena, &parsed, diagnostic);
-    if (code == STATUS_OK) code = open_specified(&parsed, options, device, diagnostic);
+    if (code == STATUS_OK) code = open_all(&parsed, 1, options, &opened, diagnostic);
+    if (code == STATUS_OK) *device = opened;
     arena_destroy(arena);
     return code;
 }
@@ -47,19 +82,15 @@ status device_open_list(const char *list, const struct device_options *options,
                         struct diagnostic *diagnostic)
 {
     struct device_specification *specifications;
-    int found = 0;
+    int found = 0, hosts = 0;
     TRY(device_list_parse(list, arena, &specifications, &found, diagnostic));
     struct device **opened;
     TRY_NEW(opened, arena, found, diagnostic);
+    for (int d = 0; d < found; d++) hosts += !is_card(&specifications[d]);
     struct device_options share = *options;
     int threads = options->threads > 0 ? options->threads : thread_count_default();
-    share.threads = threads / found > 1 ? threads / found : 1;
-    for (int d = 0; d < found; d++) {
-        status code = open_specified(&specifications[d], &share, &opened[d], diagnostic);
-        if (code == STATUS_OK) continue;
-        while (d-- > 0) device_close(opened[d]);
-        return code;
-    }
+    share.threads = hosts > 1 && threads / hosts > 1 ? threads / hosts : hosts > 1 ? 1 : threads;
+    TRY(open_all(specifications, found, &share, opened, diagnostic));
     *devices = opened;
     *count = found;
     return STATUS_OK;
@@ -75,6 +106,33 @@ const struct device_facts *device_facts(const struct device *device) { return &d
 status device_probe(struct device *device, struct diagnostic *diagnostic)
 {
     return device->interface->probe(device, diagnostic);
+}
+
+status device_measure(struct device *device, struct device_rates *rates,
+                      struct diagnostic *diagnostic)
+{
+    *rates = (struct device_rates){0};
+    return device->interface->rates ? device->interface->rates(device, rates, diagnostic) : STATUS_OK;
+}
+
+status device_measure_peer(struct device *device, struct device *source, struct device_peer *peer,
+                           struct diagnostic *diagnostic)
+{
+    *peer = (struct device_peer){0};
+    if (!device->interface->peer_rate) return STATUS_OK;
+    return device->interface->peer_rate(device, source, peer, diagnostic);
+}
+
+struct device_counts device_counts(const struct device *device)
+{
+    struct device_counts counts = {0};
+    if (device->interface->counts) device->interface->counts(device, &counts);
+    return counts;
+}
+
+status device_connect(struct device *device, struct device *source, struct diagnostic *diagnostic)
+{
+    return device->interface->connect ? device->interface->connect(device, source, diagnostic) : STATUS_OK;
 }
 
 const char *device_specification(const struct device *device) { return device->specification; }

@@ -13,7 +13,13 @@
  *     virtual:2GiB                  a card of that size, computing on the host as fast as it can
  *     virtual:2GiB@20GFLOPS,2GB/s   no launch ends earlier than its operations at 20 GFLOP/s, no copy earlier than its
  *                                   bytes at 2 GB/s
- *     null                          nothing is computed */
+ *     null                          nothing is computed
+ *     cuda:0                        a card, by the number that the CUDA driver gives it
+ *     emulated:sm_86:24GiB          a card of that architecture and size on the stand-in driver
+ *
+ * A CUDA driver cannot be used by a child of the process that has started it.  So a card's facts are read in a child, and
+ * the driver starts in this process with the first use of the card's memory: open devices, compile and fork whatever is to
+ * be forked, and only then allocate. */
 #ifndef RUNTIME_DEVICE_H
 #define RUNTIME_DEVICE_H
 
@@ -27,6 +33,7 @@ struct device_options {
     int threads;     /* host threads for all devices together; 0: as many as make sense */
     const char *cpu; /* "native", "x86-64-v3" ...; NULL: native */
     const char *rates_folder; /* where measured rates are kept (cpu_rates.h); NULL: rates stay 0 */
+    bool no_forks; /* this process starts no others from here on, so a card's driver may start in it at once */
 };
 
 CHECKED status device_open(const char *specification, const struct device_options *options,
@@ -36,6 +43,26 @@ void device_close(struct device *device); /* NULL is allowed */
 const struct device_facts *device_facts(const struct device *device);
 /* Measures the rates among the facts (runtime/cpu_probe.h): under two seconds on a quiet machine. */
 CHECKED status device_probe(struct device *device, struct diagnostic *diagnostic);
+/* Bytes per second that a card moves: within its memory (read and written), over its link each way, and over the link both
+ * ways at once.  Zeros for devices that have no link. */
+struct device_rates {
+    double memory, link_in, link_out, link_both;
+};
+CHECKED status device_measure(struct device *device, struct device_rates *rates,
+                              struct diagnostic *diagnostic);
+/* From another card: `direct` says that bytes go without the host, as a trial has shown.  Rate 0: no two cards. */
+struct device_peer {
+    double rate;
+    bool direct;
+};
+CHECKED status device_measure_peer(struct device *device, struct device *source,
+                                   struct device_peer *peer, struct diagnostic *diagnostic);
+/* What has happened on a card since it was opened: images that were loaded from PTX because the card does not know their
+ * cubin, and launches of captured graphs. */
+struct device_counts {
+    int64_t translated_images, graph_launches;
+};
+struct device_counts device_counts(const struct device *device);
 const char *device_specification(const struct device *device);
 bool device_is_host(const struct device *device); /* reads host memory in place: weights need no copy */
 bool device_memory_is_host(const struct device *device); /* its addresses are the host's */
@@ -73,6 +100,9 @@ CHECKED status device_read(struct device *device, void *to, const void *from, in
                            struct diagnostic *diagnostic);
 CHECKED status device_copy(struct device *device, void *to, struct device *source, const void *from,
                            int64_t bytes, struct diagnostic *diagnostic);
+/* Prepares copies from `source`: two cards are tried out, and copy by way of the host unless that went well. */
+CHECKED status device_connect(struct device *device, struct device *source,
+                              struct diagnostic *diagnostic);
 CHECKED status device_signal(struct device *device, struct event *event,
                              struct diagnostic *diagnostic);
 CHECKED status device_wait(struct device *device, struct event *event,

@@ -60,6 +60,13 @@ struct device_interface {
     status (*finish)(struct device *device, struct diagnostic *diagnostic);
     status (*time)(struct device *device, const struct device_timing *timing, double *seconds,
                    struct diagnostic *diagnostic);
+    /* NULL where there is nothing to do or to tell: */
+    status (*connect)(struct device *device, struct device *source, struct diagnostic *diagnostic);
+    status (*rates)(struct device *device, struct device_rates *rates,
+                    struct diagnostic *diagnostic);
+    status (*peer_rate)(struct device *device, struct device *source, struct device_peer *peer,
+                        struct diagnostic *diagnostic);
+    void (*counts)(const struct device *device, struct device_counts *counts);
     /* Marks of the kind's own in events (event.c): NULL where the host does the marking itself. */
     void (*mark_await)(void *mark);
     void (*mark_destroy)(void *mark);

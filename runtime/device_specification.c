@@ -46,6 +46,36 @@ static status virtual_card(struct device_specification *specification, struct ar
     return STATUS_OK;
 }
 
+static status cuda_card(struct device_specification *specification, struct diagnostic *diagnostic)
+{
+    enum { ORDINAL_MAX = 255 };
+    int64_t ordinal;
+    specification->kind = DEVICE_CUDA;
+    if (!text_to_integer(specification->text + strlen("cuda:"), &ordinal) || ordinal < 0 || ordinal > ORDINAL_MAX)
+        return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\": the card's number is not understood; write cuda:0",
+                    specification->text);
+    specification->ordinal = (int)ordinal;
+    return STATUS_OK;
+}
+
+/* "sm_86:24GiB": digits, perhaps a letter, a size. */
+static status emulated_card(struct device_specification *specification, struct arena *arena,
+                            struct diagnostic *diagnostic)
+{
+    const char *architecture = specification->text + strlen("emulated:");
+    specification->kind = DEVICE_EMULATED;
+    const char *size = strchr(architecture, ':');
+    size_t digits = starts_with(architecture, "sm_") ? strspn(architecture + 3, "0123456789") : 0;
+    uint64_t bytes;
+    char *text = size ? arena_text(arena, size + 1) : NULL;
+    if (digits < 2 || digits > 3 || architecture + 3 + digits != size || !text || !text_to_bytes(text, &bytes) ||
+        bytes == 0 || bytes > INT64_MAX)
+        return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\" is not understood; write emulated:sm_86:24GiB",
+                    specification->text);
+    specification->memory_bytes = (int64_t)bytes;
+    return STATUS_OK;
+}
+
 status device_specification_parse(const char *text, struct arena *arena,
                                   struct device_specification *specification,
                                   struct diagnostic *diagnostic)
@@ -60,10 +90,10 @@ status device_specification_parse(const char *text, struct arena *arena,
         specification->kind = DEVICE_VIRTUAL;
         return virtual_card(specification, arena, diagnostic);
     }
-    if (starts_with(text, "cuda") || starts_with(text, "emulated"))
-        return fail(diagnostic, STATUS_DEVICE, "--devices: \"%s\": this build has no CUDA target; use cpu or virtual:SIZE",
-                    text);
-    return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\" is no device; known are cpu, virtual:SIZE and null", text);
+    if (starts_with(text, "cuda:")) return cuda_card(specification, diagnostic);
+    if (starts_with(text, "emulated:")) return emulated_card(specification, arena, diagnostic);
+    return fail(diagnostic, STATUS_USAGE,
+                "--devices: \"%s\" is no device; known are cpu, cuda:NUMBER, virtual:SIZE, emulated:sm_86:SIZE and null", text);
 }
 
 status device_list_parse(const char *list, struct arena *arena,

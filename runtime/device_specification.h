@@ -6,12 +6,13 @@
 
 #include <stdint.h>
 
-enum device_kind { DEVICE_CPU, DEVICE_VIRTUAL, DEVICE_NULL };
+enum device_kind { DEVICE_CPU, DEVICE_VIRTUAL, DEVICE_NULL, DEVICE_CUDA, DEVICE_EMULATED };
 
 struct device_specification {
     enum device_kind kind;
     const char *text;
-    int64_t memory_bytes;         /* virtual; INT64_MAX: no limit */
+    int ordinal;                  /* cuda */
+    int64_t memory_bytes;         /* virtual and emulated; INT64_MAX: no limit of its own */
     double operations_per_second; /* virtual; 0: as fast as it goes */
     double link_bytes_per_second; /* virtual; 0: as fast as it goes */
 };

@@ -92,6 +92,18 @@ static status load_node_kernels(struct executor *executor, int n, struct diagnos
     return STATUS_OK;
 }
 
+/* Copies go to the queue of the device that they go to. */
+static status connect_devices(struct executor *executor, struct diagnostic *diagnostic)
+{
+    for (int s = 0; s < executor->plan->step_count; s++) {
+        const struct plan_step *step = &executor->plan->steps[s];
+        if (step->kind != STEP_COPY) continue;
+        int source = executor->plan->graph->values[step->value].device;
+        TRY(device_connect(executor->devices[step->device], executor->devices[source], diagnostic));
+    }
+    return STATUS_OK;
+}
+
 static void resolve_operands(struct executor *executor, int s)
 {
     const struct plan_step *step = &executor->plan->steps[s];
@@ -134,6 +146,7 @@ static status bind_plan(struct executor *executor, const struct weight_source *w
                    diagnostic));
     for (int n = 0; n < plan->graph->node_count; n++)
         TRY(load_node_kernels(executor, n, diagnostic));
+    TRY(connect_devices(executor, diagnostic));
     for (int e = 0; e < plan->event_count; e++) TRY(event_create(&executor->events[e], diagnostic));
     for (int s = 0; s < plan->step_count; s++) resolve_operands(executor, s);
     return STATUS_OK;
@@ -285,14 +298,18 @@ static status enqueue_step(struct executor *executor, int s, const struct run *r
     return fail(diagnostic, STATUS_UNSUPPORTED, "plan step %d has a kind that this runtime does not know", s);
 }
 
-/* Virtual cards start at once, the host works inside its finish: so submit all, then finish all. */
+/* Cards start at once, the host works inside its finish and may be waited for by cards: so submit all, finish the host, then
+ * the cards. */
 static status finish_all(struct executor *executor, struct diagnostic *diagnostic)
 {
     for (int d = 0; d < executor->plan->device_count; d++) device_submit(executor->devices[d]);
     status first = STATUS_OK;
-    for (int d = 0; d < executor->plan->device_count; d++) {
-        status code = device_finish(executor->devices[d], diagnostic);
-        if (first == STATUS_OK) first = code;
+    for (int host = 1; host >= 0; host--) {
+        for (int d = 0; d < executor->plan->device_count; d++) {
+            if (device_is_host(executor->devices[d]) != host) continue;
+            status code = device_finish(executor->devices[d], diagnostic);
+            if (first == STATUS_OK) first = code;
+        }
     }
     return first;
 }

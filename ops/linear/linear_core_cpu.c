@@ -70,7 +70,18 @@ status linear_work_read(const struct problem *problem, struct linear_work *work,
     if (!read_matrices(problem, work))
         return fail(diagnostic, STATUS_UNSUPPORTED, "operator %s is no linear map",
                     problem->op->name);
+    TRY(linear_work_finish(problem, work, diagnostic));
+    if (work->x_rows == 1) return STATUS_OK;
+    return fail(diagnostic, STATUS_UNSUPPORTED,
+                "this variant takes one row of activations per row of the step: %s", problem->text);
+}
+
+status linear_work_finish(const struct problem *problem, struct linear_work *work,
+                          struct diagnostic *diagnostic)
+{
+    struct dimension rows = problem->operands[0].type.shape[0];
     TRY(check_weights(problem, work, diagnostic));
+    work->x_rows = rows.symbol == SYMBOL_NONE ? 1 : rows.scale;
     work->columns = problem_dimension(problem, 0, 1);
     work->row_bytes = element_row_bytes(work->element, work->columns);
     int row = work->gated ? attribute_by_name(problem->op, "activation") : -1;

@@ -28,6 +28,7 @@ struct linear_matrix {
 
 struct linear_work {
     enum element_type element; /* of all weights */
+    int64_t x_rows;            /* rows of activations per row of the step */
     int64_t columns, row_bytes;
     int matrix_count;
     struct linear_matrix matrices[LINEAR_MATRICES_MAX];
@@ -40,6 +41,10 @@ struct linear_work {
  * stored row by row. */
 CHECKED status linear_work_read(const struct problem *problem, struct linear_work *work,
                                 struct diagnostic *diagnostic);
+/* The same for operators that know their matrices themselves: fills in all but matrices, residual
+ * and gated. */
+CHECKED status linear_work_finish(const struct problem *problem, struct linear_work *work,
+                                  struct diagnostic *diagnostic);
 
 /* Weights in blocks of 32 with a scale each. */
 bool linear_is_blocked(enum element_type element);

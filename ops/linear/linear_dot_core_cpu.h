@@ -1,10 +1,5 @@
 /* Few rows: each weight row is read once, straight from the file's blocks, and multiplied with all
- * rows of activations while it is near.
- *
- * A core that reads one stream gets little more than half of what the memory gives; so each thread
- * walks through several far-apart parts of its weight rows at once (`streams`), and fetches ahead
- * by hand (`prefetch` bytes).  `rows_together` rows of activations share each reading of a weight
- * from the nearest cache; `unroll` steps make one round.
+ * rows of activations while it is near (linear_stream_core_cpu.h says how).
  *
  * The variants on it differ in how products are formed, which is a class of numerics each:
  * linear_dot_cpu widens the weights to f32; linear_dot_bytes_cpu rounds the activations to 8 bits

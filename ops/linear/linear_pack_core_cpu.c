@@ -33,34 +33,41 @@ static void pack_record(struct emitter *e, const struct linear_tile *tile, value
     store(e, bytes.scale, address_at(e, at, (int64_t)tile->rows * 4), 4);
 }
 
+void linear_pack_row(struct emitter *e, const struct linear_work *work,
+                     const struct linear_tile *tile, value x, value to,
+                     const struct linear_packing *packing)
+{
+    int64_t full = work->columns / tile->record_columns;
+    int rest = (int)(work->columns % tile->record_columns);
+    value x_bytes = constant_i64(e, tile->record_columns * 4);
+    value record_bytes = constant_i64(e, tile->x_record_bytes);
+    struct loop loop;
+    loop_begin(e, &loop, packing->first, minimum_signed(e, packing->last, constant_i64(e, full)), 1,
+               NULL, 0);
+    pack_record(e, tile, address(e, x, mul(e, loop.index, x_bytes)), tile->record_columns,
+                address(e, to, mul(e, loop.index, record_bytes)), packing->slot);
+    loop_end(e, &loop, NULL);
+    if (!rest) return;
+    struct branch last;
+    if_begin(e, &last, equal(e, packing->last, constant_i64(e, tile->records)));
+    pack_record(e, tile, address_at(e, x, full * tile->record_columns * 4), rest,
+                address_at(e, to, full * tile->x_record_bytes), packing->slot);
+    if_end(e, &last, NULL, NULL);
+}
+
 static void emit_pack(struct emitter *e, const struct linear_work *work,
                       const struct linear_tile *tile)
 {
     struct kernel_arguments kernel = kernel_begin(e, "pack");
     value x = kernel_pointer(e, &kernel, 0), to = kernel_pointer(e, &kernel, 1);
-    int64_t full = work->columns / tile->record_columns;
-    int rest = (int)(work->columns % tile->record_columns);
     struct linear_row_loop rows;
     linear_rows_begin(e, &rows, &kernel, tile->records);
-    value size = constant_i64(e, tile->rows), record_bytes = constant_i64(e, tile->x_record_bytes);
-    value slot = remainder_signed(e, rows.row, size);
+    value size = constant_i64(e, tile->rows);
     value tile_bytes = constant_i64(e, tile->records * tile->x_record_bytes);
     value start = address(e, to, mul(e, divide_signed(e, rows.row, size), tile_bytes));
     value x_row = address(e, x, mul(e, rows.row, constant_i64(e, work->columns * 4)));
-    value x_bytes = constant_i64(e, tile->record_columns * 4);
-    struct loop loop;
-    loop_begin(e, &loop, rows.first, minimum_signed(e, rows.last, constant_i64(e, full)), 1, NULL,
-               0);
-    pack_record(e, tile, address(e, x_row, mul(e, loop.index, x_bytes)), tile->record_columns,
-                address(e, start, mul(e, loop.index, record_bytes)), slot);
-    loop_end(e, &loop, NULL);
-    if (rest) {
-        struct branch last;
-        if_begin(e, &last, equal(e, rows.last, constant_i64(e, tile->records)));
-        pack_record(e, tile, address_at(e, x_row, full * tile->record_columns * 4), rest,
-                    address_at(e, start, full * tile->x_record_bytes), slot);
-        if_end(e, &last, NULL, NULL);
-    }
+    struct linear_packing packing = {remainder_signed(e, rows.row, size), rows.first, rows.last};
+    linear_pack_row(e, work, tile, x_row, start, &packing);
     linear_rows_end(e, &rows);
     kernel_end(e);
 }

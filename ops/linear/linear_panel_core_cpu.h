@@ -30,6 +30,15 @@ struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_w
 /* Bytes of `row_count` packed rows, rounded up to whole tiles, as a workspace. */
 struct workspace linear_pack_workspace(const struct linear_tile *tile);
 
+/* Emits the code that packs records [first, last) of the row of activations at `x` as row `slot` of
+ * the tile at `to`. */
+struct linear_packing {
+    value slot, first, last;
+};
+void linear_pack_row(struct emitter *e, const struct linear_work *work,
+                     const struct linear_tile *tile, value x, value to,
+                     const struct linear_packing *packing);
+
 /* Emits the kernel "pack" that rearranges x, and adds it with its workspace to the image.  Returns
  * the workspace. */
 int linear_emit_pack(struct emitter *e, const struct linear_work *work,

@@ -157,10 +157,11 @@ int linear_step_quantize(struct emitter *e, const struct linear_work *work,
 {
     int64_t pieces = step->full + (step->rest != 0);
     int workspace = image_add_workspace(
-        image, (struct workspace){.per_row_bytes = linear_step_row_bytes(step)});
+        image, (struct workspace){.per_row_bytes = work->x_rows * linear_step_row_bytes(step)});
     struct launch *launch = image_add_launch(
         image, "quantize",
-        (struct geometry){.rows_per_item = 1, .items_per_row_group = pieces, .unit = 1});
+        (struct geometry){
+            .rows_per_item = 1, .items_per_row_group = work->x_rows * pieces, .unit = 1});
     launch_add(launch, ARGUMENT_OPERAND, 0);
     launch_add(launch, ARGUMENT_WORKSPACE, workspace);
     emit_quantize(e, work, step, pieces);

@@ -1,13 +1,8 @@
 /* Many rows: a panel of weights is unpacked once and multiplied, in register tiles, with a block of
- * activation rows.
+ * activation rows (linear_block_core_cpu.h says how).
  *
- * A tile has `tile_rows` rows by `tile_vectors` registers of outputs, whose sums stay in registers
- * along `depth` columns. A work item is a panel and `tiles` tiles of rows below each other.  A
- * first launch packs the activations, so that the innermost loop reads both sides in order
- * (linear_panel_core_cpu.h).
- *
- * Panels at the end of a ragged matrix begin earlier, so that they are whole, and store only the
- * outputs that no other panel has. */
+ * A work item is a panel and `tiles` tiles of rows below each other.  A first launch packs the
+ * activations, so that the innermost loop reads both sides in order (linear_panel_core_cpu.h). */
 #ifndef OPS_LINEAR_LINEAR_TILE_CORE_CPU_H
 #define OPS_LINEAR_LINEAR_TILE_CORE_CPU_H
 

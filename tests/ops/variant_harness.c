@@ -171,6 +171,8 @@ static void check_config(struct variant_check *check, const struct generation *g
     status result = compile_here(generation, arena, &image, NULL, &diagnostic);
     struct image_run run = {&image, &check->draws};
     if (result == STATUS_OK) result = op_trial_check(trial, image_run, &run, bound, &diagnostic);
+    if (result == STATUS_OK && check->judge)
+        result = check->judge(check->judge_context, generation->space, trial, &diagnostic);
     if (result != STATUS_OK)
         CHECK_FAIL("%s %s on %s, rows %lld of %s: %s", generation->space->variant,
                    text_finish(&text), generation->facts->class_name,

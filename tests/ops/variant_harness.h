@@ -12,14 +12,21 @@
 /* Every --cpu level that this machine runs; `native` first. */
 enum { VARIANT_LEVELS_MAX = 5 };
 
+/* Looks at the outputs of a kernel of this space, more closely than one bound for all kernels can.
+ */
+typedef status variant_judge(void *context, const struct space *space, const struct op_trial *trial,
+                             struct diagnostic *diagnostic);
+
 struct variant_check {
     struct arena *arena;
     struct catalogue catalogue;
     int level_count;
     struct device_facts levels[VARIANT_LEVELS_MAX];
-    int samples;    /* configs drawn at random beside the default one, per level */
-    uint64_t draws; /* so far: the state of the random choices */
-    int tried;      /* kernels compiled, run and compared */
+    int samples;          /* configs drawn at random beside the default one, per level */
+    uint64_t draws;       /* so far: the state of the random choices */
+    variant_judge *judge; /* NULL: outputs are compared with the reference's alone */
+    void *judge_context;
+    int tried; /* kernels compiled, run and compared */
 };
 
 /* HONE_TEST_SAMPLES replaces `samples`. */

@@ -172,14 +172,18 @@ static void specifications_are_read_and_refused(void **state)
     assert_int_equal(list[2].memory_bytes, 256LL << 20);
     static const char *const bad[] = {"", "gpu", "cpu,", "virtual:", "virtual:0", "virtual:-1GiB",
                                       "virtual:1GiB@", "virtual:1GiB@5GFLOPS", "virtual:1GiB@5,2GB/s",
-                                      "virtual:1GiB@0GFLOPS,2GB/s", "cpu,,cpu", "virtual:1e30GiB"};
+                                      "virtual:1GiB@0GFLOPS,2GB/s", "cpu,,cpu", "virtual:1e30GiB",
+                                      "cuda", "cuda:", "cuda:-1", "cuda:x", "emulated:", "emulated:sm_86", "emulated:86:1GiB",
+                                      "emulated:sm_86:", "emulated:sm_8:1GiB", "emulated:sm_86=:1GiB"};
     for (size_t b = 0; b < sizeof bad / sizeof *bad; b++) {
         diagnostic = (struct diagnostic){0};
         assert_int_equal(device_list_parse(bad[b], arena, &list, &count, &diagnostic), STATUS_USAGE);
         assert_non_null(strstr(diagnostic.text, "--devices"));
     }
     diagnostic = (struct diagnostic){0};
-    assert_int_equal(device_list_parse("cuda:0", arena, &list, &count, &diagnostic), STATUS_DEVICE);
+    assert_int_equal(device_list_parse("cuda:1,emulated:sm_120:16GiB", arena, &list, &count, &diagnostic), STATUS_OK);
+    assert_true(list[0].kind == DEVICE_CUDA && list[0].ordinal == 1);
+    assert_true(list[1].kind == DEVICE_EMULATED && list[1].memory_bytes == 16LL << 30);
     arena_destroy(arena);
 }
 

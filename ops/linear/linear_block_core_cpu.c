@@ -1,0 +1,299 @@
+/* Register tiles over a panel. */
+#include "ops/linear/linear_block_core_cpu.h"
+
+#include "codegen/cpu/llvm_dot.h"
+
+enum { SUMS_MAX = CARRIED_MAX, VECTORS_MAX = 4 };
+
+/* One panel of one matrix (or of gate and up). */
+struct panel {
+    int matrix;
+    value output; /* its first weight row */
+    value own;    /* how many of its outputs belong to the panel before it; NULL: none */
+    int64_t most; /* weight rows of the matrix */
+    const struct linear_block_rows *rows;
+};
+
+static int matrices_per_panel(const struct linear_work *work)
+{
+    return work->gated ? 2 : 1;
+}
+
+/* ---- The innermost loop ---- */
+
+static value broadcast(struct emitter *e, const struct linear_tile *tile, LLVMTypeRef type, value x,
+                       int64_t bytes)
+{
+    return splat(e, load(e, type, address_at(e, x, bytes), 4), tile->lanes);
+}
+
+static value load_outputs(struct emitter *e, const struct linear_tile *tile, LLVMTypeRef type,
+                          value record, int unit, int vector)
+{
+    int64_t at = 4 * ((int64_t)unit * tile->outputs + (int64_t)vector * tile->lanes);
+    return load(e, vector_of(type, tile->lanes), address_at(e, record, at), 4);
+}
+
+/* sums[row * vectors + vector] += the products of a record of f32 or bf16. */
+static void add_reals(const struct linear_block *k, value weights, value x, value *sums)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    bool pairs = tile->dot == LINEAR_DOT_BF16;
+    LLVMTypeRef type = pairs ? e->i32 : e->f32;
+    for (int unit = 0; unit < LINEAR_UNITS; unit++) {
+        value outputs[VECTORS_MAX];
+        for (int v = 0; v < tile->vectors; v++)
+            outputs[v] = load_outputs(e, tile, type, weights, unit, v);
+        for (int row = 0; row < tile->rows; row++) {
+            value each = broadcast(e, tile, type, x,
+                                   (int64_t)row * LINEAR_RECORD_ROW_BYTES + 4 * (int64_t)unit);
+            for (int v = 0; v < tile->vectors; v++) {
+                value *sum = &sums[row * tile->vectors + v];
+                *sum = pairs ? dot_bf16(e, *sum, outputs[v], each)
+                             : muladdf(e, outputs[v], each, *sum);
+            }
+        }
+    }
+}
+
+/* The same for a record of bytes: whole products first, then the two scales. */
+static void add_bytes(const struct linear_block *k, value weights, value x, value *sums)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    int count = tile->rows * tile->vectors, largest = k->work->element == ELEMENT_Q4_0 ? 15 : 255;
+    int64_t starts = (int64_t)tile->rows * LINEAR_RECORD_ROW_BYTES,
+            scales = starts + 4 * tile->rows;
+    value products[SUMS_MAX], outputs[VECTORS_MAX];
+    for (int i = 0; i < count; i++)
+        products[i] = broadcast(e, tile, e->i32, x, starts + 4 * (int64_t)(i / tile->vectors));
+    for (int unit = 0; unit < LINEAR_UNITS; unit++) {
+        for (int v = 0; v < tile->vectors; v++)
+            outputs[v] = load_outputs(e, tile, e->i32, weights, unit, v);
+        for (int i = 0; i < count; i++) {
+            int64_t at = (int64_t)(i / tile->vectors) * LINEAR_RECORD_ROW_BYTES + 4 * (int64_t)unit;
+            products[i] = dot_bytes(e, products[i], outputs[i % tile->vectors], largest,
+                                    broadcast(e, tile, e->i32, x, at));
+        }
+    }
+    for (int v = 0; v < tile->vectors; v++)
+        outputs[v] = load_outputs(e, tile, e->f32, weights, LINEAR_UNITS, v);
+    for (int i = 0; i < count; i++) {
+        value scale =
+            mulf(e, outputs[i % tile->vectors],
+                 broadcast(e, tile, e->f32, x, scales + 4 * (int64_t)(i / tile->vectors)));
+        sums[i] = muladdf(e, integer_to_f32(e, products[i]), scale, sums[i]);
+    }
+}
+
+/* Adds records [first, last) of the tile that begins at `row` to the sums. */
+static void sum_records(const struct linear_block *k, value row, value first, value last,
+                        value *sums)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    int count = tile->rows * tile->vectors;
+    value number = divide_signed(e, row, constant_i64(e, tile->rows));
+    value tile_bytes = constant_i64(e, tile->records * tile->x_record_bytes);
+    value x = address(e, k->pointers.x, mul(e, number, tile_bytes));
+    struct loop loop;
+    loop_begin(e, &loop, first, last, 1, sums, count);
+    value from_panel = mul(e, sub(e, loop.index, first), constant_i64(e, tile->panel_record_bytes));
+    value weights = address(e, k->panel, from_panel);
+    value record = address(e, x, mul(e, loop.index, constant_i64(e, tile->x_record_bytes)));
+    for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
+    if (tile->dot == LINEAR_DOT_BYTES)
+        add_bytes(k, weights, record, sums);
+    else
+        add_reals(k, weights, record, sums);
+    loop_end(e, &loop, sums);
+    for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
+}
+
+/* ---- Outputs ---- */
+
+/* Lanes of vector `vector` that exist and belong to this panel; false when there are none. */
+static bool vector_place(const struct linear_block *k, const struct panel *panel, value row,
+                         int vector, struct linear_place *place)
+{
+    struct emitter *e = k->e;
+    int lanes = k->tile.lanes, first = vector * lanes;
+    if (first >= panel->most) return false;
+    if (panel->rows->shift) row = add(e, row, panel->rows->shift);
+    *place = (struct linear_place){row, add(e, panel->output, constant_i64(e, first)), lanes, NULL};
+    if (first + lanes > panel->most) {
+        place->mask = mask_first(e, (int)panel->most - first, lanes);
+    } else if (panel->own) {
+        value before = sub(e, panel->own, constant_i64(e, first));
+        place->mask =
+            bit_not(e, mask_below(e, maximum_signed(e, before, constant_i64(e, 0)), lanes));
+    }
+    return true;
+}
+
+/* Finishes one row; sums[matrix * vectors + vector]. */
+static void finish_row(const struct linear_block *k, const struct panel *panel, value row,
+                       const value *sums)
+{
+    for (int v = 0; v < k->tile.vectors; v++) {
+        struct linear_place place;
+        if (!vector_place(k, panel, row, v, &place)) continue;
+        value of_output[2];
+        for (int m = 0; m < matrices_per_panel(k->work); m++)
+            of_output[m] = sums[m * k->tile.vectors + v];
+        linear_finish(k->e, k->work, &k->pointers, panel->matrix, &place, of_output);
+    }
+}
+
+/* ---- One item, all columns at once: sums go from registers to y ---- */
+
+static void emit_whole(const struct linear_block *k, const struct panel *panel)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    value zero = constant_i64(e, 0), records = constant_i64(e, tile->records), sums[SUMS_MAX];
+    value row_bytes = constant_i64(e, k->work->row_bytes);
+    value weights =
+        address(e, k->pointers.weights[panel->matrix], mul(e, panel->output, row_bytes));
+    linear_fill_panel(e, k->work, tile, weights, panel->most, zero, records, k->panel);
+    struct loop loop;
+    loop_begin(e, &loop, panel->rows->first, panel->rows->end, tile->rows, NULL, 0);
+    for (int i = 0; i < tile->rows * tile->vectors; i++)
+        sums[i] = zero_of(vector_of(e->f32, tile->lanes));
+    sum_records(k, loop.index, zero, records, sums);
+    for (int r = 0; r < tile->rows; r++) {
+        value row = add(e, loop.index, constant_i64(e, r));
+        struct branch exists;
+        if_begin(e, &exists, less(e, row, panel->rows->end));
+        finish_row(k, panel, row, sums + r * tile->vectors);
+        if_end(e, &exists, NULL, NULL);
+    }
+    loop_end(e, &loop, NULL);
+}
+
+/* ---- One item in pieces of the columns: sums wait on the stack ---- */
+
+/* Where the sums of a row of the item wait. */
+static value partial_at(const struct linear_block *k, const struct panel *panel, int matrix,
+                        value row)
+{
+    struct emitter *e = k->e;
+    value matrix_row =
+        add(e, sub(e, row, panel->rows->first), constant_i64(e, matrix * k->item_rows));
+    return address(e, k->partial, mul(e, matrix_row, constant_i64(e, 4 * k->tile.outputs)));
+}
+
+static void move_sums(const struct linear_block *k, value partial, value *sums, int count,
+                      bool into_memory)
+{
+    struct emitter *e = k->e;
+    LLVMTypeRef type = vector_of(e->f32, k->tile.lanes);
+    for (int i = 0; i < count; i++) {
+        value at = address_at(e, partial, (int64_t)i * 4 * k->tile.lanes);
+        if (into_memory)
+            store(e, sums[i], at, 4);
+        else
+            sums[i] = load(e, type, at, 4);
+    }
+}
+
+/* Whole tiles, as tiles are added to them. */
+static void clear_partial(const struct linear_block *k, const struct panel *panel, int matrix)
+{
+    struct emitter *e = k->e;
+    int count = k->tile.rows * k->tile.vectors;
+    value sums[SUMS_MAX];
+    for (int i = 0; i < count; i++) sums[i] = zero_of(vector_of(e->f32, k->tile.lanes));
+    struct loop loop;
+    loop_begin(e, &loop, panel->rows->first, panel->rows->end, k->tile.rows, NULL, 0);
+    move_sums(k, partial_at(k, panel, matrix, loop.index), sums, count, true);
+    loop_end(e, &loop, NULL);
+}
+
+/* Records [first, last) of one matrix for all rows of the item. */
+static void add_piece(const struct linear_block *k, const struct panel *panel, int matrix,
+                      value first, value last)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    int count = tile->rows * tile->vectors;
+    value row_bytes = constant_i64(e, k->work->row_bytes);
+    value weights =
+        address(e, k->pointers.weights[panel->matrix + matrix], mul(e, panel->output, row_bytes));
+    linear_fill_panel(e, k->work, tile, weights, panel->most, first, last, k->panel);
+    struct loop loop;
+    loop_begin(e, &loop, panel->rows->first, panel->rows->end, tile->rows, NULL, 0);
+    value sums[SUMS_MAX], partial = partial_at(k, panel, matrix, loop.index);
+    move_sums(k, partial, sums, count, false);
+    sum_records(k, loop.index, first, last, sums);
+    move_sums(k, partial, sums, count, true);
+    loop_end(e, &loop, NULL);
+}
+
+static void emit_pieces(const struct linear_block *k, const struct panel *panel)
+{
+    struct emitter *e = k->e;
+    int matrices = matrices_per_panel(k->work), vectors = k->tile.vectors;
+    for (int m = 0; m < matrices; m++) clear_partial(k, panel, m);
+    value records = constant_i64(e, k->tile.records), zero = constant_i64(e, 0);
+    struct loop loop;
+    loop_begin(e, &loop, zero, records, k->depth_records, NULL, 0);
+    value last = minimum_signed(e, add(e, loop.index, constant_i64(e, k->depth_records)), records);
+    for (int m = 0; m < matrices; m++) add_piece(k, panel, m, loop.index, last);
+    loop_end(e, &loop, NULL);
+    loop_begin(e, &loop, panel->rows->first, panel->rows->end, 1, NULL, 0);
+    value sums[2 * VECTORS_MAX];
+    for (int m = 0; m < matrices; m++)
+        move_sums(k, partial_at(k, panel, m, loop.index), sums + m * vectors, vectors, false);
+    finish_row(k, panel, loop.index, sums);
+    loop_end(e, &loop, NULL);
+}
+
+/* ---- A block ---- */
+
+int64_t linear_block_panels(const struct linear_block *k, int matrix)
+{
+    return (k->work->matrices[matrix].outputs + k->tile.outputs - 1) / k->tile.outputs;
+}
+
+void linear_block_emit(const struct linear_block *k, int matrix, value number,
+                       const struct linear_block_rows *rows)
+{
+    struct emitter *e = k->e;
+    int64_t outputs = k->work->matrices[matrix].outputs, whole = outputs - k->tile.outputs;
+    value first = mul(e, number, constant_i64(e, k->tile.outputs));
+    struct panel panel = {matrix, first, NULL, outputs, rows};
+    if (whole > 0 && outputs % k->tile.outputs) {
+        panel.output = minimum_signed(e, first, constant_i64(e, whole));
+        panel.own = sub(e, first, panel.output);
+    }
+    if (k->partial)
+        emit_pieces(k, &panel);
+    else
+        emit_whole(k, &panel);
+}
+
+struct linear_block linear_block_of(struct emitter *e, const struct linear_work *work,
+                                    enum linear_dot dot, const struct generation *generation)
+{
+    const struct space *space = generation->space;
+    const struct config *config = generation->config;
+    struct linear_block k = {.e = e, .work = work};
+    k.tile = linear_tile_of(e, work, dot, (int)config_value(space, config, "tile_rows"),
+                            (int)config_value(space, config, "tile_vectors"));
+    k.item_rows = k.tile.rows * config_value(space, config, "tiles");
+    /* Whole blocks of 32 columns, whatever a record is. */
+    k.depth_records = config_value(space, config, "depth") / k.tile.record_columns;
+    if (k.depth_records > k.tile.records) k.depth_records = k.tile.records;
+    return k;
+}
+
+void linear_block_make_room(struct linear_block *k)
+{
+    struct emitter *e = k->e;
+    k->panel = stack_room(e, k->depth_records * k->tile.panel_record_bytes);
+    if (k->work->gated || k->depth_records < k->tile.records)
+        k->partial =
+            stack_room(e, matrices_per_panel(k->work) * k->item_rows * 4 * k->tile.outputs);
+}
