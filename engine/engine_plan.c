@@ -84,7 +84,6 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .devices = devices,
         .device_count = engine->device_count,
         .chooser = {.catalogue = &engine->catalogue,
-                    .compiler = compile_identity(TARGET_CPU),
                     .fast = options->fast,
                     .references = options->references},
         .artifact_folder = engine_artifact_folder(engine),

@@ -15,7 +15,8 @@ static status need_rates(struct engine *engine, const struct progress *progress,
                          struct diagnostic *diagnostic)
 {
     struct device *device = engine->devices[0];
-    if (device_facts(device)->values[FACT_read_bandwidth] > 0) return STATUS_OK;
+    /* A card's are what its clocks promise: measuring would start the driver, and workers are still to be forked. */
+    if (device_facts(device)->values[FACT_read_bandwidth] > 0 || !device_memory_is_host(device)) return STATUS_OK;
     struct progress_state state = {.stage = "measuring the machine", .seconds_left = 2};
     progress_update(progress, &state);
     TRY(device_probe(device, diagnostic));
@@ -32,8 +33,12 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
 {
     const struct device_facts *facts = device_facts(engine->devices[0]);
     const struct tuning_options wanted = {.op = options->op, .prompt_share = PROMPT_TOKENS_PER_GENERATED};
-    const struct runner_device_setup device = {
-        .specification = "cpu", .threads = device_threads(engine->devices[0]), .cpu = options->engine.cpu};
+    const struct device *tuned = engine->devices[0];
+    bool host = device_memory_is_host(tuned);
+    const struct runner_device_setup device = {.specification = host ? "cpu" : device_specification(tuned),
+                                               .memory_is_host = host,
+                                               .threads = device_threads(tuned),
+                                               .cpu = options->engine.cpu};
     const struct runner runner = runner_device(&device);
     struct tune_setup setup = {
         .catalogue = &engine->catalogue,
@@ -49,6 +54,7 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
                     .artifact_folder = engine_artifact_folder(engine),
                     .progress = options->engine.progress},
     };
+    if (!host) setup.limits.child_bytes = 0;
     struct tune_problem *problems;
     TRY(tuning_problems(engine->plan, &engine->catalogue, facts, 0, &wanted, arena, &problems,
                         &setup.problem_count, diagnostic));

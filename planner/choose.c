@@ -5,6 +5,7 @@
  * one row are made for one row), in context always. */
 #include "planner/choose.h"
 
+#include "codegen/compile.h"
 #include "ir/bucket.h"
 
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static status decide(const struct chooser *chooser, const struct problem *proble
     int count = 0;
     if (chooser->store)
         TRY(store_records(chooser->store, problem->key, facts->class_name, scratch, &records, &count, diagnostic));
-    return decision_make(chooser->catalogue, problem, facts, chooser->compiler, &policy, records, count, scratch, decision,
+    return decision_make(chooser->catalogue, problem, facts, compile_identity(facts->target), &policy, records, count, scratch, decision,
                          diagnostic);
 }
 

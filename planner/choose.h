@@ -9,7 +9,6 @@
 struct chooser {
     const struct catalogue *catalogue;
     struct store *store;  /* NULL: estimates only */
-    const char *compiler; /* compile_identity(): records of others do not count */
     bool fast;            /* --numerics fast: coarser variants are allowed */
     bool references;      /* nothing but references: the oracle's path */
 };

@@ -73,9 +73,10 @@ int measure_runs(double seconds)
 static status time_runs(measure_run *run, void *context, int runs, int *n, double *seconds,
                         struct diagnostic *diagnostic)
 {
-    int64_t start = clock_nanoseconds();
-    for (int r = 0; r < runs; r++) TRY(run(context, (*n)++, diagnostic));
-    *seconds = (double)(clock_nanoseconds() - start) * 1e-9 / runs;
+    double all = 0;
+    TRY(run(context, *n, runs, &all, diagnostic));
+    *n += runs;
+    *seconds = all / runs;
     return STATUS_OK;
 }
 
@@ -83,7 +84,7 @@ status measure_sample(measure_run *run, void *context, int runs, bool warm, int 
                       struct diagnostic *diagnostic)
 {
     double mean;
-    if (warm) TRY(run(context, (*n)++, diagnostic));
+    if (warm) TRY(time_runs(run, context, 1, n, &mean, diagnostic));
     TRY(time_runs(run, context, runs, n, &mean, diagnostic));
     *seconds = (float)fmax(mean, 1e-9);
     return STATUS_OK;
@@ -94,7 +95,7 @@ status measure_samples(measure_run *run, void *context, const struct measure_lim
 {
     double start = clock_seconds(), mean;
     int n = 0;
-    TRY(run(context, n++, diagnostic));
+    TRY(time_runs(run, context, 1, &n, &mean, diagnostic));
     TRY(time_runs(run, context, 1, &n, &mean, diagnostic));
     int runs = measure_runs(mean);
     for (*count = 0; *count < limits->samples_most;) {

@@ -30,8 +30,9 @@ struct measure_limits {
     int samples_most;  /* at most RECORD_SAMPLES_MAX */
 };
 
-/* What is timed: the n-th run, n counting up from 0. */
-typedef status measure_run(void *context, int n, struct diagnostic *diagnostic);
+/* What is timed: the runs n to n + runs - 1, n counting up from 0, and their seconds together. */
+typedef status measure_run(void *context, int n, int runs, double *seconds,
+                           struct diagnostic *diagnostic);
 
 /* Runs once untimed; then each sample is the mean of as many runs as the clock needs to be exact.
  * `samples` has room for limits->samples_most. */

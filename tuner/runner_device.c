@@ -6,7 +6,8 @@
 static status open_device(const void *setup, void **context, struct diagnostic *diagnostic)
 {
     const struct runner_device_setup *own = setup;
-    const struct device_options options = {.threads = own->threads, .cpu = own->cpu};
+    const struct device_options options = {
+        .threads = own->threads, .cpu = own->cpu, .no_forks = true};
     struct device *device;
     TRY(device_open(own->specification, &options, &device, diagnostic));
     *context = device;
@@ -46,13 +47,54 @@ static status run_once(void *context, void *kernel, const struct run *run, void 
     return device_run(context, kernel, run, operands, diagnostic);
 }
 
+static status time_runs(void *context, void *kernel, const struct runner_timing *timing,
+                        double *seconds, struct diagnostic *diagnostic)
+{
+    const struct device_timing own = {.kernel = kernel,
+                                      .run = timing->run,
+                                      .operands = timing->operands,
+                                      .operand_sets = timing->operand_sets,
+                                      .first = timing->first,
+                                      .count = timing->count};
+    return device_time(context, &own, seconds, diagnostic);
+}
+
+static status allocate(void *context, int64_t bytes, void **address, struct diagnostic *diagnostic)
+{
+    return device_allocate(context, bytes, address, diagnostic);
+}
+
+static void release(void *context, void *address, int64_t bytes)
+{
+    device_free(context, address, bytes);
+}
+
+static status store(void *context, void *to, const void *from, int64_t bytes,
+                    struct diagnostic *diagnostic)
+{
+    return device_store(context, to, from, bytes, diagnostic);
+}
+
+static status fetch(void *context, void *to, const void *from, int64_t bytes,
+                    struct diagnostic *diagnostic)
+{
+    return device_fetch(context, to, from, bytes, diagnostic);
+}
+
 struct runner runner_device(const struct runner_device_setup *setup)
 {
-    return (struct runner){.setup = setup,
-                           .open = open_device,
-                           .close = close_device,
-                           .generate = generate,
-                           .load = load,
-                           .unload = unload,
-                           .run = run_once};
+    struct runner runner = {.setup = setup,
+                            .open = open_device,
+                            .close = close_device,
+                            .generate = generate,
+                            .load = load,
+                            .unload = unload,
+                            .run = run_once,
+                            .time = time_runs};
+    if (setup->memory_is_host) return runner;
+    runner.allocate = allocate;
+    runner.release = release;
+    runner.store = store;
+    runner.fetch = fetch;
+    return runner;
 }

@@ -1,5 +1,5 @@
 /* Judging kernels on prepared workloads. */
-#include "tuner/trial.h"
+#include "tuner/trial_memory.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -77,6 +77,7 @@ static status create_parts(struct trial *trial, const struct trial_options *opti
     for (int part = 0; part < TRIAL_COUNT; part++)
         TRY(create_part(trial, part, options, diagnostic));
     TRY(prepare_scales(trial, options, diagnostic));
+    TRY(trial_memory_create(trial, diagnostic));
     const struct check *check = &trial->checks[TRIAL_WHOLE];
     for (int o = 0; o < check->operand_count; o++) trial->kept_bytes += check->operands[o].bytes;
     void *memory;
@@ -88,7 +89,8 @@ static status create_parts(struct trial *trial, const struct trial_options *opti
 status trial_create(const struct problem *problem, const struct trial_options *options,
                     struct trial *trial, struct diagnostic *diagnostic)
 {
-    *trial = (struct trial){.problem = problem};
+    *trial = (struct trial){
+        .problem = problem, .runner = options->runner, .context = options->context};
     status code = create_parts(trial, options, diagnostic);
     if (code != STATUS_OK) trial_destroy(trial);
     return code;
@@ -96,6 +98,7 @@ status trial_create(const struct problem *problem, const struct trial_options *o
 
 void trial_destroy(struct trial *trial)
 {
+    trial_memory_destroy(trial);
     for (int part = 0; part < TRIAL_COUNT; part++) {
         check_destroy(&trial->checks[part]);
         workload_destroy(&trial->workloads[part]);
@@ -115,18 +118,23 @@ static bool reject(struct outcome *outcome, enum record_status why, const char *
     return false;
 }
 
-static bool run_once(const struct trial *trial, const struct trial_kernel *kernel, int part,
-                     unsigned char poison, double *seconds, struct outcome *outcome)
+static status run_poisoned(const struct trial *trial, const struct trial_kernel *kernel, int part,
+                           int sets, double *seconds, struct diagnostic *diagnostic)
 {
-    const struct workload *workload = &trial->workloads[part];
-    void *addresses[OP_OPERANDS_MAX];
-    struct diagnostic diagnostic = {0};
-    workload_addresses(workload, 0, addresses);
-    workload_poison(workload, poison);
+    TRY(trial_memory_send(trial, part, diagnostic));
     double start = clock_seconds();
-    status code = kernel->runner->run(kernel->context, kernel->kernel, &workload->run, addresses,
-                                      &diagnostic);
+    TRY(kernel->runner->run(kernel->context, kernel->kernel, &trial->workloads[part].run,
+                            trial_memory_operands(trial, part, 0), diagnostic));
     *seconds = clock_seconds() - start;
+    return trial_memory_fetch(trial, sets, diagnostic);
+}
+
+static bool run_once(const struct trial *trial, const struct trial_kernel *kernel, int part,
+                     unsigned char poison, int sets, double *seconds, struct outcome *outcome)
+{
+    struct diagnostic diagnostic = {0};
+    workload_poison(&trial->workloads[part], poison);
+    status code = run_poisoned(trial, kernel, part, sets, seconds, &diagnostic);
     if (code == STATUS_OK) return true;
     enum record_status why = code == STATUS_NO_MEMORY ? RECORD_MEMORY : RECORD_CRASHED;
     return reject(outcome, why, "%s", diagnostic.text);
@@ -186,14 +194,14 @@ static bool check_steps(struct trial *trial, struct trial_kernel *kernel, double
                         struct outcome *outcome)
 {
     double first, second;
-    if (!run_once(trial, kernel, TRIAL_ODD, FIRST_POISON, &first, outcome)) return false;
+    if (!run_once(trial, kernel, TRIAL_ODD, FIRST_POISON, 1, &first, outcome)) return false;
     if (!stayed_inside(trial, 1, outcome)) return false;
     if (!is_right(trial, kernel, TRIAL_ODD, outcome)) return false;
-    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, &first, outcome)) return false;
+    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, 1, &first, outcome)) return false;
     if (!stayed_inside(trial, 1, outcome)) return false;
     if (!is_right(trial, kernel, TRIAL_WHOLE, outcome)) return false;
     keep_results(trial, false);
-    if (!run_once(trial, kernel, TRIAL_WHOLE, SECOND_POISON, &second, outcome)) return false;
+    if (!run_once(trial, kernel, TRIAL_WHOLE, SECOND_POISON, 1, &second, outcome)) return false;
     if (!stayed_inside(trial, 1, outcome)) return false;
     if (!is_right(trial, kernel, TRIAL_WHOLE, outcome)) return false;
     if (!keep_results(trial, true))
@@ -217,20 +225,32 @@ void trial_confirm(struct trial *trial, const struct trial_kernel *kernel, int s
 {
     double seconds;
     *outcome = (struct outcome){.status = RECORD_OK};
-    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, &seconds, outcome)) return;
+    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, sets, &seconds, outcome)) return;
     if (!stayed_inside(trial, sets, outcome)) return;
     if (hash_equal(hash_results(trial), kernel->results)) return;
     if (is_right(trial, kernel, TRIAL_WHOLE, outcome))
         reject(outcome, RECORD_NONDETERMINISTIC, "later runs gave other results than the first");
 }
 
-status trial_run(void *timing, int n, struct diagnostic *diagnostic)
+status trial_run(void *timing, int n, int runs, double *seconds, struct diagnostic *diagnostic)
 {
     const struct trial_timing *own = timing;
-    const struct workload *workload = &own->trial->workloads[TRIAL_WHOLE];
+    const struct trial *trial = own->trial;
     const struct trial_kernel *kernel = own->kernel;
-    void *addresses[OP_OPERANDS_MAX];
-    workload_addresses(workload, n, addresses);
-    return kernel->runner->run(kernel->context, kernel->kernel, &workload->run, addresses,
-                               diagnostic);
+    const struct trial_part *part = &trial->parts[TRIAL_WHOLE];
+    const struct run *run = &trial->workloads[TRIAL_WHOLE].run;
+    if (kernel->runner->time) {
+        const struct runner_timing wanted = {.run = run,
+                                             .operands = part->operands,
+                                             .operand_sets = part->operand_sets,
+                                             .first = n % part->operand_sets,
+                                             .count = runs};
+        return kernel->runner->time(kernel->context, kernel->kernel, &wanted, seconds, diagnostic);
+    }
+    int64_t start = clock_nanoseconds();
+    for (int r = 0; r < runs; r++)
+        TRY(kernel->runner->run(kernel->context, kernel->kernel, run,
+                                trial_memory_operands(trial, TRIAL_WHOLE, n + r), diagnostic));
+    *seconds = (double)(clock_nanoseconds() - start) * 1e-9;
+    return STATUS_OK;
 }

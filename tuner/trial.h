@@ -21,8 +21,18 @@ struct outcome {
 
 enum { TRIAL_WHOLE, TRIAL_ODD, TRIAL_COUNT };
 
+/* A workload as kernels see it (trial_memory.h). */
+struct trial_part {
+    void *memory;                       /* the copy on the device; NULL: kernels use the host's */
+    void *(*operands)[OP_OPERANDS_MAX]; /* per set of cold operands */
+    int operand_sets;
+};
+
 struct trial {
     const struct problem *problem;
+    const struct runner *runner; /* whose memory is used; NULL: the host's */
+    void *context;
+    struct trial_part parts[TRIAL_COUNT];
     struct workload workloads[TRIAL_COUNT];
     struct check checks[TRIAL_COUNT];
     unsigned char *kept; /* outputs of the run before */
@@ -37,6 +47,8 @@ struct trial_options {
     struct thread_pool *pool; /* for references */
     const int *blocks;        /* numerics.operand_block of all variants that may come */
     int block_count;
+    const struct runner *runner; /* of the kernels that will come, and its open context; NULL: they use the host's memory */
+    void *context;
 };
 
 CHECKED status trial_create(const struct problem *problem, const struct trial_options *options,
@@ -62,11 +74,12 @@ enum { TRIAL_ALL_SETS = INT32_MAX };
 void trial_confirm(struct trial *trial, const struct trial_kernel *kernel, int sets,
                    struct outcome *outcome);
 
-/* The n-th timed run: measure.h's measure_run over a struct trial_timing. */
+/* Timed runs from the n-th on: measure.h's measure_run over a struct trial_timing. */
 struct trial_timing {
     const struct trial *trial;
     const struct trial_kernel *kernel;
 };
-CHECKED status trial_run(void *timing, int n, struct diagnostic *diagnostic);
+CHECKED status trial_run(void *timing, int n, int runs, double *seconds,
+                         struct diagnostic *diagnostic);
 
 #endif

@@ -194,11 +194,12 @@ static double run_deadline(const struct worker *worker)
     return fmin(setup->most_seconds, fmax(setup->least_seconds, 10 * worker->best_seconds));
 }
 
-/* A kernel that wrote where it should not may have written anywhere: nothing in that process is
- * trusted any more. */
+/* A kernel that wrote where it should not may have written anywhere, and one that failed on a card
+ * may have ended the card's use: nothing in that process is trusted any more. */
 static void discard_spoiled(struct worker *worker, const struct outcome *outcome)
 {
-    if (outcome->status == RECORD_OUT_OF_BOUNDS) process_stop(&worker->process);
+    if (outcome->status == RECORD_OUT_OF_BOUNDS || outcome->status == RECORD_CRASHED)
+        process_stop(&worker->process);
 }
 
 /* A request whose failure is the candidate's doing. */

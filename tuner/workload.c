@@ -14,7 +14,7 @@
 
 enum {
     BAND_BYTES = 16384,           /* around outputs and hot inputs */
-    EDGE_BYTES = 1 << 20,         /* before and after everything: strays by whole rows */
+    EDGE_BYTES = WORKLOAD_EDGE_BYTES, /* before and after everything: strays by whole rows */
     COLD_BAND_BYTES = 256,        /* between cold copies, which kernels only read */
     ALIGNMENT_BYTES = 64,         /* what the runtime's arenas give */
     SETS_MAX = 512,               /* small weights: enough to leave the first two caches */
@@ -202,6 +202,12 @@ static status keep_written(struct workload *workload, struct diagnostic *diagnos
 static int64_t sets_offset(const struct workload *workload)
 {
     return workload->memory_bytes - EDGE_BYTES - workload->set_bytes * workload->set_count;
+}
+
+int64_t workload_span(const struct workload *workload, int sets)
+{
+    int count = sets < workload->set_count ? sets : workload->set_count;
+    return sets_offset(workload) + workload->set_bytes * count;
 }
 
 static status fill_memory(struct workload *workload, int magnitude_block,

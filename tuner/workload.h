@@ -56,6 +56,11 @@ void workload_destroy(struct workload *workload);
 /* The addresses for the n-th run; absent operands are NULL. */
 void workload_addresses(const struct workload *workload, int n, void *addresses[OP_OPERANDS_MAX]);
 
+/* How much of the memory, from its start, holds everything up to the last of so many sets; the edge
+ * at the end of the memory is behind it. */
+enum { WORKLOAD_EDGE_BYTES = 1 << 20 };
+int64_t workload_span(const struct workload *workload, int sets);
+
 /* Before a run: fills outputs with `poison` bytes and puts written states of set 0 back. */
 void workload_poison(const struct workload *workload, unsigned char poison);
 

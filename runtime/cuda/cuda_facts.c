@@ -19,6 +19,9 @@ static const struct {
 /* Enqueuing an empty kernel on a current machine. */
 static const double launch_nanoseconds = 2500;
 
+/* Of a card whose driver does not tell its memory's clock: that of a small one. */
+static const double memory_bytes_per_second = 300e9;
+
 /* What a link of 16 lanes of the fourth generation moves one way. */
 static const double link_bytes_per_second = 24e9;
 
@@ -40,6 +43,7 @@ static status read_facts(const struct cuda_driver *driver, CUdevice card, double
     facts.values[FACT_read_bandwidth] =
         2 * 1e3 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE) *
         attribute(driver, card, CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH) / 8;
+    if (facts.values[FACT_read_bandwidth] <= 0) facts.values[FACT_read_bandwidth] = memory_bytes_per_second;
     facts.values[FACT_link_bandwidth] = link_bytes_per_second;
     facts.values[FACT_launch_nanoseconds] = launch_nanoseconds;
     TRY(card_complete(&facts, 1e3 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_CLOCK_RATE), diagnostic));

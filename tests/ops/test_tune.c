@@ -44,7 +44,7 @@ static void bench_open(struct bench *bench)
     CHECK_OK(cpu_facts_read(NULL, bench->arena, &bench->facts, &diagnostic));
     bench->facts.values[FACT_cores] = thread_count_default();
     CHECK_OK(catalogue_read(NULL, bench->arena, &bench->catalogue, &diagnostic));
-    bench->device = (struct runner_device_setup){.specification = "cpu"};
+    bench->device = (struct runner_device_setup){.specification = "cpu", .memory_is_host = true};
     bench->runner = runner_device(&bench->device);
     for (int p = 0; p < PROBLEMS; p++) {
         struct problem *problem;

@@ -66,13 +66,17 @@ struct busy {
     int runs, fail_at;
 };
 
-static status spin(void *context, int n, struct diagnostic *diagnostic)
+static status spin(void *context, int n, int runs, double *seconds, struct diagnostic *diagnostic)
 {
     struct busy *busy = context;
+    double begin = clock_seconds();
     assert_int_equal(n, busy->runs);
-    if (busy->runs++ == busy->fail_at) return fail(diagnostic, STATUS_DEVICE, "it failed");
-    for (double start = clock_seconds(); clock_seconds() - start < busy->seconds;) {
+    for (int r = 0; r < runs; r++) {
+        if (busy->runs++ == busy->fail_at) return fail(diagnostic, STATUS_DEVICE, "it failed");
+        for (double start = clock_seconds(); clock_seconds() - start < busy->seconds;) {
+        }
     }
+    *seconds = clock_seconds() - begin;
     return STATUS_OK;
 }
 
