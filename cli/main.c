@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef status command_function(const struct arguments *, struct console *, struct arena *,
@@ -68,6 +69,7 @@ static status run_command(int count, char **words, struct console *console, stru
 
 int main(int count, char **words)
 {
+    setenv("HWLOC_HIDE_ERRORS", "2", 0); /* its remarks on odd machines help nobody here */
     struct console console;
     console_start(&console, false);
     struct diagnostic diagnostic = {0};
