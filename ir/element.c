@@ -1,89 +1,8 @@
-/* The table of element types, and encoding.  Block formats are quantised exactly as GGUF's
- * reference quantisers do it, so that a file written here equals one written by them, byte for
- * byte. */
+/* The table of element types, and rows of them. */
 #include "ir/element.h"
 
-#include "ir/element_decode.h"
-
-#include <math.h>
-
-static void element_f32_encode(const float *values, void *block)
-{
-    memcpy(block, values, sizeof *values);
-}
-
-static void element_f16_encode(const float *values, void *block)
-{
-    uint16_t half = element_f16_of_float(*values);
-    memcpy(block, &half, sizeof half);
-}
-
-static void element_bf16_encode(const float *values, void *block)
-{
-    uint16_t brain = element_bf16_of_float(*values);
-    memcpy(block, &brain, sizeof brain);
-}
-
-/* Ties away from zero, as the reference quantisers round; saturates, and NaN becomes 0. */
-static int8_t saturate_i8(float value)
-{
-    if (isnan(value)) return 0;
-    return (int8_t)fminf(fmaxf(roundf(value), -128.0f), 127.0f);
-}
-
-static void element_i8_encode(const float *values, void *block)
-{
-    int8_t integer = saturate_i8(*values);
-    memcpy(block, &integer, sizeof integer);
-}
-
-static void element_i32_encode(const float *values, void *block)
-{
-    int32_t integer = 0;
-    if (*values >= 0x1p31f)
-        integer = INT32_MAX;
-    else if (*values <= -0x1p31f)
-        integer = INT32_MIN;
-    else if (!isnan(*values))
-        integer = (int32_t)roundf(*values);
-    memcpy(block, &integer, sizeof integer);
-}
-
-/* scale = largest magnitude / 127, kept as f16; the quants are made with the scale before that
- * rounding. */
-static void element_q8_0_encode(const float *values, void *block)
-{
-    float largest = 0.0f;
-    for (int i = 0; i < 32; i++) largest = fmaxf(largest, fabsf(values[i]));
-    float scale = largest / 127.0f;
-    float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
-    int8_t *quants = (int8_t *)block + 2;
-    element_f16_encode(&scale, block);
-    for (int i = 0; i < 32; i++) quants[i] = saturate_i8(values[i] * inverse);
-}
-
-/* Truncation after adding 8.5 rounds what lies in [-8, 7] to nearest; above, 15 is the last code.
- */
-static unsigned q4_0_code(float scaled)
-{
-    if (isnan(scaled)) return 8;
-    return (unsigned)fminf(fmaxf(scaled + 8.5f, 0.0f), 15.0f);
-}
-
-/* scale = the value of largest magnitude / -8: that value gets the code 0, which stands for -8. */
-static void element_q4_0_encode(const float *values, void *block)
-{
-    float extreme = 0.0f;
-    for (int i = 0; i < 32; i++)
-        if (fabsf(values[i]) > fabsf(extreme)) extreme = values[i];
-    float scale = extreme / -8.0f;
-    float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
-    uint8_t *pairs = (uint8_t *)block + 2;
-    element_f16_encode(&scale, block);
-    for (int i = 0; i < 16; i++)
-        pairs[i] =
-            (uint8_t)(q4_0_code(values[i] * inverse) | q4_0_code(values[16 + i] * inverse) << 4);
-}
+#include "ir/element_decode_super.h"
+#include "ir/element_encode.h"
 
 static const struct element elements[ELEMENT_COUNT] = {
 #define ELEMENT(NAME, name, block_elements, block_bytes)                                           \
@@ -131,15 +50,16 @@ void element_decode_row(enum element_type type, const void *row, int64_t columns
 
 void element_encode_row(enum element_type type, const float *values, int64_t columns, void *row)
 {
-    uint8_t *bytes = row;
-    switch (type) {
-#define ELEMENT(NAME, name, block_elements, block_bytes)                                           \
-    case ELEMENT_##NAME:                                                                           \
-        for (int64_t i = 0; i < columns / (block_elements); i++)                                   \
-            element_##name##_encode(values + i * (block_elements), bytes + i * (block_bytes));     \
-        break;
-#include "ir/element.def"
-#undef ELEMENT
-    case ELEMENT_COUNT: break;
+    element_encode_weighted(type, values, NULL, columns, row);
+}
+
+void element_encode_weighted(enum element_type type, const float *values, const float *importance,
+                             int64_t columns, void *row)
+{
+    const struct element *element = &elements[type];
+    uint8_t *block = row;
+    for (int64_t at = 0; at < columns; at += element->block_elements) {
+        element->encode(values + at, importance ? importance + at : NULL, block);
+        block += element->block_bytes;
     }
 }

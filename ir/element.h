@@ -18,7 +18,9 @@ struct element {
     int block_elements; /* 1 for plain types */
     int block_bytes;
     void (*decode)(const void *block, float *values); /* one block */
-    void (*encode)(const float *values, void *block); /* nearest representable values */
+    /* One block: nearest values for plain types, least squares for the others.  `importance` is
+     * what an error of each number costs, or NULL. */
+    void (*encode)(const float *values, const float *importance, void *block);
 };
 
 const struct element *element_of(enum element_type type);
@@ -30,5 +32,7 @@ int64_t element_row_bytes(enum element_type type, int64_t columns);
 /* `columns` contiguous elements, from or to float. */
 void element_decode_row(enum element_type type, const void *row, int64_t columns, float *values);
 void element_encode_row(enum element_type type, const float *values, int64_t columns, void *row);
+void element_encode_weighted(enum element_type type, const float *values, const float *importance,
+                             int64_t columns, void *row);
 
 #endif

@@ -143,7 +143,9 @@ static status tensor_size(const struct tensor_type *type, const char *name, uint
     const struct element *element = element_of(type->element);
     uint64_t elements = 1;
     int64_t columns = type->rank ? type->shape[type->rank - 1].scale : 0;
-    bool fits = type->rank >= 1 && columns % element->block_elements == 0;
+    uint32_t id;
+    bool fits = type->rank >= 1 && columns % element->block_elements == 0 &&
+                gguf_type_of_element(type->element, &id);
     for (int d = 0; d < type->rank && fits; d++) {
         fits = type->shape[d].scale > 0 &&
                checked_multiply(elements, (uint64_t)type->shape[d].scale, &elements);
@@ -181,7 +183,7 @@ static void put_directory(struct gguf_writer *writer, struct text *head)
         const struct written_tensor *tensor = &writer->tensors[i];
         uint32_t rank = (uint32_t)tensor->type.rank, type = 0;
         bool known = gguf_type_of_element(tensor->type.element, &type);
-        (void)known; /* every element type has a GGUF type: a test goes through them */
+        (void)known; /* gguf_put_tensor refuses the others */
         put_text(head, tensor->name);
         put(head, &rank, sizeof rank);
         for (uint32_t d = 0; d < rank; d++) {

@@ -2,6 +2,7 @@
  * boundary, and the block quantisers against formulae written down independently. */
 #include "base/random.h"
 #include "ir/element.h"
+#include "ir/numerics.h"
 #include "tests/check.h"
 
 #include <math.h>
@@ -150,7 +151,7 @@ static void check_q8_0(const float values[32])
 {
     uint8_t block[34];
     float scale = fabsf(largest_value(values)) / 127, decoded[32], stored;
-    element_of(ELEMENT_Q8_0)->encode(values, block);
+    element_of(ELEMENT_Q8_0)->encode(values, NULL, block);
     assert_int_equal(block[0] | block[1] << 8, encode_value(ELEMENT_F16, scale));
     stored = decode_pattern(ELEMENT_F16, (unsigned)(block[0] | block[1] << 8));
     element_of(ELEMENT_Q8_0)->decode(block, decoded);
@@ -166,7 +167,7 @@ static void check_q4_0(const float values[32])
 {
     uint8_t block[18];
     float scale = largest_value(values) / -8, decoded[32], stored;
-    element_of(ELEMENT_Q4_0)->encode(values, block);
+    element_of(ELEMENT_Q4_0)->encode(values, NULL, block);
     assert_int_equal(block[0] | block[1] << 8, encode_value(ELEMENT_F16, scale));
     stored = decode_pattern(ELEMENT_F16, (unsigned)(block[0] | block[1] << 8));
     element_of(ELEMENT_Q4_0)->decode(block, decoded);
@@ -197,14 +198,14 @@ static void test_block_formats_by_hand(void **state)
     float values[32] = {0};
     uint8_t block[34];
     values[0] = -127, values[1] = 1, values[31] = 63.5f; /* the tie goes away from zero */
-    element_of(ELEMENT_Q8_0)->encode(values, block);
+    element_of(ELEMENT_Q8_0)->encode(values, NULL, block);
     static const uint8_t q8_0_head[] = {0x00, 0x3c, 0x81, 0x01, 0x00};
     assert_memory_equal(block, q8_0_head, sizeof q8_0_head);
     assert_int_equal(block[33], 64);
     memset(values, 0, sizeof values);
     values[0] = 8, values[1] = -8, values[16] = 1,
     values[17] = -7; /* the first extreme sets the sign */
-    element_of(ELEMENT_Q4_0)->encode(values, block);
+    element_of(ELEMENT_Q4_0)->encode(values, NULL, block);
     static const uint8_t q4_0_head[] = {0x00, 0xbc, 0x70, 0xff, 0x88};
     assert_memory_equal(block, q4_0_head, sizeof q4_0_head);
 }
@@ -212,42 +213,130 @@ static void test_block_formats_by_hand(void **state)
 static void test_odd_blocks_do_no_harm(void **state)
 {
     (void)state;
-    float values[32] = {0}, decoded[32];
-    uint8_t block[34];
-    for (int type = ELEMENT_Q8_0; type <= ELEMENT_Q4_0; type++) {
-        memset(values, 0, sizeof values);
-        element_of((enum element_type)type)->encode(values, block);
-        element_of((enum element_type)type)->decode(block, decoded);
-        for (int i = 0; i < 32; i++) assert_true(decoded[i] == 0);
-        static const float odd[] = {NAN, INFINITY, -INFINITY, 1e-45f, 3e38f};
-        for (size_t k = 0; k < sizeof odd / sizeof *odd; k++) {
-            values[5] = odd[k], values[6] = -1;
-            element_of((enum element_type)type)->encode(values, block); /* UBSan watches */
-            element_of((enum element_type)type)->decode(block, decoded);
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 1e-45f, 3e38f, -3e38f};
+    static float values[256], decoded[256], importance[256];
+    uint8_t block[1024];
+    for (int type = 0; type < ELEMENT_COUNT; type++) {
+        const struct element *element = element_of((enum element_type)type);
+        for (int weighted = 0; weighted < 2; weighted++) {
+            const float *weights = weighted ? importance : NULL;
+            memset(values, 0, sizeof values);
+            element->encode(values, weights, block);
+            element->decode(block, decoded);
+            for (int i = 0; i < element->block_elements; i++)
+                if (decoded[i] != 0)
+                    CHECK_FAIL("%s: zeros become %g", element->name, (double)decoded[i]);
+            for (size_t k = 0; k < sizeof odd / sizeof *odd; k++) {
+                values[0] = values[5] = odd[k], values[6] = -1;
+                element->encode(values, weights, block); /* UBSan watches */
+                element->decode(block, decoded);
+            }
         }
+    }
+}
+
+/* ---- What quantising costs ---- */
+
+enum { ROW = 4096 };
+
+/* Largest and root of mean square error of normal numbers, relative to their deviation. The bounds
+ * are what each type gives, with two percent to spare in the mean. */
+struct quality {
+    enum element_type type;
+    double root_mean_square, largest;
+};
+
+static const struct quality qualities[] = {
+    {ELEMENT_F16, 0.00022, 0.001},    {ELEMENT_BF16, 0.0018, 0.0079},
+    {ELEMENT_F8_E4M3, 0.0274, 0.126}, {ELEMENT_F8_E5M2, 0.0537, 0.251},
+    {ELEMENT_Q8_0, 0.0056, 0.0155},   {ELEMENT_Q4_0, 0.0895, 0.27},
+    {ELEMENT_Q4_1, 0.0807, 0.22},     {ELEMENT_Q5_0, 0.0445, 0.13},
+    {ELEMENT_Q5_1, 0.0397, 0.1},      {ELEMENT_IQ4_NL, 0.0788, 0.23},
+    {ELEMENT_MXFP4, 0.121, 0.82},     {ELEMENT_Q2_K, 0.284, 0.82},
+    {ELEMENT_Q3_K, 0.157, 0.48},      {ELEMENT_Q4_K, 0.074, 0.21},
+    {ELEMENT_Q5_K, 0.0368, 0.116},    {ELEMENT_Q6_K, 0.0183, 0.06},
+    {ELEMENT_IQ4_XS, 0.0792, 0.23},
+};
+
+static void random_row(float *values, double deviation)
+{
+    for (uint64_t i = 0; i < ROW; i++) values[i] = (float)(random_normal(11, 0, i) * deviation);
+}
+
+/* Error of a round trip, relative to `deviation`; weighted by `importance` unless NULL. */
+static double round_trip(enum element_type type, double deviation, const float *importance,
+                         const float *costs, double *largest)
+{
+    static float values[ROW], decoded[ROW];
+    static uint8_t row[ROW * 4];
+    double sum = 0, weights = 0;
+    random_row(values, deviation);
+    element_encode_weighted(type, values, importance, ROW, row);
+    element_decode_row(type, row, ROW, decoded);
+    *largest = 0;
+    for (int i = 0; i < ROW; i++) {
+        double error = ((double)values[i] - (double)decoded[i]) / deviation;
+        double cost = costs ? (double)costs[i] : 1;
+        sum += cost * error * error;
+        weights += cost;
+        *largest = fmax(*largest, fabs(error));
+    }
+    return sqrt(sum / weights);
+}
+
+static void test_round_trips_err_as_stated(void **state)
+{
+    (void)state;
+    for (size_t q = 0; q < sizeof qualities / sizeof *qualities; q++) {
+        const struct quality *quality = &qualities[q];
+        const char *name = element_of(quality->type)->name;
+        double largest, error = round_trip(quality->type, 1, NULL, NULL, &largest);
+        print_message("%-8s root mean square %.5f, largest %.5f\n", name, error, largest);
+        if (error > quality->root_mean_square || largest > quality->largest)
+            CHECK_FAIL("%s errs by %g (largest %g)", name, error, largest);
+        double scaled = round_trip(quality->type, 0.015625, NULL, NULL, &largest);
+        if (element_of(quality->type)->block_elements > 1 && fabs(scaled - error) > 0.02 * error)
+            CHECK_FAIL("%s errs by %g of small numbers, %g of large ones", name, scaled, error);
+    }
+}
+
+/* Where errors cost unequally, knowing the costs must help. */
+static void test_importance_lowers_what_it_weighs(void **state)
+{
+    (void)state;
+    static const enum element_type types[] = {
+        ELEMENT_Q4_0, ELEMENT_Q4_1, ELEMENT_Q5_0, ELEMENT_Q5_1,   ELEMENT_Q2_K,  ELEMENT_Q3_K,
+        ELEMENT_Q4_K, ELEMENT_Q5_K, ELEMENT_Q6_K, ELEMENT_IQ4_NL, ELEMENT_IQ4_XS};
+    static float importance[ROW];
+    for (uint64_t i = 0; i < ROW; i++) importance[i] = (float)exp(2 * random_normal(12, 0, i));
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        double largest, without = round_trip(types[t], 1, NULL, importance, &largest);
+        double with = round_trip(types[t], 1, importance, importance, &largest);
+        print_message("%-8s weighted error %.5f, knowing the weights %.5f\n",
+                      element_of(types[t])->name, without, with);
+        assert_true(with < 0.97 * without);
     }
 }
 
 static void test_rows_and_names(void **state)
 {
     (void)state;
-    static float values[96], decoded[96];
-    static uint8_t row[96 * 4];
-    for (uint64_t i = 0; i < 96; i++) values[i] = (float)(i % 8) - 4; /* exact in every type */
-    for (int i = 0; i < 3; i++)
-        values[32 * i] = i == 1 ? -127 : -8; /* block scales 127/127 and 1 */
+    static float values[512], decoded[512];
+    static uint8_t row[512 * 4];
+    for (uint64_t i = 0; i < 512; i++) values[i] = (float)(i % 8) - 4; /* exact in plain types */
     for (int t = 0; t < ELEMENT_COUNT; t++) {
         enum element_type type, given = (enum element_type)t;
         const struct element *element = element_of(given);
         assert_true(element_by_name(element->name, &type) && type == given);
-        assert_int_equal(element_row_bytes(type, 96),
-                         96 / element->block_elements * element->block_bytes);
-        element_encode_row(type, values, 96, row);
-        element_decode_row(type, row, 96, decoded);
-        for (int i = 0; i < 96; i++) {
-            double bound = element->block_elements == 1 ? 0 : type == ELEMENT_Q8_0 ? 0.51 : 8.1;
-            assert_true(fabs((double)values[i] - decoded[i]) <= bound);
-        }
+        assert_int_equal(element_row_bytes(type, 512),
+                         512 / element->block_elements * element->block_bytes);
+        element_encode_row(type, values, 512, row);
+        element_decode_row(type, row, 512, decoded);
+        double bound = element->block_elements == 1 ? 0 : 4.001 * 2 * element_unit(type);
+        for (int i = 0; i < 512; i++)
+            if (fabs((double)values[i] - (double)decoded[i]) > bound)
+                CHECK_FAIL("%s: %g becomes %g", element->name, (double)values[i],
+                           (double)decoded[i]);
     }
     enum element_type type;
     assert_false(element_by_name("q9_9", &type));
@@ -264,6 +353,8 @@ int main(void)
         cmocka_unit_test(test_block_formats_against_formulae),
         cmocka_unit_test(test_block_formats_by_hand),
         cmocka_unit_test(test_odd_blocks_do_no_harm),
+        cmocka_unit_test(test_round_trips_err_as_stated),
+        cmocka_unit_test(test_importance_lowers_what_it_weighs),
         cmocka_unit_test(test_rows_and_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
