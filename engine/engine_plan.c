@@ -106,6 +106,12 @@ status engine_check_plan(struct engine *engine, const char *path, const struct p
                     header->level, reason.text);
     for (int d = 0; d < engine->device_count; d++) {
         const struct device_facts *facts = device_facts(engine->devices[d]);
+        const char *class_name = engine->plan->devices[d].class_name;
+        if (facts->target != TARGET_CPU) {
+            if (strcmp(class_name, facts->class_name) == 0) continue;
+            return fail(diagnostic, STATUS_DEVICE, "%s: the plan was made for a card %s; %s is %s: build it again",
+                        path, class_name, device_specification(engine->devices[d]), facts->class_name);
+        }
         const char *missing = plan_missing_features(header->features, facts->features, engine->arena);
         if (missing)
             return fail(diagnostic, STATUS_DEVICE,
@@ -118,10 +124,18 @@ status engine_check_plan(struct engine *engine, const char *path, const struct p
     return STATUS_OK;
 }
 
+/* Of the CPU that runs a part of the plan; a card's where none does. */
+static const struct device_facts *host_facts(const struct engine *engine)
+{
+    for (int d = 0; d < engine->device_count; d++)
+        if (device_facts(engine->devices[d])->target == TARGET_CPU) return device_facts(engine->devices[d]);
+    return device_facts(engine->devices[0]);
+}
+
 status engine_save_plan(struct engine *engine, const struct engine_options *options,
                         const char *path, struct diagnostic *diagnostic)
 {
-    const struct device_facts *facts = device_facts(engine->devices[0]);
+    const struct device_facts *facts = host_facts(engine);
     const char *absolute = file_absolute(engine->arena, engine->model->path);
     const struct plan_header header = {
         .model_path = absolute ? absolute : engine->model->path,

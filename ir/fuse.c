@@ -217,6 +217,8 @@ status fuse_replace(struct fuser *fuser, struct fusion *fusion)
     fusion->node.device = graph->nodes[position].device;
     attributes_normalize(fusion->node.op, fusion->node.attributes);
     if (!types_stay(fuser, fusion)) return STATUS_OK;
+    const struct fuse_filter *filter = fuser->filter;
+    if (filter && !filter->allows(filter->context, graph, &fusion->node)) return STATUS_OK;
     bury_members(fuser, fusion, position);
     graph->nodes[position] = fusion->node;
     for (int o = 0; o < OP_OUTPUTS_MAX; o++)

@@ -9,6 +9,7 @@
 #define IR_FUSE_H
 
 #include "ir/graph_edit.h"
+#include "ir/pass.h"
 
 struct fuser {
     struct graph *graph;
@@ -16,6 +17,7 @@ struct fuser {
     bool *dead;               /* per node */
     int *moved_to;            /* per dead node: the node that does its work */
     bool *is_output;          /* per value */
+    const struct fuse_filter *filter; /* NULL: whatever matches */
     struct diagnostic *diagnostic;
 };
 

@@ -25,6 +25,18 @@ CHECKED status pass_partition(struct graph *graph, const int *device_of_layer, i
 /* Replaces neighbours by fused operators: add + rmsnorm, linears on one input, gate and up with their activation,
  * linear + residual add, rope + append. */
 CHECKED status pass_fuse(struct graph *graph, struct diagnostic *diagnostic);
+/* The same, but only where `allows` takes the joined node: a device may have kernels for its parts alone. */
+struct fuse_filter {
+    bool (*allows)(void *context, const struct graph *graph, const struct node *node);
+    void *context;
+};
+CHECKED status pass_fuse_where(struct graph *graph, const struct fuse_filter *filter,
+                               struct diagnostic *diagnostic);
+
+/* Puts every node on the device that is given for it, in a graph that may be partitioned and fused already: transfers
+ * are drawn anew (what is given for them does not count), weights and states follow their users. */
+CHECKED status pass_place(struct graph *graph, const int *device_of_node, int device_count,
+                          struct diagnostic *diagnostic);
 
 /* Gives every result value an offset in its device's arena so that values alive at the same time do not overlap. */
 struct memory_layout {

@@ -5,7 +5,6 @@
  * Provides: the patterns of the table applied where they match, in the table's order.  Names and
  * types of the values that remain are what they were. */
 #include "ir/fuse.h"
-#include "ir/pass.h"
 
 struct pattern_row {
     const char *anchor; /* the operator at which the pattern looks */
@@ -39,8 +38,7 @@ static status apply_pattern(struct fuser *fuser, const struct pattern_row *row,
 static status fuse_all(struct graph *graph, void *context, struct arena *scratch,
                        struct diagnostic *diagnostic)
 {
-    struct fuser fuser = {.graph = graph, .diagnostic = diagnostic};
-    (void)context;
+    struct fuser fuser = {.graph = graph, .diagnostic = diagnostic, .filter = context};
     for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
         arena_reset(scratch);
         TRY(apply_pattern(&fuser, &patterns[p], scratch));
@@ -51,4 +49,11 @@ static status fuse_all(struct graph *graph, void *context, struct arena *scratch
 status pass_fuse(struct graph *graph, struct diagnostic *diagnostic)
 {
     return pass_run(graph, fuse_all, NULL, diagnostic);
+}
+
+status pass_fuse_where(struct graph *graph, const struct fuse_filter *filter,
+                       struct diagnostic *diagnostic)
+{
+    struct fuse_filter own = *filter;
+    return pass_run(graph, fuse_all, &own, diagnostic);
 }

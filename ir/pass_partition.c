@@ -9,7 +9,7 @@
 #include "ir/pass.h"
 
 struct partition {
-    const int *device_of_layer;
+    const int *device_of_layer; /* pass_place: of each node */
     int layer_count, device_count;
     const struct op *transfer;
     int *copies; /* [value_count, device_count] value + 1 on that device; 0: none yet */
@@ -122,26 +122,34 @@ static status place_node(struct graph *graph, struct partition *partition, struc
     return graph_append_node(graph, &node, diagnostic);
 }
 
-static status place_nodes(struct graph *graph, void *context, struct arena *scratch,
+/* Places nodes that know their devices. */
+static status place_nodes(struct graph *graph, struct partition *partition, struct arena *scratch,
                           struct diagnostic *diagnostic)
 {
-    struct partition *partition = context;
-    TRY(check_devices(graph, partition, diagnostic));
     const struct node *nodes = graph->nodes;
     int node_count = graph->node_count;
-    bool begun = false;
     TRY_NEW(partition->copies, scratch,
             (size_t)graph->value_count * (size_t)partition->device_count, diagnostic);
     graph->nodes = NULL;
     graph->node_count = 0;
     graph->node_capacity = 0;
-    for (int n = 0; n < node_count; n++) {
-        struct node node = nodes[n];
-        begun = begun || node.layer >= 0;
-        node.device = device_of_node(partition, node.layer, begun);
-        TRY(place_node(graph, partition, node, diagnostic));
-    }
+    for (int n = 0; n < node_count; n++)
+        TRY(place_node(graph, partition, nodes[n], diagnostic));
     return STATUS_OK;
+}
+
+static status place_by_layers(struct graph *graph, void *context, struct arena *scratch,
+                              struct diagnostic *diagnostic)
+{
+    struct partition *partition = context;
+    bool begun = false;
+    TRY(check_devices(graph, partition, diagnostic));
+    for (int n = 0; n < graph->node_count; n++) {
+        struct node *node = &graph->nodes[n];
+        begun = begun || node->layer >= 0;
+        node->device = device_of_node(partition, node->layer, begun);
+    }
+    return place_nodes(graph, partition, scratch, diagnostic);
 }
 
 status pass_partition(struct graph *graph, const int *device_of_layer, int layer_count,
@@ -153,5 +161,51 @@ status pass_partition(struct graph *graph, const int *device_of_layer, int layer
         .device_count = device_count,
         .transfer = op_by_name(graph->ops, "transfer"),
     };
-    return pass_run(graph, place_nodes, &partition, diagnostic);
+    return pass_run(graph, place_by_layers, &partition, diagnostic);
+}
+
+/* Whoever reads what a transfer brought reads the original. */
+static status drop_transfers(struct graph *graph, struct arena *scratch,
+                             struct diagnostic *diagnostic)
+{
+    int *originals;
+    bool *keep;
+    TRY_NEW(originals, scratch, graph->value_count, diagnostic);
+    TRY_NEW(keep, scratch, graph->node_count, diagnostic);
+    for (int v = 0; v < graph->value_count; v++) originals[v] = v;
+    for (int n = 0; n < graph->node_count; n++) {
+        struct node *node = &graph->nodes[n];
+        for (int i = 0; i < OP_INPUTS_MAX; i++)
+            if (node->inputs[i] != VALUE_NONE) node->inputs[i] = originals[node->inputs[i]];
+        keep[n] = !node_is(node, "transfer");
+        if (!keep[n]) originals[node->outputs[0]] = node->inputs[0];
+    }
+    for (int o = 0; o < graph->output_count; o++)
+        graph->outputs[o] = originals[graph->outputs[o]];
+    return graph_sweep(graph, keep, false, scratch, diagnostic);
+}
+
+static status place_again(struct graph *graph, void *context, struct arena *scratch,
+                          struct diagnostic *diagnostic)
+{
+    struct partition *partition = context;
+    for (int n = 0; n < graph->node_count; n++) {
+        graph->nodes[n].device = partition->device_of_layer[n];
+        if (graph->nodes[n].device < 0 || graph->nodes[n].device >= partition->device_count)
+            return fail(diagnostic, STATUS_FAILED, "node %d is to run on device %d of %d", n,
+                        graph->nodes[n].device, partition->device_count);
+    }
+    TRY(drop_transfers(graph, scratch, diagnostic));
+    return place_nodes(graph, partition, scratch, diagnostic);
+}
+
+status pass_place(struct graph *graph, const int *device_of_node, int device_count,
+                  struct diagnostic *diagnostic)
+{
+    struct partition partition = {
+        .device_of_layer = device_of_node,
+        .device_count = device_count,
+        .transfer = op_by_name(graph->ops, "transfer"),
+    };
+    return pass_run(graph, place_again, &partition, diagnostic);
 }

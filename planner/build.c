@@ -1,6 +1,7 @@
 /* The pipeline from a model's graph to a plan. */
 #include "planner/build.h"
 
+#include "planner/offload.h"
 #include "planner/placement.h"
 
 #include <string.h>
@@ -34,7 +35,7 @@ static status lower_graph(const struct graph *graph, const struct build_options 
     /* Before fusion, so that no fused operator straddles a border and moves two values over it. */
     TRY(place(plan, options, diagnostic));
     TRY(graph_verify(plan->graph, diagnostic));
-    TRY(pass_fuse(plan->graph, diagnostic));
+    TRY(offload_fuse(plan, options, diagnostic));
     return graph_verify(plan->graph, diagnostic);
 }
 
@@ -47,20 +48,20 @@ static bool has_state(const struct graph *graph, const struct node *node)
     return false;
 }
 
-static status visit_node(const struct plan *plan, int n, plan_visit *visit, void *context,
+status plan_node_buckets(const struct graph *graph, const struct plan_bounds *bounds,
+                         const struct node *node, int n, plan_visit *visit, void *context,
                          struct diagnostic *diagnostic)
 {
-    const struct node *node = &plan->graph->nodes[n];
     int64_t symbols[SYMBOL_COUNT];
-    plan_symbols(&plan->bounds, symbols);
-    int64_t rows = symbols[plan->graph->values[node->inputs[0]].type.shape[0].symbol];
-    int last_row = bucket_of_rows(rows), last_context = bucket_of_context(plan->bounds.context);
+    plan_symbols(bounds, symbols);
+    int64_t rows = symbols[graph->values[node->inputs[0]].type.shape[0].symbol];
+    int last_row = bucket_of_rows(rows), last_context = bucket_of_context(bounds->context);
     if (rows > bucket_rows(BUCKET_ROW_COUNT - 1))
         return fail(diagnostic, STATUS_UNSUPPORTED,
                     "%s works on up to %lld rows in one step, more than the largest bucket of %lld; lower the "
                     "prompt chunk",
                     node->op->name, (long long)rows, (long long)bucket_rows(BUCKET_ROW_COUNT - 1));
-    bool stateful = has_state(plan->graph, node);
+    bool stateful = has_state(graph, node);
     for (int r = 0; r <= last_row; r++) {
         for (int c = 0; c <= last_context; c++) {
             struct plan_bucket bucket = {.node = n, .row_bucket = r, .context_bucket = c};
@@ -77,7 +78,7 @@ status plan_each_bucket(const struct plan *plan, plan_visit *visit, void *contex
 {
     for (int n = 0; n < plan->graph->node_count; n++) {
         if (strcmp(plan->graph->nodes[n].op->name, "transfer") == 0) continue;
-        TRY(visit_node(plan, n, visit, context, diagnostic));
+        TRY(plan_node_buckets(plan->graph, &plan->bounds, &plan->graph->nodes[n], n, visit, context, diagnostic));
     }
     return STATUS_OK;
 }
@@ -138,6 +139,9 @@ static status add_image(struct choosing *choosing, const struct node *node,
                                            .problem = problem,
                                            .facts = choosing->options->devices[device].facts};
     TRY(choose_candidate(&choosing->options->chooser, &request, choosing->scratch, &choice, diagnostic));
+    if (!choice.candidate.space && request.facts->target != TARGET_CPU)
+        return fail(diagnostic, STATUS_DEVICE, "%s: no kernel for %s was found to be right",
+                    choosing->options->devices[device].specification, problem->text);
     int devices = plan->image_count;
     TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena, diagnostic);
     TRY_APPEND(plan->images, plan->image_count, plan->image_capacity, plan->arena, diagnostic);

@@ -51,6 +51,11 @@ typedef status plan_visit(void *context, const struct plan_bucket *bucket,
 CHECKED status plan_each_bucket(const struct plan *plan, plan_visit *visit, void *context,
                                 struct diagnostic *diagnostic);
 
+/* The same for one node of a graph, numbered `n` in what is visited. */
+CHECKED status plan_node_buckets(const struct graph *graph, const struct plan_bounds *bounds,
+                                 const struct node *node, int n, plan_visit *visit, void *context,
+                                 struct diagnostic *diagnostic);
+
 /* Bytes of weights that one token of decode reads: all of them, of routed experts only the used ones, of the token
  * embedding one row unless it is the output matrix as well. */
 int64_t plan_decode_weight_bytes(const struct plan *plan);

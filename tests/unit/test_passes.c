@@ -343,6 +343,40 @@ static void check_memory(const struct graph *graph, const struct memory_layout *
     }
 }
 
+static int count_transfers(const struct graph *graph)
+{
+    int count = 0;
+    for (int n = 0; n < graph->node_count; n++) count += !strcmp(graph->nodes[n].op->name, "transfer");
+    return count;
+}
+
+/* Placing a partitioned graph again leaves the nodes what they were; back on one device, nothing is transferred. */
+static void placed_graphs_stay_what_they_are(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct arena *arena = arena_create(0);
+        struct diagnostic diagnostic = {0};
+        struct graph *graph = random_graph(arena, seed);
+        int devices[16], nodes = graph->node_count;
+        for (int l = 0; l < 16; l++) devices[l] = (int)(random_bits(seed, 8, (uint64_t)l) % 3);
+        CHECK_OK(pass_partition(graph, devices, graph->layer_count, 3, &diagnostic));
+        int *places = arena_allocate(arena, 4096, sizeof *places);
+        for (int n = 0; n < graph->node_count; n++)
+            places[n] = (int)(random_bits(seed, 9, (uint64_t)(graph->nodes[n].layer + 1)) % 3);
+        CHECK_OK(pass_place(graph, places, 3, &diagnostic));
+        CHECK_OK(graph_verify(graph, &diagnostic));
+        assert_int_equal(graph->node_count - count_transfers(graph), nodes);
+        for (int n = 0; n < graph->node_count; n++) places[n] = 1;
+        CHECK_OK(pass_place(graph, places, 3, &diagnostic));
+        CHECK_OK(graph_verify(graph, &diagnostic));
+        assert_int_equal(graph->node_count, nodes);
+        places[0] = 3;
+        CHECK_REFUSED(pass_place(graph, places, 3, &diagnostic), STATUS_FAILED, "device 3 of 3");
+        arena_destroy(arena);
+    }
+}
+
 static void planned_graphs_never_collide(void **unused)
 {
     (void)unused;
@@ -375,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_transfer_serves_all_users_on_a_device),
         cmocka_unit_test(packed_blocks_never_collide),
         cmocka_unit_test(packing_has_limits),
+        cmocka_unit_test(placed_graphs_stay_what_they_are),
         cmocka_unit_test(planned_graphs_never_collide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
