@@ -7,6 +7,7 @@
 #include "ops/catalogue.h"
 #include "runtime/cpu_facts.h"
 #include "tests/check.h"
+#include "tests/ops/device_harness.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -134,15 +135,21 @@ status image_run(void *context, const struct op_trial *trial, struct diagnostic 
 
 /* ---- Checking ---- */
 
-void variant_check_create(struct variant_check *check, int samples)
+static void create_check(struct variant_check *check, int samples)
 {
-    static const char *const names[] = {"native", "x86-64-v4", "x86-64-v3", "x86-64-v2",
-                                        "portable"};
     struct diagnostic diagnostic = {0};
     const char *wanted = getenv("HONE_TEST_SAMPLES");
     *check = (struct variant_check){.samples = wanted ? atoi(wanted) : samples};
     check->arena = arena_create(0);
     CHECK_OK(catalogue_read(NULL, check->arena, &check->catalogue, &diagnostic));
+}
+
+void variant_check_create(struct variant_check *check, int samples)
+{
+    static const char *const names[] = {"native", "x86-64-v4", "x86-64-v3", "x86-64-v2",
+                                        "portable"};
+    struct diagnostic diagnostic = {0};
+    create_check(check, samples);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct device_facts *facts = &check->levels[check->level_count];
         if (cpu_facts_read(names[i], check->arena, facts, &diagnostic) == STATUS_OK)
@@ -154,14 +161,32 @@ void variant_check_create(struct variant_check *check, int samples)
     assert_true(check->level_count > 0);
 }
 
+bool variant_check_open(struct variant_check *check, int samples, const char *list)
+{
+    struct device **devices;
+    int count;
+    create_check(check, samples);
+    if (!device_harness_open(list, check->arena, &devices, &count)) {
+        arena_destroy(check->arena);
+        return false;
+    }
+    assert_in_range(count, 1, VARIANT_LEVELS_MAX);
+    for (check->level_count = 0; check->level_count < count; check->level_count++) {
+        check->devices[check->level_count] = devices[check->level_count];
+        check->levels[check->level_count] = *device_facts(devices[check->level_count]);
+    }
+    return true;
+}
+
 void variant_check_destroy(struct variant_check *check)
 {
+    for (int level = 0; level < check->level_count; level++) device_close(check->devices[level]);
     print_message("%d kernels compiled, run and compared\n", check->tried);
     arena_destroy(check->arena);
 }
 
 static void check_config(struct variant_check *check, const struct generation *generation,
-                         struct op_trial *trial, double bound)
+                         struct device *device, struct op_trial *trial, double bound)
 {
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
@@ -170,7 +195,11 @@ static void check_config(struct variant_check *check, const struct generation *g
     config_print(generation->space, generation->config, &text);
     status result = compile_here(generation, arena, &image, NULL, &diagnostic);
     struct image_run run = {&image, &check->draws};
-    if (result == STATUS_OK) result = op_trial_check(trial, image_run, &run, bound, &diagnostic);
+    struct device_image_run device_run = {device, &image};
+    if (result == STATUS_OK && device)
+        result = op_trial_check(trial, device_image_run, &device_run, bound, &diagnostic);
+    else if (result == STATUS_OK)
+        result = op_trial_check(trial, image_run, &run, bound, &diagnostic);
     if (result == STATUS_OK && check->judge)
         result = check->judge(check->judge_context, generation->space, trial, &diagnostic);
     if (result != STATUS_OK)
@@ -183,14 +212,15 @@ static void check_config(struct variant_check *check, const struct generation *g
 }
 
 /* The default and sampled configs of one variant; false when it does not answer the problem. */
-static bool check_variant(struct variant_check *check, const struct space *space,
-                          const struct device_facts *facts, struct op_trial *trial, double bound)
+static bool check_variant(struct variant_check *check, const struct space *space, int level,
+                          struct op_trial *trial, double bound)
 {
+    const struct device_facts *facts = &check->levels[level];
     struct arena *arena = arena_create(0);
     struct bound_space bound_space;
     struct config config;
     const char *reason;
-    bool answers = space->target == TARGET_CPU &&
+    bool answers = space->target == facts->target &&
                    space_bind(space, trial->problem, facts, arena, &bound_space, &reason);
     struct generation generation = {space, trial->problem, &config, facts};
     for (int i = 0; answers && i <= check->samples; i++) {
@@ -199,7 +229,7 @@ static bool check_variant(struct variant_check *check, const struct space *space
         else
             assert_true(space_unrank(&bound_space, draw(&check->draws, space_count(&bound_space)),
                                      &config));
-        check_config(check, &generation, trial, bound);
+        check_config(check, &generation, check->devices[level], trial, bound);
     }
     arena_destroy(arena);
     return answers;
@@ -220,8 +250,7 @@ int variant_check_trial(struct variant_check *check, struct op_trial *trial, dou
     int answers = 0;
     for (int level = 0; level < check->level_count; level++)
         for (int s = 0; s < check->catalogue.count; s++)
-            answers += check_variant(check, check->catalogue.spaces[s], &check->levels[level],
-                                     trial, bound);
+            answers += check_variant(check, check->catalogue.spaces[s], level, trial, bound);
     return answers;
 }
 

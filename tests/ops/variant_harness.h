@@ -1,16 +1,17 @@
 /* Checks compiled variants against the operators' references (op_harness.h).
  *
- * Operands and workspaces end where their pages end, so a kernel that reads or writes behind one of
+ * On the host, operands and workspaces end where their pages end, so a kernel that reads or writes behind one of
  * them faults; workspaces are poisoned; work items are handed out in uneven pieces, in any order.
  */
 #ifndef TESTS_OPS_VARIANT_HARNESS_H
 #define TESTS_OPS_VARIANT_HARNESS_H
 
 #include "ir/variant.h"
+#include "runtime/device.h"
 #include "tests/ops/op_cases.h"
 
-/* Every --cpu level that this machine runs; `native` first. */
-enum { VARIANT_LEVELS_MAX = 5 };
+/* Every --cpu level that this machine runs, `native` first; or the cards of a list. */
+enum { VARIANT_LEVELS_MAX = 8 };
 
 /* Looks at the outputs of a kernel of this space, more closely than one bound for all kernels can.
  */
@@ -22,6 +23,7 @@ struct variant_check {
     struct catalogue catalogue;
     int level_count;
     struct device_facts levels[VARIANT_LEVELS_MAX];
+    struct device *devices[VARIANT_LEVELS_MAX]; /* NULL: the level is this machine's, run in place */
     int samples;          /* configs drawn at random beside the default one, per level */
     uint64_t draws;       /* so far: the state of the random choices */
     variant_judge *judge; /* NULL: outputs are compared with the reference's alone */
@@ -31,6 +33,8 @@ struct variant_check {
 
 /* HONE_TEST_SAMPLES replaces `samples`. */
 void variant_check_create(struct variant_check *check, int samples);
+/* On the cards of a list (device_harness.h) instead; false, having said so, when they cannot be had. */
+bool variant_check_open(struct variant_check *check, int samples, const char *devices);
 void variant_check_destroy(struct variant_check *check);
 
 /* All variants that answer the problem of this text, on every level.  `bound` as in op_trial_check.
