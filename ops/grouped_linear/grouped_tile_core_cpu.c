@@ -144,6 +144,7 @@ status grouped_tile_generate(enum linear_dot dot, const struct generation *gener
     TRY(emitter_create(generation->facts, arena, &e, diagnostic));
     struct tile_kernel k = {.e = &e, .work = &work};
     k.block = linear_block_of(&e, &work.linear, dot, generation);
+    k.block.ahead = (int)config_value(generation->space, generation->config, "ahead");
     k.shares = config_value(generation->space, generation->config, "shares");
     *image = (struct image){.target = TARGET_CPU};
     int workspace = emit_pack(&k, generation->problem->rows, image);

@@ -2,6 +2,7 @@
 #include "ops/linear/linear_block_core_cpu.h"
 
 #include "codegen/cpu/llvm_dot.h"
+#include "ops/linear/linear_step_core_cpu.h"
 
 enum { SUMS_MAX = CARRIED_MAX, VECTORS_MAX = 4 };
 
@@ -87,26 +88,45 @@ static void add_bytes(const struct linear_block *k, value weights, value x, valu
     }
 }
 
-/* Adds records [first, last) of the tile that begins at `row` to the sums. */
-static void sum_records(const struct linear_block *k, value row, value first, value last,
-                        value *sums)
+/* Fetches what the next panel has in the place of record `record`, a few of its rows for each tile. */
+static void fetch_ahead(const struct linear_block *k, value weights, value tile, value record)
+{
+    struct emitter *e = k->e;
+    int per_block = linear_is_blocked(k->work->element) ? LINEAR_BLOCK / k->tile.record_columns : 1;
+    int64_t bytes = element_row_bytes(k->work->element, per_block * k->tile.record_columns);
+    value at = divide_signed(e, mul(e, record, constant_i64(e, bytes)), constant_i64(e, per_block));
+    value last = constant_i64(e, k->tile.outputs - 1);
+    for (int i = 0; i < k->ahead; i++) {
+        value row = add(e, mul(e, tile, constant_i64(e, k->ahead)), constant_i64(e, i));
+        value below = add(e, minimum_signed(e, row, last), constant_i64(e, k->tile.outputs));
+        value next = mul(e, below, constant_i64(e, k->work->row_bytes));
+        prefetch(e, address(e, address(e, weights, next), at), 0, 2);
+    }
+}
+
+/* Adds records [first, last) of the tile that begins at `row` to the sums; `weights` is where the
+ * panel was filled from. */
+static void sum_records(const struct linear_block *k, const struct panel *panel, value weights,
+                        value row, value first, value last, value *sums)
 {
     struct emitter *e = k->e;
     const struct linear_tile *tile = &k->tile;
     int count = tile->rows * tile->vectors;
-    value number = divide_signed(e, row, constant_i64(e, tile->rows));
+    value size = constant_i64(e, tile->rows), number = divide_signed(e, row, size);
+    value before = divide_signed(e, panel->rows->first, size);
     value tile_bytes = constant_i64(e, tile->records * tile->x_record_bytes);
     value x = address(e, k->pointers.x, mul(e, number, tile_bytes));
     struct loop loop;
     loop_begin(e, &loop, first, last, 1, sums, count);
     value from_panel = mul(e, sub(e, loop.index, first), constant_i64(e, tile->panel_record_bytes));
-    value weights = address(e, k->panel, from_panel);
+    value filled = address(e, k->panel, from_panel);
     value record = address(e, x, mul(e, loop.index, constant_i64(e, tile->x_record_bytes)));
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
+    fetch_ahead(k, weights, sub(e, number, before), loop.index);
     if (tile->dot == LINEAR_DOT_BYTES)
-        add_bytes(k, weights, record, sums);
+        add_bytes(k, filled, record, sums);
     else
-        add_reals(k, weights, record, sums);
+        add_reals(k, filled, record, sums);
     loop_end(e, &loop, sums);
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
 }
@@ -161,7 +181,7 @@ static void emit_whole(const struct linear_block *k, const struct panel *panel)
     loop_begin(e, &loop, panel->rows->first, panel->rows->end, tile->rows, NULL, 0);
     for (int i = 0; i < tile->rows * tile->vectors; i++)
         sums[i] = zero_of(vector_of(e->f32, tile->lanes));
-    sum_records(k, loop.index, zero, records, sums);
+    sum_records(k, panel, weights, loop.index, zero, records, sums);
     for (int r = 0; r < tile->rows; r++) {
         value row = add(e, loop.index, constant_i64(e, r));
         struct branch exists;
@@ -226,7 +246,7 @@ static void add_piece(const struct linear_block *k, const struct panel *panel, i
     loop_begin(e, &loop, panel->rows->first, panel->rows->end, tile->rows, NULL, 0);
     value sums[SUMS_MAX], partial = partial_at(k, panel, matrix, loop.index);
     move_sums(k, partial, sums, count, false);
-    sum_records(k, loop.index, first, last, sums);
+    sum_records(k, panel, weights, loop.index, first, last, sums);
     move_sums(k, partial, sums, count, true);
     loop_end(e, &loop, NULL);
 }

@@ -17,7 +17,8 @@ struct linear_block {
     struct linear_pointers pointers; /* x: the packed activations */
     int64_t item_rows;               /* most rows of a block */
     int64_t depth_records;           /* summed in registers at a time */
-    value panel;                     /* room on the stack for depth_records records */
+    int ahead;     /* weight rows of the next panel that each tile fetches; 0: none */
+    value panel;   /* room on the stack for depth_records records */
     value partial; /* room for a block's sums, per matrix; NULL when registers suffice */
 };
 
