@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 MAXIMUM_LINES = 500
-ROOMS = ("base", "ir", "codegen", "runtime", "ops", "models", "tuner", "planner", "engine", "cli", "include")
+ROOMS = ("base", "ir", "codegen", "runtime", "ops", "models", "tuner", "planner", "engine", "cli", "include", "emulator")
 SOURCES = (".c", ".h", ".cu", ".cuh", ".def", ".py", ".cmake", ".yaml")
 ALLOCATION = re.compile(r"\b(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup|free)\s*\(")
 INSTRUCTION = re.compile(r"\bLLVMBuild\w+\s*\(")

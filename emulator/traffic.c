@@ -1,0 +1,91 @@
+/* What one instruction of a warp asks of the memories: sectors of 32 bytes from global memory, and
+ * the waves in which 32 banks of 4 bytes serve shared memory. */
+#include "emulator/traffic.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    SECTOR_SHIFT = 5,
+    LINEAR_COUNT_BITS = 1 << 20, /* of traffic_map: 1% error up to some million sectors */
+    BANKS = 32,
+};
+
+_Static_assert(LINEAR_COUNT_BITS / 64 == TRAFFIC_MAP_WORDS, "the map has that many bits");
+
+static void map_sector(struct warp *warp, uint64_t sector)
+{
+    uint64_t hash = sector * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing */
+    uint32_t bit = (uint32_t)(hash >> 44);
+    _Atomic uint64_t *word = &machine_traffic_map(warp->block->gang->machine)[bit / 64];
+    uint64_t mask = UINT64_C(1) << bit % 64;
+    if (!(atomic_load_explicit(word, memory_order_relaxed) & mask))
+        atomic_fetch_or_explicit(word, mask, memory_order_relaxed);
+}
+
+void count_global(struct warp *warp, const uint64_t addresses[static WARP_LANES], uint32_t mask,
+                  uint32_t bytes)
+{
+    struct hone_emulator_counters *counters = &warp->block->gang->counters;
+    uint64_t seen[WARP_LANES * 2];
+    uint32_t count = 0;
+    counters->global_accesses++;
+    counters->global_bytes += (uint64_t)(unsigned)__builtin_popcount(mask) * bytes;
+    for (uint32_t left = mask; left; left &= left - 1) {
+        uint64_t address = addresses[__builtin_ctz(left)];
+        uint64_t last = (address + bytes - 1) >> SECTOR_SHIFT;
+        for (uint64_t sector = address >> SECTOR_SHIFT; sector <= last; sector++) {
+            uint32_t at = count;
+            while (at && seen[at - 1] != sector) at--; /* the latest is the likeliest */
+            if (at || count == WARP_LANES * 2) continue;
+            seen[count++] = sector;
+            map_sector(warp, sector);
+        }
+    }
+    counters->global_sectors += count;
+}
+
+double traffic_unique_sectors(const _Atomic uint64_t *map)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < TRAFFIC_MAP_WORDS; i++)
+        set += (uint64_t)__builtin_popcountll(atomic_load_explicit(&map[i], memory_order_relaxed));
+    double clear = (double)LINEAR_COUNT_BITS - (double)set;
+    if (clear < 1) clear = 1;
+    return -(double)LINEAR_COUNT_BITS * log(clear / (double)LINEAR_COUNT_BITS);
+}
+
+/* Waves for the lanes [first, end) that go together. */
+static uint32_t bank_waves(const uint64_t addresses[static WARP_LANES], uint32_t mask,
+                           unsigned first, unsigned end, uint32_t bytes)
+{
+    uint32_t words[BANKS][WARP_LANES], counts[BANKS] = {0}, most = 0;
+    for (unsigned lane = first; lane < end; lane++) {
+        if (!(mask >> lane & 1)) continue;
+        uint32_t last = (uint32_t)(addresses[lane] + bytes - 1) / 4;
+        for (uint32_t word = (uint32_t)addresses[lane] / 4; word <= last; word++) {
+            uint32_t bank = word % BANKS, i = 0;
+            while (i < counts[bank] && words[bank][i] != word) i++;
+            if (i < counts[bank] || i == WARP_LANES) continue;
+            words[bank][counts[bank]++] = word;
+            if (counts[bank] > most) most = counts[bank];
+        }
+    }
+    return most;
+}
+
+void count_shared(struct warp *warp, const uint64_t addresses[static WARP_LANES], uint32_t mask,
+                  uint32_t bytes)
+{
+    struct hone_emulator_counters *counters = &warp->block->gang->counters;
+    /* 128 bytes go at a time: half the lanes for 8 bytes each, a quarter for 16. */
+    unsigned together = bytes <= 4 ? 32 : bytes == 8 ? 16 : 8;
+    uint32_t waves = 0, phases = 0;
+    for (unsigned first = 0; first < WARP_LANES; first += together) {
+        uint32_t most = bank_waves(addresses, mask, first, first + together, bytes);
+        waves += most;
+        phases += most > 0;
+    }
+    counters->shared_accesses += phases;
+    counters->shared_waves += waves;
+}

@@ -1,0 +1,197 @@
+/* The state of running blocks and warps, for the operations. */
+#ifndef EMULATOR_WARP_H
+#define EMULATOR_WARP_H
+
+#include "emulator/machine.h"
+
+#include <stddef.h>
+
+/* Lanes of a warp that stand at the same instruction. */
+struct lane_group {
+    uint32_t pc, mask;
+    bool parked; /* waits for other lanes; runs again when one arrives here */
+    bool yielded;
+};
+
+enum warp_state { WARP_READY, WARP_AT_BARRIER, WARP_DONE };
+
+struct barrier {
+    uint32_t expected; /* threads; 0: every thread of the block that lives */
+    uint32_t arrived;
+    uint32_t waiting; /* warps */
+    uint32_t votes, lanes_true;
+};
+
+/* A transaction barrier in shared memory (mbarrier). */
+struct transaction {
+    uint32_t offset;
+    uint32_t count, pending;
+    int64_t bytes; /* expected and not yet there */
+    uint32_t phase;
+    bool valid;
+    uint32_t clock[BLOCK_WARPS_MAX]; /* what its arrivals have seen */
+};
+
+/* A copy under way (cp.async, cp.async.bulk): carried out when somebody waits for it. */
+struct pending_copy {
+    uint32_t rank;         /* of the block whose shared memory it fills */
+    uint32_t offset;       /* there */
+    uint32_t bytes, valid; /* the rest is zero */
+    unsigned char *from;
+    uint32_t lane, group; /* cp.async */
+    uint32_t transaction; /* offset of the mbarrier, on the same block */
+    uint32_t warp, clock; /* that issued it */
+    const void *tensor;   /* struct tensor_map, with: */
+    int32_t coordinates[5];
+    bool done;
+};
+
+/* A warpgroup product that is not waited for yet. */
+struct pending_product {
+    const struct instruction *instruction;
+    uint64_t descriptors[2];
+    uint32_t a_registers; /* 1: the first operand was in registers: `a` */
+    uint32_t scale, group;
+    uint32_t a[4][WARP_LANES];
+};
+
+struct copy_list {
+    struct pending_copy *items;
+    size_t count, capacity;
+};
+
+struct product_list {
+    struct pending_product *items;
+    size_t count, capacity;
+};
+
+struct block;
+
+struct warp {
+    unsigned char *registers;
+    uint32_t mask; /* lanes that execute the current instruction */
+    uint32_t pc;
+    struct lane_group *group; /* the one that runs */
+    struct lane_group groups[WARP_LANES];
+    uint32_t group_count;
+    uint32_t live; /* lanes that have not returned */
+    enum warp_state state;
+    uint32_t index;
+    struct block *block;
+    unsigned char *local; /* frames of all lanes, one behind the other */
+    struct extent near;   /* the extent touched last */
+    uint64_t waves_seen;
+    struct copy_list copies;
+    uint32_t copy_groups[WARP_LANES];
+    struct product_list products;
+    uint32_t product_groups;
+    uint32_t clock[BLOCK_WARPS_MAX]; /* how far this warp has seen each warp of its block */
+};
+
+/* Shadow of one word of shared memory. */
+struct shadow {
+    uint32_t written, read; /* warp and clock: shadow.c */
+};
+
+struct gang;
+
+struct block {
+    struct gang *gang;
+    uint32_t index[3];
+    uint32_t number, rank; /* within the gang, within the cluster */
+    unsigned char *shared;
+    uint32_t shared_bytes;
+    struct shadow *shadow;
+    unsigned char *initialised; /* a bit per byte, four bits per word in each byte */
+    struct warp *warps;
+    uint32_t warp_count, live_warps;
+    struct barrier barriers[BLOCK_BARRIERS];
+    struct transaction *transactions;
+    size_t transaction_count, transaction_capacity;
+    bool cluster_arrived;
+};
+
+struct machine; /* machine.c: the launch that all threads work on */
+
+/* What one host thread runs. */
+struct gang {
+    struct machine *machine;
+    const struct launch *launch;
+    struct arena *arena;
+    struct block *blocks;
+    uint32_t block_count;
+    struct copy_list bulk; /* copies that complete on transaction barriers */
+    uint32_t cluster_waiting;
+    struct hone_emulator_counters counters;
+    uint64_t events; /* things that may end another warp's wait */
+    struct machine_fault *fault;
+};
+
+static inline uint32_t *lanes32(const struct warp *warp, uint32_t offset)
+{
+    return (uint32_t *)(void *)(warp->registers + offset);
+}
+
+static inline uint64_t *lanes64(const struct warp *warp, uint32_t offset)
+{
+    return (uint64_t *)(void *)(warp->registers + offset);
+}
+
+static inline bool lane_runs(const struct warp *warp, unsigned lane)
+{
+    return warp->mask >> lane & 1;
+}
+
+/* Records why the launch failed, with kernel, block, thread and the line of PTX. */
+PRINTF_LIKE(4, 5)
+enum outcome warp_fault(struct warp *warp, const struct instruction *instruction,
+                        enum machine_error error, const char *format, ...);
+
+/* Runs the warp until it waits, ends, fails, or has run for long enough. */
+enum outcome warp_run(struct warp *warp);
+/* Gives the lanes of `mask` (part of the running group) the address `pc`; the others keep theirs. */
+void warp_move(struct warp *warp, uint32_t mask, uint32_t pc);
+void warp_exit_lanes(struct warp *warp, uint32_t mask);
+
+/* True when the lanes of `members` are all here; otherwise the operation returns `*outcome`. */
+bool warp_gathers(struct warp *warp, const struct instruction *instruction, uint32_t members,
+                  enum outcome *outcome);
+
+/* Addresses of the lanes. */
+void warp_addresses(const struct warp *warp, const struct address *address,
+                    uint64_t addresses[static WARP_LANES]);
+
+/* Host memory behind a global address; NULL after a fault. */
+unsigned char *global_at(struct warp *warp, const struct instruction *instruction, unsigned lane,
+                         uint64_t address, uint64_t bytes, uint64_t alignment);
+/* The block of the cluster and the offset behind a shared address; NULL after a fault. */
+struct block *shared_at(struct warp *warp, const struct instruction *instruction, unsigned lane,
+                        uint64_t address, uint32_t bytes, uint32_t alignment, uint32_t *offset);
+
+/* shadow.c: what is known of shared memory.  False after a fault. */
+void shadow_reset(struct block *block);
+bool shadow_read(struct warp *warp, const struct instruction *instruction, unsigned lane,
+                 struct block *block, uint32_t offset, uint32_t bytes);
+bool shadow_write(struct warp *warp, const struct instruction *instruction, unsigned lane,
+                  struct block *block, uint32_t offset, uint32_t bytes);
+void shadow_join(struct block *block, uint32_t warps);         /* a barrier of these warps */
+void shadow_release(struct warp *warp, uint32_t *clock);       /* what it did is in `clock` */
+void shadow_acquire(struct warp *warp, const uint32_t *clock); /* it has seen what is in there */
+/* Bytes that an asynchronous copy will fill: whoever touches them before it is waited for fails. */
+bool shadow_expect(struct warp *warp, const struct instruction *instruction, unsigned lane,
+                   struct block *block, uint32_t offset, uint32_t bytes);
+void shadow_arrive(struct block *block, uint32_t offset, uint32_t bytes, uint32_t warp,
+                   uint32_t clock);
+
+/* block.c */
+enum outcome block_barrier(struct warp *warp, const struct instruction *instruction, uint32_t id,
+                           uint32_t threads, bool waits);
+void block_warp_done(struct warp *warp);
+
+/* traffic.c: sectors and bank conflicts of one instruction. */
+void count_global(struct warp *warp, const uint64_t addresses[static WARP_LANES], uint32_t mask,
+                  uint32_t bytes);
+void count_shared(struct warp *warp, const uint64_t addresses[static WARP_LANES], uint32_t mask,
+                  uint32_t bytes);
+
+#endif

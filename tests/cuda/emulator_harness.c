@@ -1,0 +1,161 @@
+/* The stand-in driver for tests. */
+#include "tests/cuda/emulator_harness.h"
+
+#ifdef HAVE_CUDA_HEADER
+
+#include "codegen/cuda/nvrtc.h"
+
+#include <dlfcn.h>
+
+#define TEXT_OF(name)       #name
+#define EXPANDED_TEXT(name) TEXT_OF(name)
+
+static bool nvrtc_is_there(void)
+{
+    struct diagnostic diagnostic = {0};
+    struct nvrtc nvrtc;
+    struct arena *arena = arena_create(0);
+    bool there = arena && nvrtc_open(arena, &nvrtc, &diagnostic) == STATUS_OK;
+    arena_destroy(arena);
+    return there;
+}
+
+static void set_variable(const char *name, const char *value)
+{
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
+static void *find_function(void *library, const char *name)
+{
+    void *function = dlsym(library, name);
+    if (!function) CHECK_FAIL("the stand-in has no %s", name);
+    return function;
+}
+
+bool emulator_open(struct emulator *emulator, const char *library, const char *cards,
+                   const char *faults)
+{
+    CUcontext context;
+    *emulator = (struct emulator){0};
+    set_variable("HONE_EMULATED_CARDS", cards);
+    set_variable("HONE_EMULATOR_FAULTS", faults);
+    set_variable("HONE_EMULATOR_QUIET", "1");
+    emulator->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (!emulator->library || !nvrtc_is_there()) {
+        print_message("skipped: %s\n", emulator->library
+                                           ? "there is no NVRTC (libnvrtc.so of a CUDA toolkit)"
+                                           : "the stand-in CUDA driver was not built");
+        return false;
+    }
+#define FIND(name)                                                                                 \
+    *(void **)&emulator->name = find_function(emulator->library, EXPANDED_TEXT(name));
+    EMULATOR_FUNCTIONS(FIND)
+#undef FIND
+    *(void **)&emulator->last_launches =
+        find_function(emulator->library, "hone_emulator_last_launches");
+    *(void **)&emulator->last_fault = find_function(emulator->library, "hone_emulator_last_fault");
+    if (emulator->cuInit(0) != CUDA_SUCCESS) return true; /* a fault that the test asked for */
+    assert_int_equal(emulator->cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
+    assert_int_equal(emulator->cuCtxSetCurrent(context), CUDA_SUCCESS);
+    return true;
+}
+
+void emulator_close(struct emulator *emulator)
+{
+    if (emulator->library) dlclose(emulator->library);
+    *emulator = (struct emulator){0};
+}
+
+const char *emulator_compile(struct arena *arena, const char *architecture, const char *source)
+{
+    struct diagnostic diagnostic = {0};
+    struct nvrtc nvrtc;
+    nvrtc_program program;
+    size_t bytes;
+    char option[32];
+    const char *options[] = {option};
+    snprintf(option, sizeof option, "-arch=%s", architecture);
+    CHECK_OK(nvrtc_open(arena, &nvrtc, &diagnostic));
+    assert_int_equal(nvrtc.create_program(&program, source, "test.cu", 0, NULL, NULL), 0);
+    if (nvrtc.compile_program(program, 1, options) != NVRTC_SUCCESS) {
+        nvrtc.log_bytes(program, &bytes);
+        char *log = arena_allocate(arena, bytes, 1);
+        nvrtc.log(program, log);
+        CHECK_FAIL("%s: %s", architecture, log);
+    }
+    assert_int_equal(nvrtc.text_bytes(program, &bytes), 0);
+    char *text = arena_allocate(arena, bytes, 1);
+    assert_int_equal(nvrtc.text(program, text), 0);
+    nvrtc.destroy_program(&program);
+    return text;
+}
+
+static CUfunction load_kernel(struct emulator *emulator, const char *ptx, CUmodule *module)
+{
+    CUfunction function;
+    CUresult code = emulator->cuModuleLoadData(module, ptx);
+    if (code != CUDA_SUCCESS) CHECK_FAIL("module: %d: %s", code, emulator->last_fault());
+    assert_int_equal(emulator->cuModuleGetFunction(&function, *module, "k"), CUDA_SUCCESS);
+    return function;
+}
+
+static CUresult launch_kernel(struct emulator *emulator, CUfunction function,
+                              const struct emulation *emulation, void **arguments)
+{
+    CUlaunchAttribute attribute = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION};
+    attribute.value.clusterDim.x = emulation->cluster;
+    attribute.value.clusterDim.y = attribute.value.clusterDim.z = 1;
+    CUlaunchConfig config = {.gridDimX = emulation->blocks,
+                             .gridDimY = 1,
+                             .gridDimZ = 1,
+                             .blockDimX = emulation->threads,
+                             .blockDimY = 1,
+                             .blockDimZ = 1,
+                             .sharedMemBytes = emulation->shared_bytes,
+                             .attrs = &attribute,
+                             .numAttrs = emulation->cluster > 0};
+    if (emulation->shared_bytes > 48 * 1024)
+        assert_int_equal(
+            emulator->cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                         (int)emulation->shared_bytes),
+            CUDA_SUCCESS);
+    return emulator->cuLaunchKernelEx(&config, function, arguments, NULL);
+}
+
+CUresult emulator_run(struct emulator *emulator, const struct emulation *emulation)
+{
+    struct arena *arena = arena_create(0);
+    CUmodule module;
+    CUdeviceptr input = 0, output = 0;
+    const char *ptx = emulator_compile(arena, emulation->architecture, emulation->source);
+    CUfunction function = load_kernel(emulator, ptx, &module);
+    if (emulation->input_bytes) {
+        assert_int_equal(emulator->cuMemAlloc(&input, emulation->input_bytes), CUDA_SUCCESS);
+        emulator->cuMemcpyHtoD(input, emulation->input, emulation->input_bytes);
+    }
+    assert_int_equal(emulator->cuMemAlloc(&output, emulation->output_bytes), CUDA_SUCCESS);
+    emulator->cuMemcpyHtoD(output, emulation->output, emulation->output_bytes);
+    void *arguments[] = {&input, &output};
+    CUresult result = launch_kernel(emulator, function, emulation, arguments);
+    if (result == CUDA_SUCCESS)
+        assert_int_equal(emulator->cuMemcpyDtoH(emulation->output, output, emulation->output_bytes),
+                         CUDA_SUCCESS);
+    emulator->cuDevicePrimaryCtxReset(0);
+    emulator->cuModuleUnload(module);
+    arena_destroy(arena);
+    return result;
+}
+
+uint32_t emulator_random(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*state >> 32);
+}
+
+#else
+/* Without the toolkit's header there is nothing to test. */
+extern int emulator_harness_is_empty;
+#endif

@@ -1,0 +1,80 @@
+/* For tests of the stand-in driver: its functions by name, and kernels from CUDA C by NVRTC. */
+#ifndef TESTS_EMULATOR_HARNESS_H
+#define TESTS_EMULATOR_HARNESS_H
+
+#include "emulator/emulator.h"
+#include "tests/check.h"
+
+#if defined(__has_include)
+#if __has_include(<cuda.h>)
+#define HAVE_CUDA_HEADER 1
+#include <cuda.h>
+#endif
+#endif
+
+#ifdef HAVE_CUDA_HEADER
+
+/* The macros of cuda.h give each its version. */
+#define EMULATOR_FUNCTIONS(F)                                                                      \
+    F(cuInit)                                                                                      \
+    F(cuDriverGetVersion) F(cuDeviceGetCount) F(cuDeviceGet) F(cuDeviceGetName) F(                 \
+        cuDeviceGetAttribute) F(cuDeviceTotalMem) F(cuDeviceCanAccessPeer)                         \
+        F(cuDevicePrimaryCtxRetain) F(cuDevicePrimaryCtxRelease) F(cuDevicePrimaryCtxReset) F(     \
+            cuCtxSetCurrent) F(cuCtxSynchronize) F(cuCtxEnablePeerAccess) F(cuMemAlloc)            \
+            F(cuMemFree) F(cuMemHostAlloc) F(cuMemFreeHost) F(cuMemGetInfo) F(cuMemcpyHtoD) F(     \
+                cuMemcpyDtoH) F(cuMemcpyHtoDAsync) F(cuMemcpyDtoHAsync) F(cuMemcpyDtoDAsync)       \
+                F(cuMemcpyPeerAsync) F(cuMemcpy2D) F(cuMemsetD8Async) F(cuMemsetD32) F(            \
+                    cuStreamCreate) F(cuStreamDestroy) F(cuStreamSynchronize) F(cuStreamWaitEvent) \
+                    F(cuStreamBeginCapture) F(cuStreamEndCapture) F(cuStreamIsCapturing) F(        \
+                        cuEventCreate) F(cuEventDestroy) F(cuEventRecord) F(cuEventSynchronize)    \
+                        F(cuEventElapsedTime) F(cuModuleLoadData) F(cuModuleLoadDataEx)            \
+                            F(cuModuleUnload) F(cuModuleGetFunction) F(cuModuleGetGlobal) F(       \
+                                cuLibraryLoadData) F(cuLibraryUnload) F(cuLibraryGetKernel)        \
+                                F(cuKernelGetFunction) F(cuFuncGetAttribute) F(cuFuncSetAttribute) \
+                                    F(cuLaunchKernel) F(cuLaunchKernelEx)                          \
+                                        F(cuLaunchCooperativeKernel) F(cuLaunchHostFunc)           \
+                                            F(cuOccupancyMaxActiveBlocksPerMultiprocessor)         \
+                                                F(cuGraphInstantiate) F(cuGraphLaunch)             \
+                                                    F(cuGraphDestroy) F(cuGraphExecDestroy)        \
+                                                        F(cuGraphExecUpdate) F(cuGraphGetNodes)    \
+                                                            F(cuGraphExecKernelNodeSetParams)      \
+                                                                F(cuGetProcAddress)                \
+                                                                    F(cuGetErrorName)              \
+                                                                        F(cuGetErrorString)
+
+struct emulator {
+    void *library;
+#define MEMBER(name) __typeof__(name) *name;
+    EMULATOR_FUNCTIONS(MEMBER)
+#undef MEMBER
+    hone_emulator_last_launches_function *last_launches;
+    hone_emulator_last_fault_function *last_fault;
+};
+
+/* Loads the stand-in with these cards and faults (NULL: none) and makes card 0's context current.
+ * False, after a line that says why, where there is no NVRTC or no stand-in. */
+bool emulator_open(struct emulator *emulator, const char *library, const char *cards,
+                   const char *faults);
+#define EMULATOR_LIBRARY HONE_BUILD_FOLDER "/lib/hone/emulator/libcuda.so.1"
+void emulator_close(struct emulator *emulator);
+
+/* PTX of `source` for "sm_86"; in `arena`.  Fails the test when it does not compile. */
+const char *emulator_compile(struct arena *arena, const char *architecture, const char *source);
+
+struct emulation {
+    const char *architecture, *source; /* with one kernel k(const void *input, void *output) */
+    unsigned blocks, threads, shared_bytes, cluster;
+    const void *input;
+    size_t input_bytes;
+    void *output; /* what is there at first is copied to the card */
+    size_t output_bytes;
+};
+
+/* Compiles, copies, launches, copies back; returns what the launch did. */
+CUresult emulator_run(struct emulator *emulator, const struct emulation *emulation);
+
+/* Random bits that are the same in every run. */
+uint32_t emulator_random(uint64_t *state);
+
+#endif
+#endif
