@@ -16,6 +16,7 @@ HONE, SOURCE, SCRATCH = (pathlib.Path(word) for word in sys.argv[1:4])
 VECTORS = SOURCE / "tests/oracle/vectors/models"
 LLAMA = VECTORS / "llama/llama-f32.gguf"
 MIXTRAL = VECTORS / "mixtral/mixtral-q8_0.gguf"
+DEMO = SOURCE / "models/demo/demo-moe.gguf"
 
 
 def hone(*words, status=0, env=None, stdin=None, timeout=120, cwd=None):
@@ -118,13 +119,18 @@ def test_logits_are_written_as_numpy():
     assert worst < case["bound"], worst
 
 
+GREEDY = ("--tokens", 12, "--temperature", 0)
+
+
 def greedy(model, *words):
-    report = json_of("run", model, "--token-ids", "1,2,3,4,5", "--tokens", 12, "--temperature", 0, *words)
-    return report["tokens"]
+    """Of LLAMA in f32, where kernels hardly differ, or of a trained model, which is sure of its tokens: the random models
+    of other types have near ties, which the rounding of one kernel or another decides."""
+    prompt = ("-p", "Once upon a time") if model == DEMO else ("--token-ids", "1,2,3,4,5")
+    return json_of("run", model, *prompt, *GREEDY, *words)["tokens"]
 
 
 def test_the_same_tokens_on_any_devices():
-    for model in (LLAMA, MIXTRAL):
+    for model in (LLAMA, DEMO):
         expected = greedy(model)
         assert len(expected) == 12
         assert greedy(model, "--devices", "virtual:8MiB,virtual:8MiB,cpu") == expected
@@ -158,11 +164,11 @@ def test_sequences_run_side_by_side():
 
 def test_plans_start_without_compiling_and_refuse_what_they_must():
     plan = SCRATCH / "model.plan"
-    report = json_of("compile", MIXTRAL, "-o", plan, "--devices", "virtual:8MiB,virtual:8MiB")
+    report = json_of("compile", LLAMA, "-o", plan, "--devices", "virtual:8MiB,virtual:8MiB")
     assert report["kernels"] > 0
-    words = ("--token-ids", "1,2,3,4,5", "--tokens", 12, "--temperature", 0)
+    words = ("--token-ids", "1,2,3,4,5", *GREEDY)
     started = json_of("run", plan, *words, "--cache", "")
-    assert started["kernels_compiled"] == 0 and started["tokens"] == greedy(MIXTRAL)
+    assert started["kernels_compiled"] == 0 and started["tokens"] == greedy(LLAMA)
     data = bytearray(plan.read_bytes())
     data[-1] ^= 1
     plan.write_bytes(data)
