@@ -68,8 +68,9 @@ value shuffle(struct emitter *e, value a, value b, const int *lanes, int count)
 static value opaque(struct emitter *e, value x)
 {
     LLVMTypeRef type = LLVMTypeOf(x), function = LLVMFunctionType(type, &type, 1, false);
-    value nothing =
-        LLVMGetInlineAsm(function, "", 0, "=v,0", 4, false, false, LLVMInlineAsmDialectATT, false);
+    char text[] = "", constraints[] = "=v,0"; /* not const before LLVM 18 */
+    value nothing = LLVMGetInlineAsm(function, text, 0, constraints, strlen(constraints), false,
+                                     false, LLVMInlineAsmDialectATT, false);
     value call = LLVMBuildCall2(e->builder, function, nothing, &x, 1, "");
     const char *const pure[] = {"memory", "nounwind", "willreturn"};
     for (size_t i = 0; i < sizeof pure / sizeof *pure; i++) {
