@@ -212,12 +212,23 @@ static bool check_steps(struct trial *trial, struct trial_kernel *kernel, double
     return true;
 }
 
+/* What the host saw of a device that works by itself says little of how long it worked. */
+static bool take_time(struct trial *trial, struct trial_kernel *kernel, double *seconds,
+                      struct outcome *outcome)
+{
+    struct diagnostic diagnostic = {0};
+    struct trial_timing timing = {.trial = trial, .kernel = kernel};
+    if (!kernel->runner->allocate) return true;
+    if (trial_run(&timing, 0, 1, seconds, &diagnostic) == STATUS_OK) return true;
+    return reject(outcome, RECORD_CRASHED, "%s", diagnostic.text);
+}
+
 void trial_check(struct trial *trial, struct trial_kernel *kernel, double *seconds,
                  struct outcome *outcome)
 {
     *outcome = (struct outcome){.status = RECORD_OK};
     *seconds = 0;
-    check_steps(trial, kernel, seconds, outcome);
+    if (check_steps(trial, kernel, seconds, outcome)) take_time(trial, kernel, seconds, outcome);
 }
 
 void trial_confirm(struct trial *trial, const struct trial_kernel *kernel, int sets,
