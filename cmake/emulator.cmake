@@ -9,6 +9,7 @@ add_library(hone_emulator SHARED ${emulator_files} base/arena.c base/clock.c bas
 target_include_directories(hone_emulator SYSTEM PRIVATE ${CUDA_INCLUDE})
 # Registers hold any type of their width, and integers wrap.
 target_compile_options(hone_emulator PRIVATE -O3 -fno-strict-aliasing -fwrapv)
+set_source_files_properties(emulator/ops_rounded.c PROPERTIES COMPILE_OPTIONS -frounding-math)
 target_link_options(hone_emulator PRIVATE -Wl,--no-undefined
     -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/emulator.map)
 target_link_libraries(hone_emulator PRIVATE Threads::Threads ${CMAKE_DL_LIBS} m)

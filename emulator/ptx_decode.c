@@ -5,8 +5,10 @@
 #include <string.h>
 
 static const struct opcode *const tables[] = {
-    opcodes_integer, opcodes_logic,  opcodes_float,   opcodes_convert, opcodes_compare,
-    opcodes_move,    opcodes_memory, opcodes_control, opcodes_barrier,
+    opcodes_integer,     opcodes_logic,   opcodes_float,    opcodes_half,   opcodes_convert,
+    opcodes_rounded,     opcodes_compare, opcodes_move,     opcodes_memory, opcodes_atomic,
+    opcodes_control,     opcodes_barrier, opcodes_exchange, opcodes_copy,   opcodes_matrix,
+    opcodes_matrix_load, opcodes_call,
 };
 
 status decoder_refuse(struct decoder *decoder, const char *why)
@@ -220,9 +222,17 @@ static status read_guard(struct parser *parser, struct instruction *instruction)
     return STATUS_OK;
 }
 
-status read_instruction(struct parser *parser)
+static status append_instruction(struct parser *parser, const struct instruction *instruction)
 {
     struct module *module = parser->module;
+    TRY_APPEND(module->code, module->code_count, module->code_capacity, module->arena,
+               parser->lexer.diagnostic);
+    module->code[module->code_count - 1] = *instruction;
+    return STATUS_OK;
+}
+
+status read_instruction(struct parser *parser)
+{
     struct instruction instruction = {.line = (uint32_t)parser->lexer.token.line};
     struct decoder decoder = {
         .parser = parser, .lexer = &parser->lexer, .instruction = &instruction};
@@ -234,8 +244,9 @@ status read_instruction(struct parser *parser)
     takes_name(&decoder, opcode->name);
     TRY(decode_row(&decoder, opcode));
     TRY(lexer_expect(&parser->lexer, ";"));
-    TRY_APPEND(module->code, module->code_count, module->code_capacity, module->arena,
-               parser->lexer.diagnostic);
-    module->code[module->code_count - 1] = instruction;
-    return STATUS_OK;
+    TRY(append_instruction(parser, &instruction));
+    if (!parser->behind.run) return STATUS_OK;
+    instruction = parser->behind;
+    parser->behind = (struct instruction){0};
+    return append_instruction(parser, &instruction);
 }

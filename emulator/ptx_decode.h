@@ -44,10 +44,10 @@ struct opcode {
 };
 
 extern const struct opcode opcodes_integer[], opcodes_logic[], opcodes_float[], opcodes_half[],
-    opcodes_convert[], opcodes_compare[], opcodes_move[], opcodes_memory[], opcodes_atomic[],
-    opcodes_control[], opcodes_barrier[], opcodes_exchange[], opcodes_copy[], opcodes_matrix_load[],
-    opcodes_matrix[], opcodes_transaction[], opcodes_bulk[], opcodes_warpgroup[], opcodes_cluster[],
-    opcodes_call[];
+    opcodes_rounded[], opcodes_convert[], opcodes_compare[], opcodes_move[], opcodes_memory[],
+    opcodes_atomic[], opcodes_control[], opcodes_barrier[], opcodes_exchange[], opcodes_copy[],
+    opcodes_matrix_load[], opcodes_matrix[], opcodes_transaction[], opcodes_bulk[],
+    opcodes_warpgroup[], opcodes_cluster[], opcodes_call[];
 
 /* Takes the modifier if the opcode has it. */
 bool decoder_take(struct decoder *decoder, const char *modifier);

@@ -126,6 +126,8 @@ static status function_add(struct parser *parser, bool entry)
     parser->function->is_entry = entry;
     parser->function->shared_bytes = parser->shared_bytes;
     parser->function->dynamic_alignment = parser->dynamic_alignment;
+    /* Frames follow each other: a function's is there while its callers' are. */
+    parser->function->local_bytes = module->local_bytes;
     parser->register_words = 0;
     if (!entry) TRY(registers_allocate(parser, TYPE_B32, 1, &parser->function->return_register));
     return STATUS_OK;
@@ -152,8 +154,7 @@ static status read_function(struct parser *parser, bool entry)
         /* The body's own names went with it; a call needs the function's. */
         uint32_t words = parser->register_words + 16;
         function->register_count = words > 255 ? 255 : words;
-        if (function->local_bytes > parser->module->local_bytes)
-            parser->module->local_bytes = function->local_bytes;
+        parser->module->local_bytes = function->local_bytes;
     }
     TRY(scope_close(parser));
     TRY(symbol_declare(parser, &name, SYMBOL_FUNCTION, &symbol));

@@ -51,7 +51,8 @@ struct parser {
     uint32_t shared_bytes; /* of the module's variables outside functions */
     uint32_t dynamic_alignment;
     uint32_t register_words;
-    uint32_t sinks[2]; /* what "_" writes to: narrow, wide */
+    struct instruction behind; /* what the one that is being read wants behind itself */
+    uint32_t sinks[2];         /* what "_" writes to: narrow, wide */
 };
 
 /* ptx_symbol.c */

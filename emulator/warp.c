@@ -77,6 +77,8 @@ void warp_exit_lanes(struct warp *warp, uint32_t mask)
 {
     warp->live &= ~mask;
     warp->group->mask &= ~mask;
+    /* Whoever waits for all lanes that live may have them now. */
+    for (uint32_t i = 0; i < warp->group_count; i++) warp->groups[i].parked = false;
     if (warp->group->mask) return;
     *warp->group = warp->groups[--warp->group_count];
     warp->group = NULL;

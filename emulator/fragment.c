@@ -1,0 +1,43 @@
+/* Elements of matrices. */
+#include "emulator/fragment.h"
+
+#include "emulator/number.h"
+
+static float code_value(enum ptx_type type, uint32_t code)
+{
+    switch (type) {
+    case TYPE_S8: return (float)(int8_t)code;
+    case TYPE_U8: return (float)(uint8_t)code;
+    case TYPE_S4: return (float)((int8_t)(code << 4) >> 4);
+    case TYPE_U4: return (float)(code & 15);
+    default: return (float)number_decode(type, code);
+    }
+}
+
+status element_reader_create(struct decoder *decoder, enum ptx_type type, uint32_t container_bits,
+                             struct element_reader *reader)
+{
+    uint32_t bits = (uint32_t)type_bits(type);
+    float *values;
+    *reader = (struct element_reader){.type = type, .bits = bits};
+    if (bits > 8) return STATUS_OK;
+    uint32_t codes = 1u << bits;
+    if (container_bits) reader->bits = container_bits;
+    /* Four bits stand in the middle of their byte. */
+    if (container_bits == 8 && type == TYPE_E2M1) reader->shift = 2;
+    TRY_NEW(values, decoder->parser->module->arena, codes, decoder->lexer->diagnostic);
+    for (uint32_t code = 0; code < codes; code++) values[code] = code_value(type, code);
+    reader->values = values;
+    return STATUS_OK;
+}
+
+float element_value(const struct element_reader *reader, uint32_t word, uint32_t index)
+{
+    uint32_t code = word >> index * reader->bits;
+    switch (reader->type) {
+    case TYPE_F16: return f16_decode((uint16_t)code);
+    case TYPE_BF16: return bf16_decode((uint16_t)code);
+    case TYPE_TF32: return float_of(code & ~UINT32_C(0x1fff));
+    default: return reader->values[code >> reader->shift & ((1u << type_bits(reader->type)) - 1)];
+    }
+}

@@ -1,0 +1,327 @@
+/* Matrix products on the stand-in: one tile of every type, from row-major memory through cp.async,
+ * ldmatrix and mma.sync back to row-major memory, so that the places of elements in registers are
+ * tested by what they are for; and a whole product with a pipeline, on every architecture. */
+#include "tests/cuda/emulator_harness.h"
+
+#ifdef HAVE_CUDA_HEADER
+
+/* Their functions are not shown by the library. */
+#include "emulator/number.c"
+#include "emulator/ptx_type.c"
+
+#include <math.h>
+
+static struct emulator emulator;
+
+enum { ROWS = 16, COLUMNS = 8, ROW_BYTES = 32, SCALE_WORDS = 32 };
+
+struct tile_case {
+    const char *architecture, *opcode;
+    enum ptx_type a, b, d;
+    int bits; /* that an element takes */
+    int scales;
+    enum ptx_type scale;
+};
+
+static const struct tile_case tile_cases[] = {
+    {"sm_80", "m16n8k16.row.col.f32.f16.f16.f32", TYPE_F16, TYPE_F16, TYPE_F32, 16, 0, 0},
+    {"sm_80", "m16n8k16.row.col.f16.f16.f16.f16", TYPE_F16, TYPE_F16, TYPE_F16, 16, 0, 0},
+    {"sm_86", "m16n8k16.row.col.f32.bf16.bf16.f32", TYPE_BF16, TYPE_BF16, TYPE_F32, 16, 0, 0},
+    {"sm_86", "m16n8k8.row.col.f32.tf32.tf32.f32", TYPE_TF32, TYPE_TF32, TYPE_F32, 32, 0, 0},
+    {"sm_86", "m16n8k32.row.col.s32.s8.s8.s32", TYPE_S8, TYPE_S8, TYPE_S32, 8, 0, 0},
+    {"sm_86", "m16n8k32.row.col.satfinite.s32.u8.s8.s32", TYPE_U8, TYPE_S8, TYPE_S32, 8, 0, 0},
+    {"sm_86", "m16n8k64.row.col.s32.s4.s4.s32", TYPE_S4, TYPE_S4, TYPE_S32, 4, 0, 0},
+    {"sm_89", "m16n8k32.row.col.f32.e4m3.e5m2.f32", TYPE_E4M3, TYPE_E5M2, TYPE_F32, 8, 0, 0},
+    {"sm_89", "m16n8k32.row.col.f16.e4m3.e4m3.f16", TYPE_E4M3, TYPE_E4M3, TYPE_F16, 8, 0, 0},
+    {"sm_120a", "m16n8k32.row.col.kind::f8f6f4.f32.e3m2.e4m3.f32", TYPE_E3M2, TYPE_E4M3, TYPE_F32,
+     8, 0, 0},
+    {"sm_120a", "m16n8k32.row.col.kind::mxf8f6f4.block_scale.scale_vec::1X.f32.e4m3.e4m3.f32.ue8m0",
+     TYPE_E4M3, TYPE_E4M3, TYPE_F32, 8, 1, TYPE_UE8M0},
+    {"sm_120a", "m16n8k64.row.col.kind::mxf4.block_scale.scale_vec::2X.f32.e2m1.e2m1.f32.ue8m0",
+     TYPE_E2M1, TYPE_E2M1, TYPE_F32, 4, 2, TYPE_UE8M0},
+    {"sm_120a", "m16n8k64.row.col.kind::mxf4nvf4.block_scale.scale_vec::4X.f32.e2m1.e2m1.f32.ue4m3",
+     TYPE_E2M1, TYPE_E2M1, TYPE_F32, 4, 4, TYPE_UE4M3},
+};
+
+/* Input: 16 rows of A, 8 rows of B (columns of the product), 32 bytes each; scales of A's rows and
+ * of B's, a word each.  Output: 16 x 8 words (or halves). */
+static const char tile_source[] =
+    "typedef unsigned u32;\n"
+    "extern \"C\" __global__ void k(const unsigned char *in, u32 *out) {\n"
+    " __shared__ __align__(128) unsigned char s[24 * 32];\n"
+    " u32 t = threadIdx.x, s0 = (u32)__cvta_generic_to_shared(s), a[4], b[2], d[4];\n"
+    " for (u32 i = t; i < 48; i += 32)\n"
+    "  asm volatile(\"cp.async.cg.shared.global [%%0], [%%1], 16;\" :: \"r\"(s0 + i * 16), "
+    "\"l\"(in + i * 16) : \"memory\");\n"
+    " asm volatile(\"cp.async.commit_group; cp.async.wait_group 0;\" ::: \"memory\");\n"
+    " __syncthreads();\n"
+    " asm volatile(\"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%%0, %%1, %%2, %%3}, [%%4];\"\n"
+    "  : \"=r\"(a[0]), \"=r\"(a[1]), \"=r\"(a[2]), \"=r\"(a[3]) : \"r\"(s0 + (t & 15) * 32 + (t >> "
+    "4) * 16));\n"
+    " asm volatile(\"ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%%0, %%1}, [%%2];\"\n"
+    "  : \"=r\"(b[0]), \"=r\"(b[1]) : \"r\"(s0 + 512 + (t & 7) * 32 + (t >> 3 & 1) * 16));\n"
+    " u32 row = t >> 2, column = (t & 3) * 2;\n"
+    " const u32 *sa = (const u32 *)(in + 768), *sb = sa + 16;\n"
+    " u32 scale_a = sa[row + (t & 1) * 8], scale_b = sb[row]; (void)scale_a; (void)scale_b;\n"
+    "#if HALF\n"
+    " u32 *half = out; d[0] = half[row * 4 + (t & 3)]; d[1] = half[(row + 8) * 4 + (t & 3)];\n"
+    " asm volatile(\"mma.sync.aligned.%s {%%0, %%1}, {%%2, %%3, %%4, %%5}, {%%6, %%7}, {%%0, "
+    "%%1};\"\n"
+    "  : \"+r\"(d[0]), \"+r\"(d[1]) : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), "
+    "\"r\"(b[0]), \"r\"(b[1]));\n"
+    " half[row * 4 + (t & 3)] = d[0]; half[(row + 8) * 4 + (t & 3)] = d[1];\n"
+    "#else\n"
+    " for (int i = 0; i < 4; i++) d[i] = out[(row + i / 2 * 8) * 8 + column + i %% 2];\n"
+    " asm volatile(\"mma.sync.aligned.%s {%%0, %%1, %%2, %%3}, {%%4, %%5, %%6, %%7}, {%%8, %%9}, "
+    "{%%0, %%1, %%2, %%3}%s;\"\n"
+    "  : \"+\" KIND (D(0)), \"+\" KIND (D(1)), \"+\" KIND (D(2)), \"+\" KIND (D(3))\n"
+    "  : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"r\"(b[0]), \"r\"(b[1]), "
+    "\"r\"(scale_a), \"r\"(scale_b), \"h\"((unsigned short)0));\n"
+    " for (int i = 0; i < 4; i++) out[(row + i / 2 * 8) * 8 + column + i %% 2] = d[i];\n"
+    "#endif\n"
+    "}\n";
+
+static double element_of(enum ptx_type type, const unsigned char *row, int k, int bits)
+{
+    uint32_t word;
+    if (bits == 32) {
+        memcpy(&word, row + 4 * k, 4);
+        return (double)number_float(word & ~UINT32_C(0x1fff));
+    }
+    uint32_t code = bits == 16  ? (uint32_t)row[2 * k] | (uint32_t)row[2 * k + 1] << 8
+                    : bits == 8 ? row[k]
+                                : (uint32_t)row[k / 2] >> k % 2 * 4 & 15;
+    switch (type) {
+    case TYPE_S8: return (double)(int8_t)code;
+    case TYPE_U8: return (double)code;
+    case TYPE_S4: return (double)((int)(code ^ 8) - 8);
+    case TYPE_E3M2: return number_decode(type, code & 63);
+    default: return number_decode(type, code);
+    }
+}
+
+/* Random bytes that are numbers of moderate size in every format. */
+static void fill_tile(const struct tile_case *tile, unsigned char *input, uint64_t *state)
+{
+    for (int i = 0; i < (ROWS + COLUMNS) * ROW_BYTES; i++) {
+        uint32_t word = emulator_random(state);
+        enum ptx_type type = i < ROWS * ROW_BYTES ? tile->a : tile->b;
+        input[i] = (unsigned char)word;
+        if (tile->bits == 16 && i % 2)
+            input[i] = (unsigned char)((word & 0x83) | (type == TYPE_F16 ? 0x38 : 0x3c));
+        if (tile->bits == 32 && i % 4 == 3) input[i] = (unsigned char)((word & 0x80) | 0x3e);
+        if (type == TYPE_E4M3 || type == TYPE_E5M2) input[i] = (unsigned char)(word & 0xbf);
+    }
+    for (int i = 0; i < SCALE_WORDS; i++) {
+        uint32_t word = emulator_random(state);
+        for (int b = 0; b < 4; b++) {
+            uint32_t code =
+                tile->scale == TYPE_UE8M0 ? 124 + (word >> 8 * b & 7) : 0x28 + (word >> 8 * b & 31);
+            input[(ROWS + COLUMNS) * ROW_BYTES + 4 * i + b] = (unsigned char)code;
+        }
+    }
+}
+
+static double expected_sum(const struct tile_case *tile, const unsigned char *input, int row,
+                           int column, double *magnitude)
+{
+    int depth = ROW_BYTES * 8 / tile->bits, part = tile->scales ? depth / tile->scales : depth;
+    const unsigned char *a = input + row * ROW_BYTES, *b = input + (ROWS + column) * ROW_BYTES;
+    const unsigned char *scales = input + (ROWS + COLUMNS) * ROW_BYTES;
+    double sum = 0;
+    *magnitude = 0;
+    for (int k = 0; k < depth; k++) {
+        double product =
+            element_of(tile->a, a, k, tile->bits) * element_of(tile->b, b, k, tile->bits);
+        if (tile->scales)
+            product *= number_decode(tile->scale, scales[4 * row + k / part]) *
+                       number_decode(tile->scale, scales[4 * (ROWS + column) + k / part]);
+        sum += product;
+        *magnitude += fabs(product);
+    }
+    return sum;
+}
+
+static void check_tile(const struct tile_case *tile, const unsigned char *input, const void *before,
+                       const void *after)
+{
+    for (int row = 0; row < ROWS; row++)
+        for (int column = 0; column < COLUMNS; column++) {
+            double magnitude, old, got, tolerance = 1e-6;
+            int at = row * COLUMNS + column;
+            double sum = expected_sum(tile, input, row, column, &magnitude);
+            if (tile->d == TYPE_S32) {
+                old = (double)((const int32_t *)before)[at];
+                got = (double)((const int32_t *)after)[at];
+                tolerance = 0;
+            } else if (tile->d == TYPE_F16) {
+                old = number_decode(TYPE_F16, ((const uint16_t *)before)[at]);
+                got = number_decode(TYPE_F16, ((const uint16_t *)after)[at]);
+                tolerance = 1e-3;
+            } else {
+                old = (double)((const float *)before)[at];
+                got = (double)((const float *)after)[at];
+            }
+            if (!(fabs(got - old - sum) <= tolerance * (magnitude + fabs(old))))
+                CHECK_FAIL("%s [%d, %d]: got %g, expected %g", tile->opcode, row, column, got,
+                           old + sum);
+        }
+}
+
+static void run_tile(const struct tile_case *tile, uint64_t *state)
+{
+    char source[8192];
+    unsigned char input[(ROWS + COLUMNS) * ROW_BYTES + 4 * SCALE_WORDS];
+    uint32_t before[ROWS * COLUMNS] = {0}, after[ROWS * COLUMNS];
+    bool half = tile->d == TYPE_F16;
+    fill_tile(tile, input, state);
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        float value = (float)(emulator_random(state) % 100);
+        uint16_t code = f16_encode(value);
+        if (tile->d == TYPE_S32) before[i] = emulator_random(state) % 1000 - 500;
+        if (tile->d == TYPE_F32) memcpy(&before[i], &value, 4);
+        if (half) memcpy((uint16_t *)before + i, &code, 2);
+    }
+    memcpy(after, before, sizeof after);
+    int length = snprintf(
+        source, sizeof source, "#define HALF %d\n#define KIND \"%s\"\n#define D(i) %s\n", half,
+        tile->d == TYPE_F32 ? "f" : "r", tile->d == TYPE_F32 ? "*(float *)&d[i]" : "d[i]");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(source + length, sizeof source - (size_t)length, tile_source, tile->opcode,
+             tile->opcode, tile->scales ? ", {%10}, {%12, %12}, {%11}, {%12, %12}" : "");
+#pragma GCC diagnostic pop
+    struct emulation emulation = {.architecture = tile->architecture,
+                                  .source = source,
+                                  .blocks = 1,
+                                  .threads = 32,
+                                  .input = input,
+                                  .input_bytes = sizeof input,
+                                  .output = after,
+                                  .output_bytes = sizeof after};
+    CUresult result = emulator_run(&emulator, &emulation);
+    if (result) CHECK_FAIL("%s: %d: %s", tile->opcode, result, emulator.last_fault());
+    check_tile(tile, input, before, after);
+}
+
+static void test_tiles(void **unused)
+{
+    (void)unused;
+    uint64_t state = 20;
+    for (size_t i = 0; i < sizeof tile_cases / sizeof *tile_cases; i++)
+        run_tile(&tile_cases[i], &state);
+}
+
+/* C[m][n] = sum of A[m][k] * B[n][k], bf16 into f32: 64 x 64 tiles by four warps, three stages of 32
+ * columns, rows of 64 bytes whose 16-byte chunks are permuted so that ldmatrix has no conflicts. */
+static const char pipeline_source[] =
+    "typedef unsigned u32;\n"
+    "#define STAGES 3\n"
+    "#define STAGE_BYTES 8192\n"
+    "__device__ u32 place(u32 row, u32 chunk) { return row * 64 + ((chunk ^ (row >> 1 & 3)) << 4); "
+    "}\n"
+    "__device__ void fetch(u32 to, const unsigned short *from, int depth) {\n"
+    " for (u32 i = threadIdx.x; i < 256; i += 128)\n"
+    "  asm volatile(\"cp.async.cg.shared.global [%0], [%1], 16;\" :: \"r\"(to + place(i >> 2, i & "
+    "3)),\n"
+    "   \"l\"(from + (long long)(i >> 2) * depth + (i & 3) * 8) : \"memory\"); }\n"
+    "extern \"C\" __global__ void __launch_bounds__(128) k(const unsigned short *in, float *out) "
+    "{\n"
+    " extern __shared__ __align__(128) unsigned char s[];\n"
+    " const int M = 128, N = 128, K = 192, T = K / 32;\n"
+    " u32 s0 = (u32)__cvta_generic_to_shared(s), t = threadIdx.x, lane = t & 31, warp = t >> 5;\n"
+    " int bm = blockIdx.x / 2 * 64, bn = blockIdx.x % 2 * 64;\n"
+    " const unsigned short *A = in + (long long)bm * K, *B = in + (long long)(M + bn) * K;\n"
+    " float d[2][4][4] = {};\n"
+    " for (int i = 0; i < STAGES - 1; i++) {\n"
+    "  fetch(s0 + i * STAGE_BYTES, A + i * 32, K); fetch(s0 + i * STAGE_BYTES + 4096, B + i * 32, "
+    "K);\n"
+    "  asm volatile(\"cp.async.commit_group;\" ::: \"memory\"); }\n"
+    " for (int i = 0; i < T; i++) {\n"
+    "  asm volatile(\"cp.async.wait_group %0;\" :: \"n\"(STAGES - 2) : \"memory\");\n"
+    "  __syncthreads();\n"
+    "  int next = i + STAGES - 1; u32 to = s0 + next % STAGES * STAGE_BYTES;\n"
+    "  if (next < T) { fetch(to, A + next * 32, K); fetch(to + 4096, B + next * 32, K); }\n"
+    "  asm volatile(\"cp.async.commit_group;\" ::: \"memory\");\n"
+    "  u32 sa = s0 + i % STAGES * STAGE_BYTES, sb = sa + 4096;\n"
+    "  for (u32 kk = 0; kk < 2; kk++) {\n"
+    "   u32 a[2][4], b[2][4];\n"
+    "   for (u32 m = 0; m < 2; m++)\n"
+    "    asm volatile(\"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\"\n"
+    "     : \"=r\"(a[m][0]), \"=r\"(a[m][1]), \"=r\"(a[m][2]), \"=r\"(a[m][3])\n"
+    "     : \"r\"(sa + place((warp & 1) * 32 + m * 16 + (lane & 15), kk * 2 + (lane >> 4))) : "
+    "\"memory\");\n"
+    "   for (u32 n = 0; n < 2; n++)\n"
+    "    asm volatile(\"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\"\n"
+    "     : \"=r\"(b[n][0]), \"=r\"(b[n][1]), \"=r\"(b[n][2]), \"=r\"(b[n][3])\n"
+    "     : \"r\"(sb + place((warp >> 1) * 32 + n * 16 + (lane & 7) + (lane >> 4) * 8, kk * 2 + "
+    "(lane >> 3 & 1))) : \"memory\");\n"
+    "   for (u32 m = 0; m < 2; m++) for (u32 n = 0; n < 4; n++)\n"
+    "    asm volatile(\"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, "
+    "%5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};\"\n"
+    "     : \"+f\"(d[m][n][0]), \"+f\"(d[m][n][1]), \"+f\"(d[m][n][2]), \"+f\"(d[m][n][3])\n"
+    "     : \"r\"(a[m][0]), \"r\"(a[m][1]), \"r\"(a[m][2]), \"r\"(a[m][3]), \"r\"(b[n / 2][n % 2 * "
+    "2]), \"r\"(b[n / 2][n % 2 * 2 + 1]));\n"
+    "  } }\n"
+    " for (u32 m = 0; m < 2; m++) for (u32 n = 0; n < 4; n++) for (u32 e = 0; e < 4; e++)\n"
+    "  out[(bm + (warp & 1) * 32 + m * 16 + (lane >> 2) + e / 2 * 8) * N + bn + (warp >> 1) * 32 + "
+    "n * 8 + (lane & 3) * 2 + e % 2] = d[m][n][e];\n"
+    "}\n";
+
+static void test_pipeline(void **unused)
+{
+    (void)unused;
+    enum { SIDE = 128, DEPTH = 192 };
+    static const char *const architectures[] = {"sm_80", "sm_86", "sm_89", "sm_120"};
+    static uint16_t input[2 * SIDE * DEPTH];
+    static float output[SIDE * SIDE];
+    uint64_t state = 21;
+    for (int i = 0; i < 2 * SIDE * DEPTH; i++)
+        input[i] = bf16_encode((float)((int)(emulator_random(&state) % 2001) - 1000) / 1000.0f);
+    for (int a = 0; a < 4; a++) {
+        memset(output, 0xff, sizeof output);
+        struct emulation emulation = {.architecture = architectures[a],
+                                      .source = pipeline_source,
+                                      .blocks = 4,
+                                      .threads = 128,
+                                      .shared_bytes = 3 * 8192,
+                                      .input = input,
+                                      .input_bytes = sizeof input,
+                                      .output = output,
+                                      .output_bytes = sizeof output};
+        CUresult result = emulator_run(&emulator, &emulation);
+        if (result) CHECK_FAIL("%s: %d: %s", architectures[a], result, emulator.last_fault());
+        for (int m = 0; m < SIDE; m++)
+            for (int n = 0; n < SIDE; n++) {
+                double sum = 0;
+                for (int k = 0; k < DEPTH; k++)
+                    sum += (double)bf16_decode(input[m * DEPTH + k]) *
+                           (double)bf16_decode(input[(SIDE + n) * DEPTH + k]);
+                assert_true(fabs(sum - (double)output[m * SIDE + n]) < 1e-4);
+            }
+        struct hone_emulator_counters counters;
+        assert_true(emulator.last_launches(&counters, 1) >= 1);
+        assert_int_equal(counters.matrix_operations, 2 * SIDE * SIDE * DEPTH);
+        assert_int_equal(counters.shared_waves, counters.shared_accesses); /* no bank conflicts */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_pipeline),
+    };
+    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_120:1GiB", NULL)) return 0;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    emulator_close(&emulator);
+    return failed;
+}
+
+#else
+int main(void)
+{
+    puts("skipped: built without the CUDA toolkit's cuda.h");
+    return 0;
+}
+#endif
