@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,9 +89,12 @@ void console_clear_line(struct console *console)
 }
 
 /* A model's pages are read from its file when they are used: a file that became shorter meanwhile
- * ends in this signal, in any thread.  Nothing can go on, but it is a bad file, not a crash. */
+ * ends in this signal, in any thread.  Nothing can go on, but it is a bad file, not a crash.
+ * Threads that share the work miss their pages together: the first one speaks, the others wait. */
 static void on_missing_page(int number)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&told)) pause();
     static const char message[] =
         "\nhone: a model file became shorter while it was in use, or its disk failed; "
         "do not change files that are being run\n";

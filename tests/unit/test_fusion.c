@@ -357,6 +357,7 @@ static void mapped_layers_compute_the_same(void **unused)
     }
 }
 
+#ifdef HONE_FAULTS
 static status all_passes(struct graph *graph, struct arena *arena, struct diagnostic *diagnostic)
 {
     struct memory_layout memory;
@@ -367,6 +368,7 @@ static status all_passes(struct graph *graph, struct arena *arena, struct diagno
     TRY(pass_shapes(graph, diagnostic));
     return pass_memory(graph, graph_run_sizes.symbols, 2, arena, &memory, diagnostic);
 }
+#endif
 
 static void failed_allocations_are_reported(void **unused)
 {
