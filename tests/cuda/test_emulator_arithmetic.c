@@ -263,13 +263,15 @@ static float flushed(float value)
 
 static float whole(float value, int32_t least, int32_t most)
 {
-    return value < (float)least ? (float)least : value > (float)most ? (float)most : truncf(value) + 0.0f;
+    return value < (float)least  ? (float)least
+           : value > (float)most ? (float)most
+                                 : truncf(value) + 0.0f;
 }
 
 /* Device, host, relative tolerance (0: the same bits). */
 #define FLOAT_CASES(C)                                                                             \
     C("x + y", x + y, 0)                                                                           \
-    C("__fmaf_rn(x, y, -z)", fmaf(x, y, -z), 0)                                                              \
+    C("__fmaf_rn(x, y, -z)", fmaf(x, y, -z), 0)                                                    \
     C("__fmul_rn(x, y)", x *y, 0)                                                                  \
     C("fmaf(x, y, z)", fmaf(x, y, z), 0)                                                           \
     C("x / (fabsf(y) + 1.0f)", x / (fabsf(y) + 1.0f), 0)                                           \
@@ -346,7 +348,7 @@ static void test_narrow_formats(void **unused)
 {
     (void)unused;
     static const enum ptx_type narrow[] = {TYPE_F16,  TYPE_BF16, TYPE_E4M3, TYPE_E5M2,
-                                          TYPE_E2M1, TYPE_E2M3, TYPE_E3M2};
+                                           TYPE_E2M1, TYPE_E2M3, TYPE_E3M2};
     for (size_t t = 0; t < sizeof narrow / sizeof *narrow; t++)
         for (uint32_t code = 0; code < 1u << type_bits(narrow[t]); code++) {
             double value = number_decode(narrow[t], code);
