@@ -32,22 +32,24 @@ static double round_double(double value, enum rounding rounding, bool negative)
     return value;
 }
 
-/* Powers of two only: the code is the exponent. */
-static uint32_t encode_exponent(double value, enum rounding rounding)
+/* Powers of two only, no sign: the code is the exponent; 255 is NaN. */
+static uint32_t encode_exponent(double value, enum rounding rounding, bool finite)
 {
     int exponent;
-    if (isnan(value)) return 0xff;
+    uint32_t beyond = finite ? 254 : 255;
+    if (isnan(value)) return 255;
     value = fabs(value);
     if (value < 0x1p-127) return 0;
+    if (isinf(value)) return beyond;
     double mantissa = frexp(value, &exponent); /* in [0.5, 1) */
     if (rounding == ROUND_UP && mantissa > 0.5) exponent++;
     int code = exponent - 1 + 127;
-    return code > 254 ? 254 : code < 0 ? 0 : (uint32_t)code;
+    return code > 254 ? beyond : (uint32_t)code;
 }
 
 uint32_t number_encode(enum ptx_type type, double value, enum rounding rounding, bool finite)
 {
-    if (type == TYPE_UE8M0) return encode_exponent(value, rounding);
+    if (type == TYPE_UE8M0) return encode_exponent(value, rounding, finite);
     const struct format *format = &formats[type];
     bool negative = signbit(value) && format->sign_bit >= 0;
     uint32_t sign = negative ? 1u << format->sign_bit : 0;

@@ -230,9 +230,17 @@ static enum ptx_type half_of_pair(enum ptx_type type)
     case TYPE_E4M3X2: return TYPE_E4M3;
     case TYPE_E5M2X2: return TYPE_E5M2;
     case TYPE_E2M1X2: return TYPE_E2M1;
+    case TYPE_E2M3X2: return TYPE_E2M3;
+    case TYPE_E3M2X2: return TYPE_E3M2;
     case TYPE_UE8M0X2: return TYPE_UE8M0;
     default: return TYPE_NONE;
     }
+}
+
+/* Bits from one half of a pair to the other: six bits stand in a byte each. */
+static int pair_step(enum ptx_type type)
+{
+    return type_bits(type) == 6 ? 8 : type_bits(type);
 }
 
 /* "cvt.rn.f16x2.f32 d, a, b": a goes into the upper half.  Pairs of one source keep their order. */
@@ -241,7 +249,7 @@ OPERATION(convert_pair)
     const struct conversion *conversion = instruction->detail;
     const uint32_t *a = SOURCE(uint32_t, 0), *b = SOURCE(uint32_t, 1);
     uint32_t *d = DESTINATION(uint32_t);
-    int from = type_bits(conversion->from), to = type_bits(conversion->to);
+    int from = pair_step(conversion->from), to = pair_step(conversion->to);
     bool two = instruction->count == 2;
     uint32_t mask = from == 32 ? UINT32_MAX : (1u << from) - 1;
     EACH_LANE(uint32_t high = two ? a[lane] : a[lane] >> from;

@@ -37,6 +37,12 @@ static const struct tile_case tile_cases[] = {
      8, 0, 0},
     {"sm_120a", "m16n8k32.row.col.kind::mxf8f6f4.block_scale.scale_vec::1X.f32.e4m3.e4m3.f32.ue8m0",
      TYPE_E4M3, TYPE_E4M3, TYPE_F32, 8, 1, TYPE_UE8M0},
+    {"sm_120a", "m16n8k32.row.col.kind::f8f6f4.f32.e2m1.e4m3.f32", TYPE_E2M1, TYPE_E4M3, TYPE_F32,
+     8, 0, 0},
+    {"sm_120a", "m16n8k32.row.col.kind::mxf8f6f4.block_scale.f32.e2m3.e5m2.f32.ue8m0", TYPE_E2M3,
+     TYPE_E5M2, TYPE_F32, 8, 1, TYPE_UE8M0},
+    {"sm_120a", "m16n8k64.row.col.kind::mxf4nvf4.block_scale.scale_vec::2X.f32.e2m1.e2m1.f32.ue8m0",
+     TYPE_E2M1, TYPE_E2M1, TYPE_F32, 4, 2, TYPE_UE8M0},
     {"sm_120a", "m16n8k64.row.col.kind::mxf4.block_scale.scale_vec::2X.f32.e2m1.e2m1.f32.ue8m0",
      TYPE_E2M1, TYPE_E2M1, TYPE_F32, 4, 2, TYPE_UE8M0},
     {"sm_120a", "m16n8k64.row.col.kind::mxf4nvf4.block_scale.scale_vec::4X.f32.e2m1.e2m1.f32.ue4m3",
@@ -95,6 +101,8 @@ static double element_of(enum ptx_type type, const unsigned char *row, int k, in
     case TYPE_S8: return (double)(int8_t)code;
     case TYPE_U8: return (double)code;
     case TYPE_S4: return (double)((int)(code ^ 8) - 8);
+    case TYPE_E2M1: return number_decode(type, bits == 8 ? code >> 2 & 15 : code);
+    case TYPE_E2M3:
     case TYPE_E3M2: return number_decode(type, code & 63);
     default: return number_decode(type, code);
     }
@@ -212,6 +220,93 @@ static void test_tiles(void **unused)
         run_tile(&tile_cases[i], &state);
 }
 
+/* The shapes with rows of 16 bytes, most of them for sm_75, which has no cp.async: A has `rows` rows,
+ * B eight. */
+static const struct {
+    struct tile_case tile;
+    int rows;
+} short_cases[] = {
+    {{"sm_75", "m8n8k16.row.col.s32.s8.s8.s32", TYPE_S8, TYPE_S8, TYPE_S32, 8, 0, 0}, 8},
+    {{"sm_75", "m8n8k16.row.col.s32.u8.s8.s32", TYPE_U8, TYPE_S8, TYPE_S32, 8, 0, 0}, 8},
+    {{"sm_75", "m8n8k32.row.col.s32.s4.s4.s32", TYPE_S4, TYPE_S4, TYPE_S32, 4, 0, 0}, 8},
+    {{"sm_75", "m16n8k8.row.col.f32.f16.f16.f32", TYPE_F16, TYPE_F16, TYPE_F32, 16, 0, 0}, 16},
+    {{"sm_80", "m16n8k8.row.col.f32.bf16.bf16.f32", TYPE_BF16, TYPE_BF16, TYPE_F32, 16, 0, 0}, 16},
+    {{"sm_80", "m16n8k16.row.col.s32.s8.s8.s32", TYPE_S8, TYPE_S8, TYPE_S32, 8, 0, 0}, 16},
+    {{"sm_80", "m16n8k4.row.col.f32.tf32.tf32.f32", TYPE_TF32, TYPE_TF32, TYPE_F32, 32, 0, 0}, 16},
+    {{"sm_89", "m16n8k16.row.col.f32.e4m3.e5m2.f32", TYPE_E4M3, TYPE_E5M2, TYPE_F32, 8, 0, 0}, 16},
+};
+
+static const char short_source[] =
+    "typedef unsigned u32;\n"
+    "extern \"C\" __global__ void k(const uint4 *in, u32 *out) {\n"
+    " __shared__ uint4 s[24];\n"
+    " u32 t = threadIdx.x, s0 = (u32)__cvta_generic_to_shared(s), a[2] = {0, 0}, b, d[4];\n"
+    " if (t < 24) s[t] = in[t];\n"
+    " __syncthreads();\n"
+    " asm volatile(\"ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%%0}, [%%1];\"\n"
+    "  : \"=r\"(b) : \"r\"(s0 + (ROWS + (t & 7)) * 16));\n"
+    " asm volatile(\"ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%%0}, [%%1];\"\n"
+    "  : \"=r\"(a[0]) : \"r\"(s0 + (t & 7) * 16));\n"
+    " u32 *at = out + (t >> 2) * 8 + (t & 3) * 2;\n"
+    " for (int i = 0; i < ROWS / 4; i++) d[i] = at[i / 2 * 64 + i %% 2];\n"
+    "#if ROWS == 8\n"
+    " asm volatile(\"mma.sync.aligned.%s {%%0, %%1}, {%%2}, {%%3}, {%%0, %%1};\"\n"
+    "  : \"+\" KIND (D(0)), \"+\" KIND (D(1)) : \"r\"(a[0]), \"r\"(b));\n"
+    "#else\n"
+    " asm volatile(\"ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%%0}, [%%1];\"\n"
+    "  : \"=r\"(a[1]) : \"r\"(s0 + (8 + (t & 7)) * 16));\n"
+    " asm volatile(\"mma.sync.aligned.%s {%%0, %%1, %%2, %%3}, {%%4, %%5}, {%%6}, {%%0, %%1, %%2, "
+    "%%3};\"\n"
+    "  : \"+\" KIND (D(0)), \"+\" KIND (D(1)), \"+\" KIND (D(2)), \"+\" KIND (D(3))\n"
+    "  : \"r\"(a[0]), \"r\"(a[1]), \"r\"(b));\n"
+    "#endif\n"
+    " for (int i = 0; i < ROWS / 4; i++) at[i / 2 * 64 + i %% 2] = d[i];\n"
+    "}\n";
+
+static void run_short(const struct tile_case *tile, int rows, uint64_t *state)
+{
+    enum { SHORT = ROW_BYTES / 2 };
+    char source[4096];
+    unsigned char full[(ROWS + COLUMNS) * ROW_BYTES + 4 * SCALE_WORDS] = {0};
+    unsigned char padded[sizeof full] = {0}, input[(ROWS + COLUMNS) * SHORT] = {0};
+    uint32_t before[ROWS * COLUMNS] = {0}, after[ROWS * COLUMNS] = {0};
+    fill_tile(tile, full, state);
+    /* The host sums rows of 32 bytes: the second half of each is zero. */
+    for (int row = 0; row < ROWS + COLUMNS; row++)
+        if (row < rows || row >= ROWS) {
+            const unsigned char *from = full + row * ROW_BYTES;
+            memcpy(padded + row * ROW_BYTES, from, SHORT);
+            memcpy(input + (row < rows ? row : row - ROWS + rows) * SHORT, from, SHORT);
+        }
+    int length = snprintf(
+        source, sizeof source, "#define ROWS %d\n#define KIND \"%s\"\n#define D(i) %s\n", rows,
+        tile->d == TYPE_F32 ? "f" : "r", tile->d == TYPE_F32 ? "*(float *)&d[i]" : "d[i]");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(source + length, sizeof source - (size_t)length, short_source, tile->opcode,
+             tile->opcode);
+#pragma GCC diagnostic pop
+    struct emulation emulation = {.architecture = tile->architecture,
+                                  .source = source,
+                                  .blocks = 1,
+                                  .threads = 32,
+                                  .input = input,
+                                  .input_bytes = sizeof input,
+                                  .output = after,
+                                  .output_bytes = sizeof after};
+    CUresult result = emulator_run(&emulator, &emulation);
+    if (result) CHECK_FAIL("%s: %d: %s", tile->opcode, result, emulator.last_fault());
+    check_tile(tile, padded, before, after);
+}
+
+static void test_short_tiles(void **unused)
+{
+    (void)unused;
+    uint64_t state = 22;
+    for (size_t i = 0; i < sizeof short_cases / sizeof *short_cases; i++)
+        run_short(&short_cases[i].tile, short_cases[i].rows, &state);
+}
+
 /* C[m][n] = sum of A[m][k] * B[n][k], bf16 into f32: 64 x 64 tiles by four warps, three stages of 32
  * columns, rows of 64 bytes whose 16-byte chunks are permuted so that ldmatrix has no conflicts. */
 static const char pipeline_source[] =
@@ -310,6 +405,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_short_tiles),
         cmocka_unit_test(test_pipeline),
     };
     if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_120:1GiB", NULL)) return 0;
