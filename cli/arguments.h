@@ -25,7 +25,7 @@ struct arguments {
     const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel, *decode;
     const char *stops[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
-        repeat, rows;
+        repeat, rows, candidates;
     double temperature, top_p, min_p, repetition_penalty, budget; /* budget in seconds */
     bool references, allow_unknown_keys, ignore_end, roofline, show_graph, show_fused, show_plan,
         plain, json, quiet, help;

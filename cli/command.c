@@ -35,6 +35,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .sequences = given_or(arguments->sequences, 0),
         .chunk = given_or(arguments->chunk, 0),
         .layer_map = arguments->layer_map,
+        .candidates = (int)given_or(arguments->candidates, 0),
         .references = arguments->references,
         .allow_unknown_keys = arguments->allow_unknown_keys,
         .cache_folder = arguments->cache,

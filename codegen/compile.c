@@ -20,6 +20,15 @@ const char *compile_identity(enum target target)
     return target == TARGET_CPU ? "llvm " HONE_LLVM_VERSION_TEXT : nvrtc_identity();
 }
 
+status compile_check(const struct device_facts *facts, struct diagnostic *diagnostic)
+{
+    if (facts->target != TARGET_CUDA) return STATUS_OK;
+    struct diagnostic reason = {0};
+    status code = kernel_check_architecture((int)facts->values[FACT_sm], &reason);
+    if (code == STATUS_OK) return STATUS_OK;
+    return fail(diagnostic, code == STATUS_UNSUPPORTED ? STATUS_DEVICE : code, "%s: %s", facts->name, reason.text);
+}
+
 /* ---- The module ---- */
 
 static const char MODULE_NAME[] = "libhone_codegen_cpu.so";

@@ -27,6 +27,9 @@ CHECKED status compile_here(const struct generation *generation, struct arena *a
  * module; without NVRTC the compiler of CUDA is "none". */
 const char *compile_identity(enum target target);
 
+/* Whether there is a compiler for the device; only cards may have none. */
+CHECKED status compile_check(const struct device_facts *facts, struct diagnostic *diagnostic);
+
 /* The key of the artifact that this generation yields. */
 struct hash compile_key(const struct generation *generation);
 

@@ -7,6 +7,8 @@
 #include "ops/op_table.h"
 #include "planner/plan_file.h"
 
+enum purpose { PURPOSE_LOWER, PURPOSE_PREPARE, PURPOSE_RUN };
+
 static status read_model(struct engine *engine, const char *path,
                          const struct engine_options *options, struct diagnostic *diagnostic)
 {
@@ -40,26 +42,29 @@ static status open_devices(struct engine *engine, const char *list,
                             &engine->device_count, diagnostic);
 }
 
+/* What is to run needs cards that are here: said before anything is compiled. */
+static status refuse_described(const struct engine *engine, struct diagnostic *diagnostic)
+{
+    for (int d = 0; d < engine->device_count; d++)
+        TRY(device_refuse_described(engine->devices[d], diagnostic));
+    return STATUS_OK;
+}
+
 static status prepare_model(struct engine *engine, const char *path,
-                            const struct engine_options *options, bool with_images,
+                            const struct engine_options *options, enum purpose purpose,
                             struct diagnostic *diagnostic)
 {
     TRY(read_model(engine, path, options, diagnostic));
     TRY(open_devices(engine, options->devices, options, diagnostic));
-    return engine_build_plan(engine, options, with_images, diagnostic);
+    if (purpose == PURPOSE_RUN) TRY(refuse_described(engine, diagnostic));
+    return engine_build_plan(engine, options, purpose != PURPOSE_LOWER, diagnostic);
 }
 
-static const char *join_specifications(struct engine *engine)
-{
-    struct text list = {.arena = engine->arena};
-    for (int d = 0; d < engine->plan->device_count; d++)
-        text_print(&list, "%s%s", d ? "," : "", engine->plan->devices[d].specification);
-    return text_finish(&list);
-}
-
-/* A plan brings its own devices, numerics and KV type; the command line adds threads and progress. */
+/* A plan brings its own numerics and KV type, and devices unless others of the same kinds are given; the command line adds
+ * threads and progress. */
 static status prepare_plan(struct engine *engine, const char *path,
-                           const struct engine_options *options, struct diagnostic *diagnostic)
+                           const struct engine_options *options, enum purpose purpose,
+                           struct diagnostic *diagnostic)
 {
     struct plan_header header;
     struct engine_options merged = *options;
@@ -71,9 +76,11 @@ static status prepare_plan(struct engine *engine, const char *path,
         return fail(diagnostic, STATUS_BAD_INPUT,
                     "%s: %s is not the model that the plan was made for: build the plan again with `hone compile`",
                     path, header.model_path);
-    const char *devices = join_specifications(engine);
-    TRY_MEMORY(devices, diagnostic);
+    engine->card_compiler = header.compiler;
+    const char *devices = options->devices;
+    if (!devices) TRY(engine_plan_devices(engine, purpose == PURPOSE_RUN, &devices, diagnostic));
     TRY(open_devices(engine, devices, &merged, diagnostic));
+    if (purpose == PURPOSE_RUN) TRY(refuse_described(engine, diagnostic));
     return engine_check_plan(engine, path, &header, diagnostic);
 }
 
@@ -124,34 +131,33 @@ static status create_engine(const struct engine_options *options, struct engine 
     return STATUS_OK;
 }
 
-status engine_prepare(const char *path, const struct engine_options *options,
-                      struct engine **result, struct diagnostic *diagnostic)
+static status create_for(const char *path, const struct engine_options *options,
+                         enum purpose purpose, struct engine **result, struct diagnostic *diagnostic)
 {
     struct engine *engine = NULL;
     TRY(create_engine(options, &engine, diagnostic));
-    status code = plan_file_recognise(path) ? prepare_plan(engine, path, options, diagnostic)
-                                            : prepare_model(engine, path, options, true, diagnostic);
+    bool planned = purpose != PURPOSE_LOWER && plan_file_recognise(path);
+    status code = planned ? prepare_plan(engine, path, options, purpose, diagnostic)
+                          : prepare_model(engine, path, options, purpose, diagnostic);
     if (code != STATUS_OK) {
         engine_close(engine);
         return code;
     }
-    count_bytes(engine);
+    if (purpose != PURPOSE_LOWER) count_bytes(engine);
     *result = engine;
     return STATUS_OK;
+}
+
+status engine_prepare(const char *path, const struct engine_options *options,
+                      struct engine **result, struct diagnostic *diagnostic)
+{
+    return create_for(path, options, PURPOSE_PREPARE, result, diagnostic);
 }
 
 status engine_lower(const char *path, const struct engine_options *options, struct engine **result,
                     struct diagnostic *diagnostic)
 {
-    struct engine *engine = NULL;
-    TRY(create_engine(options, &engine, diagnostic));
-    status code = prepare_model(engine, path, options, false, diagnostic);
-    if (code != STATUS_OK) {
-        engine_close(engine);
-        return code;
-    }
-    *result = engine;
-    return STATUS_OK;
+    return create_for(path, options, PURPOSE_LOWER, result, diagnostic);
 }
 
 status engine_open(const char *path, const struct engine_options *options, struct engine **result,
@@ -159,7 +165,7 @@ status engine_open(const char *path, const struct engine_options *options, struc
 {
     double start_seconds = clock_seconds();
     struct engine *engine = NULL;
-    TRY(engine_prepare(path, options, &engine, diagnostic));
+    TRY(create_for(path, options, PURPOSE_RUN, &engine, diagnostic));
     status code = start(engine, options, diagnostic);
     if (code != STATUS_OK) {
         engine_close(engine);

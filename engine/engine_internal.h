@@ -20,6 +20,7 @@ struct engine {
     struct device **devices;
     int device_count, threads;
     struct plan *plan;
+    const char *card_compiler; /* of a plan from a file: who made its cards' kernels; NULL: the one that is here */
     struct executor *executor;
     struct page_pool *pages;
     struct step_arrays arrays;
@@ -36,6 +37,12 @@ CHECKED status engine_build_plan(struct engine *engine, const struct engine_opti
 CHECKED status engine_open_store(struct engine *engine, const struct progress *progress,
                                  struct store **store, struct diagnostic *diagnostic);
 const char *engine_artifact_folder(struct engine *engine); /* NULL: nothing is kept */
+void engine_count_kernels(struct engine *engine);
+
+/* plan_devices.c: the list of devices for a plan from a file that names none, and whether those opened will do. */
+CHECKED status engine_plan_devices(struct engine *engine, bool runs, const char **list,
+                                   struct diagnostic *diagnostic);
+const char *engine_compiler(const struct engine *engine, enum target target);
 CHECKED status engine_check_plan(struct engine *engine, const char *path,
                                  const struct plan_header *header, struct diagnostic *diagnostic);
 

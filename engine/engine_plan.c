@@ -1,13 +1,10 @@
-/* The engine's plan: built for the model and devices at hand, or checked against them when it comes from a file. */
+/* The engine's plan: built for the model and devices at hand, and written to a file. */
 #include "engine/engine_internal.h"
 
 #include "base/file.h"
 #include "codegen/compile.h"
 #include "engine/layer_map.h"
 #include "ops/catalogue.h"
-#include "runtime/cpu_facts.h"
-
-#include <string.h>
 
 static int64_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
 
@@ -29,8 +26,13 @@ static struct plan_bounds choose_bounds(const struct engine *engine,
     return bounds;
 }
 
-static status describe_devices(struct engine *engine, struct build_device **result,
-                               struct diagnostic *diagnostic)
+static int candidates_for(const struct device *device, const struct engine_options *options)
+{
+    return device_is_described(device) ? (int)or_default(options->candidates, CANDIDATES_DEFAULT) : 1;
+}
+
+static status describe_devices(struct engine *engine, const struct engine_options *options,
+                               struct build_device **result, struct diagnostic *diagnostic)
 {
     struct build_device *devices;
     TRY_NEW(devices, engine->arena, engine->device_count, diagnostic);
@@ -39,6 +41,7 @@ static status describe_devices(struct engine *engine, struct build_device **resu
             .specification = device_specification(engine->devices[d]),
             .facts = device_facts(engine->devices[d]),
             .memory_bytes = device_memory_limit(engine->devices[d]),
+            .candidates = candidates_for(engine->devices[d], options),
         };
     *result = devices;
     return STATUS_OK;
@@ -55,6 +58,15 @@ const char *engine_artifact_folder(struct engine *engine)
     return engine->cache_folder ? file_join(engine->arena, engine->cache_folder, "artifacts") : NULL;
 }
 
+void engine_count_kernels(struct engine *engine)
+{
+    struct engine_report *report = &engine->report;
+    for (int i = 0; i < engine->plan->image_count; i++) {
+        const struct plan_image *image = &engine->plan->images[i];
+        if (image->image.code_bytes > 0) ++*(image->spare ? &report->kernels_packed : &report->kernels);
+    }
+}
+
 static status build_with_records(struct engine *engine, const struct engine_options *options,
                                  struct build_options *build, struct diagnostic *diagnostic)
 {
@@ -63,16 +75,17 @@ static status build_with_records(struct engine *engine, const struct engine_opti
         TRY(engine_open_store(engine, options->progress, &build->chooser.store, diagnostic));
     status code = plan_build(engine->model->graph, build, &engine->plan, &report, diagnostic);
     store_close(build->chooser.store);
-    engine->report.kernels = report.kernels;
+    if (code != STATUS_OK) return code;
+    engine_count_kernels(engine);
     engine->report.kernels_compiled = report.compiled;
-    return code;
+    return STATUS_OK;
 }
 
 status engine_build_plan(struct engine *engine, const struct engine_options *options,
                          bool with_images, struct diagnostic *diagnostic)
 {
     struct build_device *devices = NULL;
-    TRY(describe_devices(engine, &devices, diagnostic));
+    TRY(describe_devices(engine, options, &devices, diagnostic));
     int *layer_map = NULL, layer_map_count = 0;
     if (options->layer_map)
         TRY(layer_map_parse(options->layer_map, engine->model->layer_count, engine->arena,
@@ -91,37 +104,9 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .progress = options->progress,
     };
     if (!with_images) return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
+    for (int d = 0; d < engine->device_count && !options->references; d++)
+        TRY(compile_check(devices[d].facts, diagnostic));
     return build_with_records(engine, options, &build, diagnostic);
-}
-
-/* Kernels of a plan may use every instruction family that it was compiled for. */
-status engine_check_plan(struct engine *engine, const char *path, const struct plan_header *header,
-                         struct diagnostic *diagnostic)
-{
-    struct device_facts level;
-    struct diagnostic reason = {0};
-    if (strncmp(header->level, "x86-64-", 7) == 0 &&
-        cpu_facts_read(header->level, engine->arena, &level, &reason) != STATUS_OK)
-        return fail(diagnostic, STATUS_DEVICE, "%s: the plan was made for a CPU of level %s: %s", path,
-                    header->level, reason.text);
-    for (int d = 0; d < engine->device_count; d++) {
-        const struct device_facts *facts = device_facts(engine->devices[d]);
-        const char *class_name = engine->plan->devices[d].class_name;
-        if (facts->target != TARGET_CPU) {
-            if (strcmp(class_name, facts->class_name) == 0) continue;
-            return fail(diagnostic, STATUS_DEVICE, "%s: the plan was made for a card %s; %s is %s: build it again",
-                        path, class_name, device_specification(engine->devices[d]), facts->class_name);
-        }
-        const char *missing = plan_missing_features(header->features, facts->features, engine->arena);
-        if (missing)
-            return fail(diagnostic, STATUS_DEVICE,
-                        "%s: the plan was made for a CPU with %s, which this one lacks: build it again here with "
-                        "`hone compile`, or for such CPUs with --cpu",
-                        path, missing);
-    }
-    for (int i = 0; i < engine->plan->image_count; i++)
-        engine->report.kernels += engine->plan->images[i].image.code_bytes > 0;
-    return STATUS_OK;
 }
 
 /* Of the CPU that runs a part of the plan; a card's where none does. */
@@ -130,6 +115,13 @@ static const struct device_facts *host_facts(const struct engine *engine)
     for (int d = 0; d < engine->device_count; d++)
         if (device_facts(engine->devices[d])->target == TARGET_CPU) return device_facts(engine->devices[d]);
     return device_facts(engine->devices[0]);
+}
+
+static bool has_cards(const struct engine *engine)
+{
+    for (int d = 0; d < engine->device_count; d++)
+        if (device_facts(engine->devices[d])->target == TARGET_CUDA) return true;
+    return false;
 }
 
 status engine_save_plan(struct engine *engine, const struct engine_options *options,
@@ -143,6 +135,7 @@ status engine_save_plan(struct engine *engine, const struct engine_options *opti
         .cpu = options->cpu ? options->cpu : "native",
         .level = facts->cpu ? facts->cpu : "",
         .features = facts->features ? facts->features : "",
+        .compiler = has_cards(engine) ? engine_compiler(engine, TARGET_CUDA) : "",
         .state_element = options->state_element,
         .fast = options->fast,
         .references = options->references,

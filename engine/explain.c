@@ -115,7 +115,7 @@ static status explain_with_store(struct explaining *explaining, struct store *st
     int count;
     TRY(store_records(store, explaining->problem->key, explaining->facts->class_name, explaining->arena, &records, &count, diagnostic));
     TRY(decision_make(&explaining->engine->catalogue, explaining->problem, explaining->facts,
-                      compile_identity(explaining->facts->target), &policy, records, count, explaining->arena,
+                      engine_compiler(explaining->engine, explaining->facts->target), &policy, records, count, explaining->arena,
                       &explanation->decision, diagnostic));
     for (int r = 0; r < count; r++) TRY(add_record(explaining, &records[r], diagnostic));
     TRY(add_chosen(explaining, diagnostic));

@@ -27,6 +27,13 @@ static status need_rates(struct engine *engine, const struct progress *progress,
     return STATUS_OK;
 }
 
+/* Without a card there is nothing to measure. */
+static status refuse_measuring(const struct engine *engine, int effort, struct diagnostic *diagnostic)
+{
+    if (effort == 0) return STATUS_OK;
+    return device_refuse_described(engine->devices[0], diagnostic);
+}
+
 static status tune_problems(struct engine *engine, const struct tune_model_options *options,
                             struct store *store, struct arena *arena,
                             struct tune_model_report *report, struct diagnostic *diagnostic)
@@ -69,6 +76,7 @@ static status tune_prepared(struct engine *engine, const struct tune_model_optio
                             struct arena *arena, struct tune_model_report *report,
                             struct diagnostic *diagnostic)
 {
+    TRY(refuse_measuring(engine, options->effort, diagnostic));
     TRY(need_rates(engine, options->engine.progress, diagnostic));
     report->facts = *device_facts(engine->devices[0]);
     report->facts.name = arena_text(arena, report->facts.name);

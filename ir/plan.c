@@ -117,12 +117,25 @@ static bool image_is_sound(const struct plan_image *row)
     return true;
 }
 
+static bool spare_is_sound(const struct plan *plan, const struct plan_image *row)
+{
+    if (!row->spare) return true;
+    if (row->stands_for < 0 || row->stands_for >= plan->image_count) return false;
+    const struct plan_image *other = &plan->images[row->stands_for];
+    return !other->spare && other->problem && hash_equal(other->problem->key, row->problem->key) &&
+           other->image.target == row->image.target;
+}
+
 static status verify_images(const struct plan *plan, struct diagnostic *diagnostic)
 {
     for (int i = 0; i < plan->image_count; i++)
         if (!image_is_sound(&plan->images[i]))
             return fail(diagnostic, STATUS_BAD_INPUT,
                         "plan: image %d has a launch outside its code or operands", i);
+    for (int i = 0; i < plan->image_count; i++)
+        if (!spare_is_sound(plan, &plan->images[i]))
+            return fail(diagnostic, STATUS_BAD_INPUT,
+                        "plan: image %d stands for an image of another problem", i);
     return STATUS_OK;
 }
 

@@ -29,6 +29,7 @@ struct plan_device {
     const char *specification; /* as in --devices: "cpu", "virtual:256MiB" */
     const char *class_name;    /* of its facts */
     enum target target;
+    int architecture; /* of a card: 86 for sm_86; 0: a host */
     int64_t arena_bytes;
     int64_t weight_bytes, state_bytes; /* what will live on it */
 };
@@ -41,6 +42,8 @@ struct plan_image {
     struct image image;
     double seconds; /* measured or estimated time at the bucket's bounds; 0: unknown */
     bool measured;
+    bool spare;     /* packed beside image `stands_for`, in whose place it may be chosen */
+    int stands_for; /* of the same problem, itself no spare */
 };
 
 struct plan_bounds {

@@ -127,36 +127,53 @@ static status request_code(struct choosing *choosing, const struct choice *choic
     return STATUS_OK;
 }
 
-static status add_image(struct choosing *choosing, const struct node *node,
-                        const struct problem *problem, int *index, struct diagnostic *diagnostic)
+/* An image of a candidate: its code is requested, or it is the reference. */
+static status add_image(struct choosing *choosing, const struct problem *problem, int device,
+                        const struct choice *choice, struct plan_image **result,
+                        struct diagnostic *diagnostic)
 {
-    int device = node->device;
     struct plan *plan = choosing->plan;
-    struct choice choice;
-    arena_reset(choosing->scratch);
-    const struct choose_request request = {.graph = plan->graph,
-                                           .node = node,
-                                           .problem = problem,
-                                           .facts = choosing->options->devices[device].facts};
-    TRY(choose_candidate(&choosing->options->chooser, &request, choosing->scratch, &choice, diagnostic));
-    if (!choice.candidate.space && request.facts->target != TARGET_CPU)
-        return fail(diagnostic, STATUS_DEVICE, "%s: no kernel for %s was found to be right",
-                    choosing->options->devices[device].specification, problem->text);
+    struct text text = {.arena = plan->arena};
     int devices = plan->image_count;
     TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena, diagnostic);
     TRY_APPEND(plan->images, plan->image_count, plan->image_capacity, plan->arena, diagnostic);
-    *index = plan->image_count - 1;
-    choosing->image_devices[*index] = device;
-    struct text text = {.arena = plan->arena};
-    candidate_print(&choice.candidate, &text);
-    struct plan_image *image = &plan->images[*index];
+    choosing->image_devices[plan->image_count - 1] = device;
+    candidate_print(&choice->candidate, &text);
+    struct plan_image *image = *result = &plan->images[plan->image_count - 1];
     image->problem = problem;
     image->candidate = text_finish(&text);
     TRY_MEMORY(image->candidate, diagnostic);
-    image->seconds = choice.seconds;
-    image->measured = choice.measured;
-    if (choice.candidate.space) return request_code(choosing, &choice, device, diagnostic);
+    image->seconds = choice->seconds;
+    image->measured = choice->measured;
+    if (choice->candidate.space) return request_code(choosing, choice, device, diagnostic);
     image_reference(problem, &image->image);
+    return STATUS_OK;
+}
+
+/* The chosen image, and those packed beside it. */
+static status add_images(struct choosing *choosing, const struct node *node,
+                         const struct problem *problem, int *index, struct diagnostic *diagnostic)
+{
+    const struct build_device *device = &choosing->options->devices[node->device];
+    const struct chooser *chooser = &choosing->options->chooser;
+    const struct choose_request request = {
+        .graph = choosing->plan->graph, .node = node, .problem = problem, .facts = device->facts};
+    struct choice choice, *choices;
+    struct plan_image *image;
+    int count;
+    arena_reset(choosing->scratch);
+    TRY(choose_candidate(chooser, &request, choosing->scratch, &choice, diagnostic));
+    if (!choice.candidate.space && device->facts->target != TARGET_CPU)
+        return fail(diagnostic, STATUS_DEVICE, "%s: no kernel for %s was found to be right",
+                    device->specification, problem->text);
+    TRY(choose_several(chooser, &request, &choice, device->candidates, choosing->scratch, &choices, &count, diagnostic));
+    *index = choosing->plan->image_count;
+    TRY(add_image(choosing, problem, node->device, &choice, &image, diagnostic));
+    for (int c = 1; c < count; c++) {
+        TRY(add_image(choosing, problem, node->device, &choices[c], &image, diagnostic));
+        image->spare = true;
+        image->stands_for = *index;
+    }
     return STATUS_OK;
 }
 
@@ -171,7 +188,7 @@ static status choose_bucket(void *context, const struct plan_bucket *bucket,
         struct problem *problem;
         TRY(problem_create(plan->graph, node, bucket->rows, bucket->context, plan->arena, &problem,
                            diagnostic));
-        TRY(add_image(choosing, node, problem, &image, diagnostic));
+        TRY(add_images(choosing, node, problem, &image, diagnostic));
     }
     plan->choices[bucket->node][bucket->row_bucket][bucket->context_bucket] = image;
     return STATUS_OK;
@@ -211,6 +228,7 @@ static status describe_devices(struct plan *plan, const struct build_options *op
             .specification = arena_text(plan->arena, device->specification),
             .class_name = arena_text(plan->arena, device->facts->class_name),
             .target = device->facts->target,
+            .architecture = (int)device->facts->values[FACT_sm],
         };
         TRY_MEMORY(plan->devices[d].specification, diagnostic);
         TRY_MEMORY(plan->devices[d].class_name, diagnostic);

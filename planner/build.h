@@ -11,6 +11,7 @@ struct build_device {
     const char *specification;
     const struct device_facts *facts;
     int64_t memory_bytes; /* INT64_MAX: no limit */
+    int candidates;       /* kernels per problem and bucket, to race where the device is; 1 or less: the chosen one */
 };
 
 struct build_options {

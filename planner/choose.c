@@ -7,11 +7,16 @@
 
 #include "codegen/compile.h"
 #include "ir/bucket.h"
+#include "tuner/search.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* Above this many rows kernels tile rows; at most so many they stream weights. */
 enum { FEW_ROWS = 16 };
+
+/* Estimates are not wrong by more. */
+static const double far_off = 3;
 
 static status decide(const struct chooser *chooser, const struct problem *problem,
                      const struct device_facts *facts, struct arena *scratch,
@@ -92,4 +97,36 @@ status choose_candidate(const struct chooser *chooser, const struct choose_reque
                               .measured = is_measured(&decision)};
     if (choice->measured || !chooser->store || decision.basis == DECISION_REFERENCE) return STATUS_OK;
     return ask_neighbours(chooser, request, scratch, choice, diagnostic);
+}
+
+static bool is_chosen(const struct choice *choices, int count, const struct candidate *candidate)
+{
+    for (int c = 0; c < count; c++)
+        if (candidate_equal(&choices[c].candidate, candidate)) return true;
+    return false;
+}
+
+status choose_several(const struct chooser *chooser, const struct choose_request *request,
+                      const struct choice *chosen, int limit, struct arena *scratch,
+                      struct choice **choices, int *count, struct diagnostic *diagnostic)
+{
+    const struct decision_policy policy = {.fast = chooser->fast};
+    struct search_field field = {.spaces = NULL};
+    struct ranked *ranked;
+    int ranked_count;
+    TRY_NEW(*choices, scratch, limit > 1 ? limit : 1, diagnostic);
+    (*choices)[0] = *chosen;
+    *count = 1;
+    if (limit <= 1 || !chosen->candidate.space) return STATUS_OK;
+    TRY(decision_bind(chooser->catalogue, request->problem, request->facts, &policy, scratch, &field.spaces,
+                      &field.space_count, diagnostic));
+    TRY(search_rank(&field, limit, scratch, &ranked, &ranked_count, diagnostic));
+    double least = INFINITY;
+    for (int r = 0; r < ranked_count; r++) least = fmin(least, ranked[r].seconds);
+    for (int r = 0; r < ranked_count && *count < limit; r++) {
+        if (ranked[r].seconds > far_off * least || is_chosen(*choices, *count, &ranked[r].candidate)) continue;
+        (*choices)[(*count)++] = (struct choice){.candidate = ranked[r].candidate,
+                                                 .seconds = isfinite(ranked[r].seconds) ? ranked[r].seconds : 0};
+    }
+    return STATUS_OK;
 }

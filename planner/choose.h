@@ -31,4 +31,10 @@ CHECKED status choose_candidate(const struct chooser *chooser, const struct choo
                                 struct arena *scratch, struct choice *choice,
                                 struct diagnostic *diagnostic);
 
+/* The chosen candidate and those that come next by their estimates, at most `limit`: what to take along to a device that
+ * could not be measured. */
+CHECKED status choose_several(const struct chooser *chooser, const struct choose_request *request,
+                              const struct choice *chosen, int limit, struct arena *scratch,
+                              struct choice **choices, int *count, struct diagnostic *diagnostic);
+
 #endif

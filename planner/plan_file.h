@@ -14,6 +14,7 @@ struct plan_header {
     const char *cpu;             /* as asked for: "native", "x86-64-v3" */
     const char *level;           /* the least CPU that can run it: "x86-64-v4", "generic" */
     const char *features;        /* instruction families beyond the level, LLVM's names */
+    const char *compiler;        /* of the cards' kernels, compile_identity(TARGET_CUDA); "": there are none */
     enum element_type state_element;
     bool fast, references;
 };

@@ -11,7 +11,7 @@
 
 /* Plans of the largest models have a few thousand kernels of some KiB. */
 static const size_t PLAN_LIMIT_BYTES = (size_t)1 << 30;
-enum { DEVICES_MOST = 256, EVENTS_MOST = 1 << 20 };
+enum { DEVICES_MOST = 256, EVENTS_MOST = 1 << 20, ARCHITECTURE_MOST = 999 };
 
 bool plan_file_recognise(const char *path)
 {
@@ -38,6 +38,7 @@ static void get_header(struct byte_reader *reader, struct plan_header *header)
     header->cpu = bytes_get_text(reader);
     header->level = bytes_get_text(reader);
     header->features = bytes_get_text(reader);
+    header->compiler = bytes_get_text(reader);
     if (!element_by_name(bytes_get_text(reader), &header->state_element))
         bytes_fail(reader, "the KV element type is not known");
     header->fast = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
@@ -66,6 +67,7 @@ static status get_devices(struct byte_reader *reader, struct plan *plan,
         device->specification = bytes_get_text(reader);
         device->class_name = bytes_get_text(reader);
         device->target = (enum target)bytes_get_bounded(reader, 0, TARGET_COUNT - 1, "the target is not known");
+        device->architecture = (int)bytes_get_bounded(reader, 0, ARCHITECTURE_MOST, "the architecture is not known");
         device->arena_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
         device->weight_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
         device->state_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
@@ -137,6 +139,8 @@ static status get_image(struct byte_reader *reader, struct plan *plan,
     image->artifact = get_hash(reader);
     image->seconds = bytes_get_real(reader);
     image->measured = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
+    image->spare = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
+    image->stands_for = (int)bytes_get_bounded(reader, 0, INT32_MAX, "an image stands for none");
     size_t count;
     const void *block = bytes_get_block(reader, &count);
     TRY(bytes_status(reader));
@@ -149,7 +153,7 @@ static status get_image(struct byte_reader *reader, struct plan *plan,
 static status get_images(struct byte_reader *reader, struct plan *plan,
                          const struct op *const *ops, struct diagnostic *diagnostic)
 {
-    plan->image_count = (int)bytes_get_count(reader, 7 * sizeof(int64_t), "there are more kernels than bytes");
+    plan->image_count = (int)bytes_get_count(reader, 9 * sizeof(int64_t), "there are more kernels than bytes");
     TRY(bytes_status(reader));
     TRY_NEW(plan->images, plan->arena, plan->image_count, diagnostic);
     for (int i = 0; i < plan->image_count; i++)

@@ -19,6 +19,7 @@ static void put_header(struct byte_writer *writer, const struct plan_header *hea
     bytes_put_text(writer, header->cpu);
     bytes_put_text(writer, header->level);
     bytes_put_text(writer, header->features);
+    bytes_put_text(writer, header->compiler ? header->compiler : "");
     bytes_put_text(writer, element_of(header->state_element)->name);
     bytes_put_integer(writer, header->fast);
     bytes_put_integer(writer, header->references);
@@ -42,6 +43,7 @@ static void put_devices(struct byte_writer *writer, const struct plan *plan)
         bytes_put_text(writer, device->specification);
         bytes_put_text(writer, device->class_name);
         bytes_put_integer(writer, device->target);
+        bytes_put_integer(writer, device->architecture);
         bytes_put_integer(writer, device->arena_bytes);
         bytes_put_integer(writer, device->weight_bytes);
         bytes_put_integer(writer, device->state_bytes);
@@ -87,6 +89,8 @@ static status put_images(struct byte_writer *writer, const struct plan *plan,
         put_hash(writer, image->artifact);
         bytes_put_real(writer, image->seconds);
         bytes_put_integer(writer, image->measured);
+        bytes_put_integer(writer, image->spare);
+        bytes_put_integer(writer, image->stands_for);
         bytes_put_block(writer, bytes, count);
     }
     return STATUS_OK;

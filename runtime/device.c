@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "runtime/device_cuda.h"
+#include "runtime/device_described.h"
 #include "runtime/threads.h"
 
 #include <string.h>
@@ -27,6 +28,11 @@ void device_destroy(struct device *device)
 static bool is_card(const struct device_specification *specification)
 {
     return specification->kind == DEVICE_CUDA || specification->kind == DEVICE_EMULATED;
+}
+
+static bool computes_on_host(const struct device_specification *specification)
+{
+    return !is_card(specification) && specification->kind != DEVICE_DESCRIBED;
 }
 
 /* All cards are opened together, before any device has threads: reading their facts forks. */
@@ -55,7 +61,9 @@ static status open_all(const struct device_specification *specifications, int co
     TRY(open_cards(specifications, count, options, devices, diagnostic));
     for (int d = 0; d < count; d++) {
         if (is_card(&specifications[d])) continue;
-        status code = device_host_open(&specifications[d], options, &devices[d], diagnostic);
+        status code = specifications[d].kind == DEVICE_DESCRIBED
+                          ? device_described_open(&specifications[d], &devices[d], diagnostic)
+                          : device_host_open(&specifications[d], options, &devices[d], diagnostic);
         if (code == STATUS_OK) continue;
         for (int o = 0; o < count; o++) device_close(devices[o]);
         return code;
@@ -86,7 +94,7 @@ status device_open_list(const char *list, const struct device_options *options,
     TRY(device_list_parse(list, arena, &specifications, &found, diagnostic));
     struct device **opened;
     TRY_NEW(opened, arena, found, diagnostic);
-    for (int d = 0; d < found; d++) hosts += !is_card(&specifications[d]);
+    for (int d = 0; d < found; d++) hosts += computes_on_host(&specifications[d]);
     struct device_options share = *options;
     int threads = options->threads > 0 ? options->threads : thread_count_default();
     share.threads = hosts > 1 && threads / hosts > 1 ? threads / hosts : hosts > 1 ? 1 : threads;

@@ -16,6 +16,7 @@
  *     null                          nothing is computed
  *     cuda:0                        a card, by the number that the CUDA driver gives it
  *     emulated:sm_86:24GiB          a card of that architecture and size on the stand-in driver
+ *     rtx3090                       a card that is not here, by its profile (ir/profiles/): facts, and nothing runs
  *
  * A CUDA driver cannot be used by a child of the process that has started it.  So a card's facts are read in a child, and
  * the driver starts in this process with the first use of the card's memory: open devices, compile and fork whatever is to
@@ -65,6 +66,9 @@ struct device_counts {
 struct device_counts device_counts(const struct device *device);
 const char *device_specification(const struct device *device);
 bool device_is_host(const struct device *device); /* reads host memory in place: weights need no copy */
+bool device_is_described(const struct device *device); /* by a profile: nothing can be allocated or run */
+/* One error that says so where it is. */
+CHECKED status device_refuse_described(const struct device *device, struct diagnostic *diagnostic);
 bool device_memory_is_host(const struct device *device); /* its addresses are the host's */
 int device_threads(const struct device *device);
 

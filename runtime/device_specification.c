@@ -1,7 +1,8 @@
-/* Reads "cpu", "null", "virtual:2GiB", "virtual:2GiB@20GFLOPS,2GB/s". */
+/* Reads "cpu", "null", "virtual:2GiB", "virtual:2GiB@20GFLOPS,2GB/s", "cuda:0", "emulated:sm_86:24GiB", "rtx3090". */
 #include "runtime/device_specification.h"
 
 #include "base/text.h"
+#include "ir/profiles.h"
 
 #include <string.h>
 
@@ -76,6 +77,20 @@ static status emulated_card(struct device_specification *specification, struct a
     return STATUS_OK;
 }
 
+/* Whatever else it may be called, a device that is not here has a profile. */
+static status require_profile(const char *text, struct arena *arena, struct diagnostic *diagnostic)
+{
+    const char *const *names = profile_names(arena);
+    TRY_MEMORY(names, diagnostic);
+    for (int n = 0; names[n]; n++)
+        if (strcmp(names[n], text) == 0) return STATUS_OK;
+    const char *nearest = text_nearest(text, names);
+    return fail(diagnostic, STATUS_USAGE,
+                "--devices: \"%s\" is no device; known are cpu, cuda:NUMBER, virtual:SIZE, emulated:sm_86:SIZE, null and, for "
+                "cards that are not here, profiles like %s",
+                text, nearest ? nearest : "rtx3090");
+}
+
 status device_specification_parse(const char *text, struct arena *arena,
                                   struct device_specification *specification,
                                   struct diagnostic *diagnostic)
@@ -92,8 +107,8 @@ status device_specification_parse(const char *text, struct arena *arena,
     }
     if (starts_with(text, "cuda:")) return cuda_card(specification, diagnostic);
     if (starts_with(text, "emulated:")) return emulated_card(specification, arena, diagnostic);
-    return fail(diagnostic, STATUS_USAGE,
-                "--devices: \"%s\" is no device; known are cpu, cuda:NUMBER, virtual:SIZE, emulated:sm_86:SIZE and null", text);
+    specification->kind = DEVICE_DESCRIBED;
+    return require_profile(text, arena, diagnostic);
 }
 
 status device_list_parse(const char *list, struct arena *arena,

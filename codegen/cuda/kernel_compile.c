@@ -61,6 +61,18 @@ static status choose_architecture(const struct nvrtc *nvrtc, int sm, struct aren
     return STATUS_OK;
 }
 
+status kernel_check_architecture(int sm, struct diagnostic *diagnostic)
+{
+    struct nvrtc nvrtc;
+    const char *option;
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    status code = nvrtc_open(arena, &nvrtc, diagnostic);
+    if (code == STATUS_OK) code = choose_architecture(&nvrtc, sm, arena, &option, diagnostic);
+    arena_destroy(arena);
+    return code;
+}
+
 /* ---- Compiling ---- */
 
 struct compilation {

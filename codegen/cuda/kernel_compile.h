@@ -17,6 +17,9 @@ CHECKED status kernel_inputs_create(const struct generation *generation, struct 
 /* Contents of all that the kernel's source includes, directly or not, config.cuh excepted. */
 struct hash kernel_sources_hash(const struct space *space);
 
+/* Whether there is an NVRTC that compiles for cards of this architecture. */
+CHECKED status kernel_check_architecture(int sm, struct diagnostic *diagnostic);
+
 /* A generate_function. */
 status kernel_compile(const struct generation *generation, struct arena *arena, struct image *image,
                       struct listing *listing, struct diagnostic *diagnostic);

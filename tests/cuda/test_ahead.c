@@ -1,0 +1,192 @@
+/* Plans made ahead of time: compiled for cards that are known by their profiles, run on cards of the stand-in driver
+ * without any compiler, refused where the architecture is another one. */
+#include "base/file.h"
+#include "codegen/cuda/nvrtc.h"
+#include "engine/engine.h"
+#include "tests/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PROMPT = 5, CONTEXT = 64 };
+
+static const char model[] = HONE_SOURCE_FOLDER "/models/demo/demo-moe.gguf";
+static const char here[] = "emulated:sm_86:1GiB,emulated:sm_86:1GiB,cpu";
+static const int32_t prompt[PROMPT] = {1, 15, 27, 13, 391};
+
+static char folder[] = "/tmp/hone_ahead_XXXXXX";
+static char plan_path[64];
+
+static struct engine_options options_for(const char *devices)
+{
+    return (struct engine_options){.devices = devices,
+                                   .threads = 1,
+                                   .context = CONTEXT,
+                                   .chunk = 16,
+                                   .candidates = 3,
+                                   .state_element = ELEMENT_F16,
+                                   .cache_folder = folder};
+}
+
+static void need_compiler(void)
+{
+    if (strcmp(nvrtc_identity(), "none") != 0) return;
+    print_message("skipped: there is no NVRTC\n");
+    skip();
+}
+
+/* For the two cards of the profile and the host. */
+static status compile_for(const char *devices, struct engine_report *report,
+                          struct diagnostic *diagnostic)
+{
+    const struct engine_options options = options_for(devices);
+    struct engine *engine;
+    TRY(engine_prepare(model, &options, &engine, diagnostic));
+    *report = *engine_report(engine);
+    status code = engine_save_plan(engine, &options, plan_path, diagnostic);
+    engine_close(engine);
+    return code;
+}
+
+static float *logits_of(struct engine *engine, struct arena *arena)
+{
+    struct diagnostic diagnostic = {0};
+    float *logits = arena_allocate(arena, (size_t)engine_model(engine)->vocabulary * PROMPT, sizeof *logits);
+    int sequence;
+    CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
+    const struct engine_input input = {.sequence = sequence, .tokens = prompt, .count = PROMPT, .all_logits = true};
+    CHECK_OK(engine_feed(engine, &input, 1, logits, &diagnostic));
+    engine_sequence_close(engine, sequence);
+    return logits;
+}
+
+/* No compiler can be had in what follows. */
+static void hide_compiler(void) { setenv("HONE_NVRTC", "/nonexistent/libnvrtc.so", 1); }
+
+static bool open_here(const struct engine_options *options, struct engine **engine)
+{
+    struct diagnostic diagnostic = {0};
+    status code = engine_open(plan_path, options, engine, &diagnostic);
+    unsetenv("HONE_NVRTC");
+    if (code == STATUS_DEVICE && strstr(diagnostic.text, "stand-in CUDA driver")) {
+        print_message("skipped: %s\n", diagnostic.text);
+        return false;
+    }
+    CHECK_OK(code);
+    return true;
+}
+
+static void a_plan_for_absent_cards_runs_where_they_are(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct engine_report made;
+    struct engine *engine, *host;
+    need_compiler();
+    CHECK_OK(compile_for("rtx3090,rtx3090,cpu", &made, &diagnostic));
+    assert_true(made.kernels > 0 && made.kernels_compiled > 0);
+    assert_true(made.kernels_packed > 0); /* of kernels with more than one config */
+    struct engine_options options = options_for(here);
+    hide_compiler();
+    if (!open_here(&options, &engine)) skip();
+    assert_int_equal(engine_report(engine)->kernels_compiled, 0);
+    assert_int_equal(engine_report(engine)->kernels, made.kernels);
+    assert_int_equal(engine_report(engine)->kernels_packed, made.kernels_packed);
+    struct engine_options exact = options_for("cpu");
+    exact.references = true;
+    CHECK_OK(engine_open(model, &exact, &host, &diagnostic));
+    struct arena *arena = arena_create(0);
+    const float *logits = logits_of(engine, arena), *right = logits_of(host, arena);
+    for (int64_t t = 0; t < engine_model(host)->vocabulary * PROMPT; t++)
+        if (!(logits[t] - right[t] < 0.3f && right[t] - logits[t] < 0.3f))
+            CHECK_FAIL("logit %lld is %g, must be %g", (long long)t, (double)logits[t], (double)right[t]);
+    engine_close(engine);
+    engine_close(host);
+    arena_destroy(arena);
+}
+
+static void other_cards_are_refused(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct engine_report made;
+    struct engine *engine;
+    need_compiler();
+    CHECK_OK(compile_for("rtx3090,cpu", &made, &diagnostic));
+    static const struct {
+        const char *devices;
+        status code;
+        const char *words;
+    } cases[] = {
+        {"emulated:sm_89:1GiB,cpu", STATUS_DEVICE, "is of sm_89: build it for this card"},
+        {"emulated:sm_86:32KiB,cpu", STATUS_NO_MEMORY, "the plan needs"},
+        {"emulated:sm_86:1GiB", STATUS_USAGE, "was made for 2 devices, 1 are given"},
+        {"cpu,cpu", STATUS_USAGE, "cpu stands in the place of rtx3090"},
+        {"rtx3090,cpu", STATUS_DEVICE, "the profile of a card that is not here"},
+        {"rtx3091,cpu", STATUS_USAGE, "is no device"},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct engine_options options = options_for(cases[c].devices);
+        diagnostic = (struct diagnostic){0};
+        status code = engine_open(plan_path, &options, &engine, &diagnostic);
+        if (strstr(diagnostic.text, "stand-in CUDA driver")) continue;
+        CHECK_REFUSED(code, cases[c].code, cases[c].words);
+    }
+    /* Looking at it needs no card. */
+    struct engine_options options = options_for(NULL);
+    CHECK_OK(engine_prepare(plan_path, &options, &engine, &diagnostic));
+    engine_close(engine);
+}
+
+static void cards_that_the_compiler_does_not_know_are_refused(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct engine_report made;
+    need_compiler();
+    if (strcmp(nvrtc_identity(), "nvrtc 13") >= 0)
+        CHECK_REFUSED(compile_for("p40,cpu", &made, &diagnostic), STATUS_DEVICE, "need NVRTC 12");
+    hide_compiler();
+    CHECK_REFUSED(compile_for("rtx3090,cpu", &made, &diagnostic), STATUS_COMPILE, "HONE_NVRTC");
+    unsetenv("HONE_NVRTC");
+}
+
+static void a_profile_runs_nothing(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    const struct engine_options options = options_for("rtx3090,cpu");
+    struct engine *engine;
+    CHECK_REFUSED(engine_open(model, &options, &engine, &diagnostic), STATUS_DEVICE, "rtx3090 is the profile");
+}
+
+static int make_folder(void **unused)
+{
+    (void)unused;
+    setenv("HONE_EMULATOR_QUIET", "1", 1);
+    if (!mkdtemp(folder)) return -1;
+    snprintf(plan_path, sizeof plan_path, "%s/model.plan", folder);
+    setenv("XDG_CONFIG_HOME", folder, 1);
+    return 0;
+}
+
+static int remove_folder(void **unused)
+{
+    (void)unused;
+    struct arena *arena = arena_create(0);
+    int failed = system(arena_print(arena, "rm -rf %s", folder));
+    arena_destroy(arena);
+    return failed;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plan_for_absent_cards_runs_where_they_are),
+        cmocka_unit_test(other_cards_are_refused),
+        cmocka_unit_test(cards_that_the_compiler_does_not_know_are_refused),
+        cmocka_unit_test(a_profile_runs_nothing),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
