@@ -14,6 +14,9 @@ status(yaml_fail)(const struct yaml *node, struct diagnostic *diagnostic, const 
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    for (char *c = message; *c; c++) { /* of texts over several lines */
+        if (*c == '\n') *c = ' ';
+    }
     if (!node || !node->file) return fail(diagnostic, STATUS_BAD_INPUT, "%s", message);
     return fail(diagnostic, STATUS_BAD_INPUT, "%.500s:%d:%d: %s", node->file, node->line,
                 node->column, message);

@@ -158,7 +158,7 @@ status read_texts(struct architecture_reader *reader, struct yaml *node, const c
 
 /* `format` and `name`, `layer`, the two formats, the formats' names for models, and the choices of
  * all operators' attributes. */
-static status add_words(struct architecture_reader *reader, const struct yaml *root)
+static status add_words(struct architecture_reader *reader, struct yaml *root)
 {
     static const char *const built_in[SLOT_BUILT_IN_COUNT] = {"format", "name", "layer"};
     struct architecture *architecture = reader->architecture;
@@ -172,6 +172,13 @@ static status add_words(struct architecture_reader *reader, const struct yaml *r
         for (int i = 0; i < architecture->name_count[f]; i++) {
             TRY(add_slot(reader, root, architecture->names[f][i], SLOT_WORD, false, false, &slot));
         }
+    }
+    struct yaml *inherited = yaml_find(root, "words"); /* made by architecture_extend */
+    const char **words;
+    int count = 0;
+    if (inherited) TRY(read_texts(reader, inherited, &words, &count));
+    for (int i = 0; i < count; i++) {
+        TRY(add_slot(reader, root, words[i], SLOT_WORD, false, false, &slot));
     }
     for (const struct op *const *op = reader->ops; *op; op++) {
         for (int a = 0; a < op_attribute_count(*op); a++) {
@@ -258,6 +265,8 @@ static status read_sections(struct architecture_reader *reader, struct yaml *roo
     TRY(read_lets(reader, root)); /* behind `when`, which only uses parameters */
     TRY(read_checks(reader, root));
     TRY(read_harmless(reader, root));
+    reader->blocks = yaml_find(root, "blocks");
+    reader->groups = yaml_find(root, "attributes");
     TRY(read_weights(reader, root));
     TRY(read_states(reader, root));
     TRY(read_graph(reader, root));
@@ -269,12 +278,13 @@ status architecture_read(struct yaml *root, const struct op *const *ops, struct 
                          struct architecture **architecture, struct diagnostic *diagnostic)
 {
     static const char *const known[] = {
-        "architecture", "description", "files",   "parameters", "let",    "checks",
-        "harmless",     "weights",     "state",   "ignored",    "graph",  "outputs",
-        "gguf",         "huggingface", "when",    "type",       "per",    "default",
-        "least",        "most",        "choices", "require",    "reason", "shape",
-        "optional",     "otherwise",   "element", "before",     "layer",  "after",
-        "then",         NULL};
+        "architecture", "description", "files",   "parameters", "let",        "checks",
+        "harmless",     "weights",     "state",   "ignored",    "graph",      "outputs",
+        "gguf",         "huggingface", "when",    "type",       "per",        "default",
+        "least",        "most",        "choices", "require",    "reason",     "shape",
+        "optional",     "otherwise",   "element", "before",     "layer",      "after",
+        "then",         "extends",     "blocks",  "use",        "attributes", "view",
+        "stored",       "start",       "strides", "values",     NULL};
     struct architecture_reader reader = {.ops = ops, .arena = arena, .diagnostic = diagnostic};
     TRY_NEW(reader.architecture, arena, 1, diagnostic);
     reader.architecture->file = root->file;

@@ -3,6 +3,7 @@
  *
  *     architecture: llama
  *     description: Llama, Mistral and Qwen2
+ *     extends: mixtral            # takes over what it does not say itself; architecture_extend.c
  *     files: {gguf: [llama, qwen2], huggingface: [llama], when: experts == 0}
  *     parameters:                 # a default may use the parameters above it
  *       layers:  {gguf: .block_count, huggingface: num_hidden_layers, least: 1, most: 1024}
@@ -14,8 +15,12 @@
  *     weights:
  *       attn_q: {gguf: "blk.{layer}.attn_q.weight", huggingface: ..., shape: [heads * size, width]}
  *       output: {..., when: not tied, otherwise: token_embd}
+ *       up: {..., view: {stored: [2 * inner, width], start: inner * width}}  # a part of a tensor
+ *       factors: {gguf: rope_freqs.weight, values: {huggingface: rope_scaling.factors}, ...}
  *     ignored: [{huggingface: lm_head.weight, when: tied}]  # tensors that are not needed
  *     state: {k: kv_heads * size}                    # values per token and layer
+ *     attributes: {rotation: "head_size=size, base=base"}   # groups, named *rotation in lines
+ *     blocks: {attention: ["q = linear(n, attn_q)", ...]}   # lines, named {use: attention}
  *     graph:
  *       before: ["x = embed(tokens, token_embd)"]
  *       layer:  ["n = rmsnorm(x, attn_norm) {epsilon=epsilon}", ...]
@@ -80,13 +85,25 @@ struct check_rule {
     const char *reason;
 };
 
+/* Where a weight's numbers lie in a tensor of another shape: element [i, j, ..] of the weight is
+ * element start + i * strides[0] + j * strides[1] + .. of the tensor. */
+struct weight_view {
+    int stored_rank; /* 0: the weight is the tensor */
+    struct formula stored[TENSOR_RANK_MAX];
+    struct formula start;                    /* none: 0 */
+    struct formula strides[TENSOR_RANK_MAX]; /* none: those of the weight in one piece */
+};
+
 struct weight_rule {
     const char *name;
     bool per_layer;
     int pattern_count[SOURCE_FORMAT_COUNT];
     const char **patterns[SOURCE_FORMAT_COUNT]; /* the first that is there counts */
+    int value_key_count[SOURCE_FORMAT_COUNT];
+    const char **value_keys[SOURCE_FORMAT_COUNT]; /* metadata lists that hold it without a tensor */
     int rank;
     struct formula shape[TENSOR_RANK_MAX];
+    struct weight_view views[SOURCE_FORMAT_COUNT];
     struct formula when;     /* the weight belongs to the model; none: always */
     struct formula optional; /* it may be missing; none: never */
     int otherwise;           /* weight used in its place, or -1 */
@@ -104,13 +121,13 @@ struct state_rule {
     struct formula width;
 };
 
-/* A line of the graph, or a condition with lines. */
+/* A line of the graph, or a condition or a block with lines. */
 struct statement {
     const struct yaml *node;
-    struct formula when; /* a condition: `then` or `otherwise` is built */
+    struct formula when; /* `then` or `otherwise` is built; none: always `then` */
     struct statement *then, *otherwise;
     int then_count, otherwise_count;
-    const struct op *op; /* a line */
+    const struct op *op; /* of a line; NULL otherwise */
     int result_count, operand_count;
     const char *results[OP_OUTPUTS_MAX];
     const char *operands[OP_INPUTS_MAX]; /* NULL: absent */

@@ -51,9 +51,24 @@ int64_t bind_parameter(const struct bound_architecture *bound, const char *name)
 /* The shape that a weight must have, in the current layer. */
 CHECKED status bind_shape(const struct bound_architecture *bound, const struct weight_rule *rule,
                           struct tensor_type *type);
+/* The shape of the tensor that holds it, which a view may make another one. */
+CHECKED status bind_stored_shape(const struct bound_architecture *bound,
+                                 const struct weight_rule *rule, struct tensor_type *type);
 /* A name in the files: `pattern` with {layer} and {expert} filled in. */
 CHECKED status bind_name(const struct bound_architecture *bound, const char *pattern, int64_t layer,
                          int64_t expert, const char **name);
+
+/* The part of `tensor`, of the stored shape, that is the weight (bind_views.c).  Numbers are copied
+ * only where they do not lie in pieces along the first dimension. */
+CHECKED status bind_view(const struct bound_architecture *bound, const struct weight_rule *rule,
+                         const struct stored_tensor *tensor, const struct tensor_type *type,
+                         struct stored_weight *stored);
+
+/* Numbers of a metadata list as a weight; `*found` tells whether there is such a list. */
+CHECKED status bind_values(const struct bound_architecture *bound, const struct weight_rule *rule,
+                           struct stored_weight *stored, bool *found);
+/* Marks the lists as used. */
+void bind_use_values(const struct bound_architecture *bound);
 
 /* Finds all weights and marks their tensors as used (bind_weights.c). */
 CHECKED status bind_weights(struct bound_architecture *bound);

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "models/architecture_bind.h"
+#include "models/architecture_extend.h"
 #include "models/architecture_reader.h"
 
 #include <string.h>
@@ -26,10 +27,26 @@ status embedded_yaml(const char *name, struct arena *arena, struct yaml **root,
     return fail(diagnostic, STATUS_NOT_FOUND, "%.100s.yaml was not compiled in", name);
 }
 
-static status add_architecture(struct architecture_catalogue *catalogue, struct yaml *root,
-                               const struct op *const *ops, struct arena *arena,
+/* A description that another one extends: of the folder (`context`, may be NULL) or embedded. */
+static status find_description(const void *context, const char *name, struct arena *arena,
+                               struct yaml **root, struct diagnostic *diagnostic)
+{
+    const char *file = arena_print(arena, "%s.yaml", name);
+    TRY_MEMORY(file, diagnostic);
+    if (context && !strchr(name, '/')) {
+        const char *path = file_join(arena, context, file);
+        TRY_MEMORY(path, diagnostic);
+        if (file_exists(path)) return yaml_read(path, arena, root, diagnostic);
+    }
+    return embedded_yaml(name, arena, root, diagnostic);
+}
+
+static status add_architecture(struct architecture_catalogue *catalogue, const char *folder,
+                               struct yaml *root, const struct op *const *ops, struct arena *arena,
                                struct diagnostic *diagnostic)
 {
+    const struct architecture_files files = {folder, find_description};
+    TRY(architecture_extend(&files, root, 0, arena, &root, diagnostic));
     TRY_APPEND(catalogue->items, catalogue->count, catalogue->capacity, arena, diagnostic);
     return architecture_read(root, ops, arena, &catalogue->items[catalogue->count - 1], diagnostic);
 }
@@ -46,7 +63,7 @@ static status read_folder(struct architecture_catalogue *catalogue, const char *
         const char *path = file_join(arena, folder, names[i]);
         TRY_MEMORY(path, diagnostic);
         TRY(yaml_read(path, arena, &root, diagnostic));
-        TRY(add_architecture(catalogue, root, ops, arena, diagnostic));
+        TRY(add_architecture(catalogue, folder, root, ops, arena, diagnostic));
     }
     return STATUS_OK;
 }
@@ -76,7 +93,7 @@ status architectures_read(const char *folder, const struct op *const *ops, struc
         struct yaml *root;
         if (!is_architecture(file->path)) continue;
         TRY(yaml_parse(file->path, file->bytes, file->byte_count, arena, &root, diagnostic));
-        TRY(add_architecture(catalogue, root, ops, arena, diagnostic));
+        TRY(add_architecture(catalogue, folder, root, ops, arena, diagnostic));
     }
     return STATUS_OK;
 }

@@ -1,12 +1,17 @@
-/* Reading the graph of a description: lines "a, b = operator(x, y, _) {attribute=expression}" and
- * conditions "{when: expression, then: [lines], otherwise: [lines]}". */
+/* Reading the graph of a description: lines "a, b = operator(x, y, _) {attribute=expression}",
+ * conditions "{when: expression, then: [lines], otherwise: [lines]}" and blocks "{use: NAME}".  An
+ * attribute "*NAME" stands for the group of attributes of that name; later ones win. */
 #include "ir/graph.h"
 #include "models/architecture_reader.h"
 
 #include <ctype.h>
 #include <string.h>
 
-enum { CONDITIONS_DEPTH_MAX = 8 };
+enum {
+    CONDITIONS_DEPTH_MAX = 8,
+    /* Blocks in blocks and groups in lines multiply; the longest graph of those here has 20,000. */
+    GRAPH_BYTES_MAX = 1 << 22,
+};
 
 /* A line on its way: what was not read yet, and where it comes from. */
 struct line {
@@ -15,6 +20,18 @@ struct line {
     const char *rest;
     bool per_layer;
 };
+
+/* Every use of a block or group counts, and each as its text and a little more. */
+static status count_bytes(struct architecture_reader *reader, const struct yaml *node)
+{
+    enum { NODE_BYTES = 64 };
+    reader->graph_bytes += NODE_BYTES + (node->kind == YAML_SCALAR ? strlen(node->text) : 0);
+    if (reader->graph_bytes <= GRAPH_BYTES_MAX) return STATUS_OK;
+    return yaml_fail(node, reader->diagnostic,
+                     "with all blocks and groups written out, the graph would have more than %d "
+                     "bytes",
+                     GRAPH_BYTES_MAX);
+}
 
 static status line_fail(const struct line *line, const char *wanted)
 {
@@ -110,10 +127,27 @@ static status take_attribute(struct line *line, struct statement *statement)
                              &statement->attributes[row]);
 }
 
+/* The attributes of a group, as if they stood here. */
+static status take_group(struct line *line, struct statement *statement)
+{
+    const char *name;
+    TRY(take_name(line, &name));
+    struct yaml *group = yaml_find(line->reader->groups, name);
+    if (!group || group->kind != YAML_SCALAR) {
+        return yaml_fail(line->node, line->reader->diagnostic,
+                         "there is no group of attributes '%s'", name);
+    }
+    TRY(count_bytes(line->reader, group));
+    struct line inner = {line->reader, group, group->text, line->per_layer};
+    do TRY(take_attribute(&inner, statement));
+    while (accept(&inner, ','));
+    return *inner.rest ? line_fail(&inner, "','") : STATUS_OK;
+}
+
 static status take_attributes(struct line *line, struct statement *statement)
 {
     if (!accept(line, '{')) return STATUS_OK;
-    do TRY(take_attribute(line, statement));
+    do TRY(accept(line, '*') ? take_group(line, statement) : take_attribute(line, statement));
     while (accept(line, ','));
     return accept(line, '}') ? STATUS_OK : line_fail(line, "',' or '}'");
 }
@@ -172,6 +206,21 @@ static status read_condition(struct architecture_reader *reader, struct yaml *no
                            &statement->otherwise_count);
 }
 
+/* "{use: NAME}": the lines of a block, as a condition that always holds. */
+static status read_use(struct architecture_reader *reader, struct yaml *use, bool per_layer,
+                       int depth, struct statement *statement)
+{
+    static const char *const known[] = {"when", "then", "otherwise", "use", NULL};
+    struct yaml *block = use->kind == YAML_SCALAR ? yaml_find(reader->blocks, use->text) : NULL;
+    if (!block) return yaml_fail(use, reader->diagnostic, "there is no such block");
+    if (depth == CONDITIONS_DEPTH_MAX) {
+        return yaml_fail(use, reader->diagnostic, "blocks more than %d deep", CONDITIONS_DEPTH_MAX);
+    }
+    TRY(read_statements(reader, block, per_layer, depth + 1, &statement->then,
+                        &statement->then_count));
+    return yaml_check_used(block, known, reader->diagnostic);
+}
+
 static status read_statements(struct architecture_reader *reader, struct yaml *list, bool per_layer,
                               int depth, struct statement **statements, int *count)
 {
@@ -181,10 +230,13 @@ static status read_statements(struct architecture_reader *reader, struct yaml *l
     TRY_NEW(*statements, reader->arena, list->count, reader->diagnostic);
     for (int i = 0; i < list->count; i++) {
         struct statement *statement = &(*statements)[i];
-        struct yaml *node = &list->items[i];
+        struct yaml *node = &list->items[i], *use = yaml_find(node, "use");
         statement->node = node;
+        TRY(count_bytes(reader, node));
         if (node->kind == YAML_SCALAR)
             TRY(read_line(reader, node, per_layer, statement));
+        else if (use)
+            TRY(read_use(reader, use, per_layer, depth, statement));
         else
             TRY(read_condition(reader, node, per_layer, depth, statement));
     }
@@ -203,5 +255,8 @@ status read_graph(struct architecture_reader *reader, struct yaml *root)
         TRY(read_statements(reader, part, p == PART_LAYER, 0, &architecture->statements[p],
                             &architecture->statement_count[p]));
     }
+    /* Those that were taken over need not all be used. */
+    if (reader->blocks) yaml_use_all(reader->blocks);
+    if (reader->groups) yaml_use_all(reader->groups);
     return STATUS_OK;
 }

@@ -6,6 +6,9 @@
 
 struct architecture_reader {
     struct architecture *architecture;
+    struct yaml *blocks; /* named lists of lines; NULL: none */
+    struct yaml *groups; /* named lists of attributes; NULL: none */
+    size_t graph_bytes;  /* of lines and groups of attributes read so far */
     const struct op *const *ops;
     struct arena *arena;
     struct diagnostic *diagnostic;

@@ -24,18 +24,63 @@ static status read_patterns(struct architecture_reader *reader, struct yaml *nod
     return STATUS_OK;
 }
 
-static status read_shape(struct architecture_reader *reader, struct yaml *node,
+static status read_sizes(struct architecture_reader *reader, struct yaml *node, const char *key,
+                         bool per_layer, struct formula sizes[TENSOR_RANK_MAX], int *rank)
+{
+    struct yaml *list;
+    TRY(yaml_require(node, key, YAML_LIST, &list, reader->diagnostic));
+    if (list->count < 1 || list->count > TENSOR_RANK_MAX) {
+        return yaml_fail(list, reader->diagnostic, "a shape has 1 to %d sizes", TENSOR_RANK_MAX);
+    }
+    *rank = list->count;
+    for (int d = 0; d < list->count; d++) {
+        TRY(read_formula(reader, &list->items[d], FORMULA_INTEGER, per_layer, &sizes[d]));
+    }
+    return STATUS_OK;
+}
+
+static status read_view(struct architecture_reader *reader, struct yaml *node,
+                        const struct weight_rule *weight, struct weight_view *view)
+{
+    struct yaml *start = yaml_find(node, "start"), *strides = yaml_find(node, "strides");
+    int rank = weight->rank;
+    if (node->kind != YAML_MAP) {
+        return yaml_fail(node, reader->diagnostic, "a view is a map: {stored: [SIZES], ...}");
+    }
+    TRY(read_sizes(reader, node, "stored", weight->per_layer, view->stored, &view->stored_rank));
+    if (start) {
+        TRY(read_formula(reader, start, FORMULA_INTEGER, weight->per_layer, &view->start));
+    }
+    if (strides) {
+        TRY(read_sizes(reader, node, "strides", weight->per_layer, view->strides, &rank));
+    }
+    if (rank == weight->rank) return STATUS_OK;
+    return yaml_fail(strides, reader->diagnostic, "a stride for each of the %d sizes is needed",
+                     weight->rank);
+}
+
+/* view: {stored: ..}, or {gguf: {stored: ..}, huggingface: {stored: ..}} */
+static status read_views(struct architecture_reader *reader, struct yaml *node,
                          struct weight_rule *weight)
 {
-    struct yaml *shape;
-    TRY(yaml_require(node, "shape", YAML_LIST, &shape, reader->diagnostic));
-    if (shape->count < 1 || shape->count > TENSOR_RANK_MAX) {
-        return yaml_fail(shape, reader->diagnostic, "a shape has 1 to %d sizes", TENSOR_RANK_MAX);
+    struct yaml *view = yaml_find(node, "view"), *values = yaml_find(node, "values");
+    if (values && (values->kind != YAML_MAP || weight->per_layer)) {
+        return yaml_fail(values, reader->diagnostic,
+                         "'values' is a map {FORMAT: KEY}, for weights outside of layers");
     }
-    weight->rank = shape->count;
-    for (int d = 0; d < shape->count; d++) {
-        TRY(read_formula(reader, &shape->items[d], FORMULA_INTEGER, weight->per_layer,
-                         &weight->shape[d]));
+    for (int f = 0; f < SOURCE_FORMAT_COUNT; f++) {
+        const char *format = source_format_name((enum source_format)f);
+        bool each = view && view->kind == YAML_MAP && !yaml_find(view, "stored");
+        struct yaml *own = each ? yaml_find(view, format) : view;
+        struct yaml *keys = values ? yaml_find(values, format) : NULL;
+        if (own) TRY(read_view(reader, own, weight, &weight->views[f]));
+        for (int i = 0; own && i < weight->pattern_count[f]; i++) {
+            if (!strstr(weight->patterns[f][i], "{expert}")) continue;
+            return yaml_fail(own, reader->diagnostic, "a view is of one tensor, not of {expert}");
+        }
+        if (keys) {
+            TRY(read_texts(reader, keys, &weight->value_keys[f], &weight->value_key_count[f]));
+        }
     }
     return STATUS_OK;
 }
@@ -77,7 +122,8 @@ static status read_weight(struct architecture_reader *reader, struct yaml *node)
     weight->name = node->key;
     TRY(check_name(reader, node, node->key, false));
     TRY(read_patterns(reader, node, weight));
-    TRY(read_shape(reader, node, weight));
+    TRY(read_sizes(reader, node, "shape", weight->per_layer, weight->shape, &weight->rank));
+    TRY(read_views(reader, node, weight));
     TRY(read_conditions(reader, node, weight));
     const char *given = arena_print(reader->arena, "%s.given", weight->name);
     TRY_MEMORY(given, reader->diagnostic);

@@ -204,7 +204,7 @@ static status add_lines(struct builder *builder, const struct statement *stateme
     for (int i = 0; i < count; i++) {
         const struct statement *statement = &statements[i];
         bool holds;
-        if (!statement->when.expression) {
+        if (statement->op) {
             TRY(add_line(builder, statement));
             continue;
         }

@@ -370,6 +370,7 @@ status bind_parameters(const struct architecture *architecture, struct model_sou
     struct bound_architecture *bound;
     TRY(create(architecture, source, arena, &bound, diagnostic));
     for (int i = 0; i < architecture->parameter_count; i++) TRY(read_parameter(bound, i));
+    bind_use_values(bound);
     TRY(run_checks(bound));
     *result = bound;
     return STATUS_OK;

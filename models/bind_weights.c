@@ -32,21 +32,35 @@ status bind_name(const struct bound_architecture *bound, const char *pattern, in
     return STATUS_OK;
 }
 
-status bind_shape(const struct bound_architecture *bound, const struct weight_rule *rule,
-                  struct tensor_type *type)
+static status bind_sizes(const struct bound_architecture *bound, const struct weight_rule *rule,
+                         const struct formula *sizes, int rank, struct tensor_type *type)
 {
-    *type = (struct tensor_type){.rank = rule->rank};
-    for (int d = 0; d < rule->rank; d++) {
+    *type = (struct tensor_type){.rank = rank};
+    for (int d = 0; d < rank; d++) {
         int64_t size;
-        TRY(bind_integer(bound, &rule->shape[d], &size));
+        TRY(bind_integer(bound, &sizes[d], &size));
         if (size < 1 || size > INT32_MAX) {
             return fail(bound->diagnostic, STATUS_BAD_INPUT,
                         "%.400s: %s would have a size of %" PRId64 " (%.200s)", bound->source->path,
-                        rule->name, size, rule->shape[d].expression->text);
+                        rule->name, size, sizes[d].expression->text);
         }
         type->shape[d] = dimension_fixed(size);
     }
     return STATUS_OK;
+}
+
+status bind_shape(const struct bound_architecture *bound, const struct weight_rule *rule,
+                  struct tensor_type *type)
+{
+    return bind_sizes(bound, rule, rule->shape, rule->rank, type);
+}
+
+status bind_stored_shape(const struct bound_architecture *bound, const struct weight_rule *rule,
+                         struct tensor_type *type)
+{
+    const struct weight_view *view = &rule->views[bound->source->format];
+    if (!view->stored_rank) return bind_shape(bound, rule, type);
+    return bind_sizes(bound, rule, view->stored, view->stored_rank, type);
 }
 
 /* A search for one weight in one layer. */
@@ -78,6 +92,8 @@ static status fail_shape(const struct search *search, const struct stored_tensor
                          const struct tensor_type *wanted, int first)
 {
     struct bound_architecture *bound = search->bound;
+    const struct weight_view *view = &search->rule->views[bound->source->format];
+    const struct formula *sizes = view->stored_rank ? view->stored : search->rule->shape;
     struct text text = {.arena = bound->arena};
     tensor_print(&tensor->type, &text);
     text_append(&text, ", but [");
@@ -85,9 +101,8 @@ static status fail_shape(const struct search *search, const struct stored_tensor
         text_print(&text, "%s%" PRId64, d ? "," : "", wanted->shape[d].scale);
     }
     text_append(&text, "] is needed (");
-    for (int d = first; d < search->rule->rank; d++) {
-        text_print(&text, "%s%.60s", d > first ? ", " : "",
-                   search->rule->shape[d].expression->text);
+    for (int d = first; d < first + wanted->rank; d++) {
+        text_print(&text, "%s%.60s", d > first ? ", " : "", sizes[d].expression->text);
     }
     text_append(&text, ")");
     const char *shapes = text_finish(&text);
@@ -176,10 +191,32 @@ static status widen(struct search *search, struct stored_weight *stored)
     return STATUS_OK;
 }
 
+/* A part of a tensor, as the rule's view says. */
+static status collect_view(struct search *search, struct stored_weight *stored)
+{
+    struct bound_architecture *bound = search->bound;
+    const char *name;
+    TRY(bind_name(bound, search->pattern, search->layer, 0, &name));
+    struct stored_tensor *tensor = source_tensor(bound->source, name);
+    struct tensor_type whole;
+    TRY(bind_stored_shape(bound, search->rule, &whole));
+    whole.element = search->type.element = tensor->type.element;
+    if (!tensor_type_equal(&whole, &tensor->type)) return fail_shape(search, tensor, &whole, 0);
+    TRY(tensor_check(&tensor->type, bound->diagnostic));
+    tensor->used = true;
+    return bind_view(bound, search->rule, tensor, &search->type, stored);
+}
+
 static status bind_found(struct search *search, struct bound_weight *weight)
 {
     TRY(bind_shape(search->bound, search->rule, &search->type));
-    TRY(collect_parts(search, &weight->stored));
+    if (!search->pattern) {
+        search->wanted = search->rule->name; /* bound by bind_values */
+    } else if (search->rule->views[search->bound->source->format].stored_rank) {
+        TRY(collect_view(search, &weight->stored));
+    } else {
+        TRY(collect_parts(search, &weight->stored));
+    }
     if (search->rule->element == ELEMENT_F32) TRY(widen(search, &weight->stored));
     weight->name = search->rule->per_layer ? arena_print(search->bound->arena, "blk.%" PRId64 ".%s",
                                                          search->layer, search->rule->name)
@@ -196,11 +233,12 @@ static status bind_weight(struct search *search, int index)
     const struct weight_rule *rule = search->rule;
     int64_t slot = rule->per_layer ? search->layer : 0;
     struct bound_weight *weight = &bound->weights[index][slot];
-    bool wanted, optional;
+    bool wanted, optional, listed = false;
     TRY(bind_condition(bound, &rule->when, true, &wanted));
     TRY(bind_condition(bound, &rule->optional, false, &optional));
     if (wanted) TRY(find_pattern(search));
-    if (wanted && search->pattern) return bind_found(search, weight);
+    if (wanted && !search->pattern) TRY(bind_values(bound, rule, &weight->stored, &listed));
+    if (wanted && (search->pattern || listed)) return bind_found(search, weight);
     if (rule->otherwise >= 0 && bound->weights[rule->otherwise][slot].name) {
         *weight = bound->weights[rule->otherwise][slot];
         return STATUS_OK;

@@ -170,6 +170,14 @@ static status choose_element(struct synthesis *synthesis, const struct weight_ru
     return tensor_check(&weight->type, synthesis->diagnostic);
 }
 
+/* Several weights may be parts of one tensor. */
+static bool is_there(const struct synth_weights *weights, const char *name)
+{
+    int i = weights->count - 1;
+    while (i >= 0 && strcmp(weights->items[i].name, name) != 0) i--;
+    return i >= 0;
+}
+
 static status add_weight(struct synthesis *synthesis, const struct weight_rule *rule, int64_t layer)
 {
     struct synth_weights *weights = &synthesis->weights;
@@ -177,8 +185,9 @@ static status add_weight(struct synthesis *synthesis, const struct weight_rule *
     bool present;
     TRY(is_present(synthesis, rule, &present));
     if (!present) return STATUS_OK;
-    TRY(bind_shape(synthesis->bound, rule, &weight.type));
+    TRY(bind_stored_shape(synthesis->bound, rule, &weight.type));
     TRY(bind_name(synthesis->bound, rule->patterns[SOURCE_GGUF][0], layer, 0, &weight.name));
+    if (rule->views[SOURCE_GGUF].stored_rank && is_there(weights, weight.name)) return STATUS_OK;
     TRY(choose_element(synthesis, rule, &weight));
     choose_spread(rule, &weight);
     TRY_APPEND(weights->items, weights->count, weights->capacity, synthesis->arena,
