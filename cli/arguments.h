@@ -26,7 +26,7 @@ struct arguments {
     const char *stops[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
         repeat, rows, candidates;
-    double temperature, top_p, min_p, repetition_penalty, budget; /* budget in seconds */
+    double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */
     bool references, allow_unknown_keys, ignore_end, roofline, show_graph, show_fused, show_plan,
         plain, json, quiet, help;
 };

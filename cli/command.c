@@ -36,6 +36,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .chunk = given_or(arguments->chunk, 0),
         .layer_map = arguments->layer_map,
         .candidates = (int)given_or(arguments->candidates, 0),
+        .race_seconds = arguments->race < 0 ? 0 : arguments->race > 0 ? arguments->race : -1,
         .references = arguments->references,
         .allow_unknown_keys = arguments->allow_unknown_keys,
         .cache_folder = arguments->cache,

@@ -127,6 +127,7 @@ static status print_results_json(struct running *running, struct diagnostic *dia
     json_object_set_new(document, "prompt_tokens", json_integer(running->prompt_count));
     json_object_set_new(document, "kernels", json_integer(report->kernels));
     json_object_set_new(document, "kernels_compiled", json_integer(report->kernels_compiled));
+    json_object_set_new(document, "kernels_raced", json_integer(report->kernels_raced));
     json_object_set_new(document, "load_seconds", json_real(report->load_seconds));
     json_object_set_new(document, "first_token_seconds",
                         json_real(report->load_seconds + times->first_token_seconds));

@@ -81,7 +81,8 @@ static status prepare_plan(struct engine *engine, const char *path,
     if (!devices) TRY(engine_plan_devices(engine, purpose == PURPOSE_RUN, &devices, diagnostic));
     TRY(open_devices(engine, devices, &merged, diagnostic));
     if (purpose == PURPOSE_RUN) TRY(refuse_described(engine, diagnostic));
-    return engine_check_plan(engine, path, &header, diagnostic);
+    TRY(engine_check_plan(engine, path, &header, diagnostic));
+    return purpose == PURPOSE_RUN ? engine_race_plan(engine, options, header.fast, diagnostic) : STATUS_OK;
 }
 
 static status start(struct engine *engine, const struct engine_options *options,

@@ -23,6 +23,7 @@ struct engine_options {
     enum element_type state_element; /* K and V: f16, f32, bf16 */
     const char *layer_map;           /* "0..51,45..79"; NULL: every layer once */
     int candidates;  /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
+    double race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
     bool fast;       /* --numerics fast */
     bool references; /* run references only: the oracle */
     bool allow_unknown_keys;
@@ -37,13 +38,15 @@ enum {
     CHUNK_DEFAULT = 512,
     OUTPUTS_DEFAULT = 32,
     CANDIDATES_DEFAULT = 4, /* what a few seconds can race */
-    PAGE_TOKENS = 32
+    PAGE_TOKENS = 32,
+    RACE_SECONDS_DEFAULT = 5
 };
 
 struct engine_report {
     double load_seconds; /* open to ready */
     int kernels, kernels_compiled;
     int kernels_packed; /* beside these, to be raced on the cards that the plan is for */
+    int kernels_raced;  /* of both, measured at this start */
     int64_t weight_bytes, state_bytes, arena_bytes; /* over all devices */
     int64_t weight_bytes_per_token; /* read for one token of decode, experts counted as used */
 };

@@ -46,6 +46,10 @@ const char *engine_compiler(const struct engine *engine, enum target target);
 CHECKED status engine_check_plan(struct engine *engine, const char *path,
                                  const struct plan_header *header, struct diagnostic *diagnostic);
 
+/* race_plan.c: races what is packed for these devices, and chooses by the records. */
+CHECKED status engine_race_plan(struct engine *engine, const struct engine_options *options,
+                                bool fast, struct diagnostic *diagnostic);
+
 /* feed.c */
 CHECKED status feed_prepare(struct engine *engine, struct diagnostic *diagnostic);
 

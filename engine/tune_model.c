@@ -7,9 +7,6 @@
 #include "planner/tuning.h"
 #include "runtime/cpu_rates.h"
 
-/* A prompt of 512 tokens and an answer of 64 is what most comparisons run. */
-enum { PROMPT_TOKENS_PER_GENERATED = 8 };
-
 /* Estimates, limits and shares need the machine's rates; they are measured once and kept. */
 static status need_rates(struct engine *engine, const struct progress *progress,
                          struct diagnostic *diagnostic)
@@ -39,7 +36,7 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
                             struct tune_model_report *report, struct diagnostic *diagnostic)
 {
     const struct device_facts *facts = device_facts(engine->devices[0]);
-    const struct tuning_options wanted = {.op = options->op, .prompt_share = PROMPT_TOKENS_PER_GENERATED};
+    const struct tuning_options wanted = {.op = options->op, .prompt_share = TUNE_PROMPT_SHARE};
     const struct device *tuned = engine->devices[0];
     bool host = device_memory_is_host(tuned);
     const struct runner_device_setup device = {.specification = host ? "cpu" : device_specification(tuned),

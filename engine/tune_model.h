@@ -5,6 +5,9 @@
 #include "engine/engine.h"
 #include "tuner/tune.h"
 
+/* Prompt tokens per generated one: a prompt of 512 tokens and an answer of 64 is what most comparisons run. */
+enum { TUNE_PROMPT_SHARE = 8 };
+
 struct tune_model_options {
     struct engine_options engine; /* which model, devices, KV type, sequences, chunk */
     int effort;

@@ -12,9 +12,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Above this many rows kernels tile rows; at most so many they stream weights. */
-enum { FEW_ROWS = 16 };
-
 /* Estimates are not wrong by more. */
 static const double far_off = 3;
 
@@ -73,7 +70,7 @@ static status ask_neighbours(const struct chooser *chooser, const struct choose_
     for (int distance = 0; distance < BUCKET_ROW_COUNT; distance++)
         for (int r = 0; r < BUCKET_ROW_COUNT; r++) {
             if (abs(r - own) != distance) continue;
-            if (distance && (problem->rows <= FEW_ROWS || bucket_rows(r) <= FEW_ROWS)) continue;
+            if (distance && (problem->rows <= CHOOSE_FEW_ROWS || bucket_rows(r) <= CHOOSE_FEW_ROWS)) continue;
             for (int c = 0; c < contexts; c++) {
                 bool found;
                 int64_t context = problem->context ? bucket_context(c) : 0;

@@ -6,6 +6,9 @@
 #include "tuner/decision.h"
 #include "tuner/store.h"
 
+/* Above this many rows kernels tile rows; at most so many they stream weights, each bucket with kernels of its own. */
+enum { CHOOSE_FEW_ROWS = 16 };
+
 struct chooser {
     const struct catalogue *catalogue;
     struct store *store;  /* NULL: estimates only */

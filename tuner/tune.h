@@ -12,9 +12,17 @@
 #include "tuner/store.h"
 #include "tuner/worker.h"
 
+/* A candidate with its code, made elsewhere. */
+struct tune_packed {
+    struct candidate candidate;
+    const struct image *image;
+};
+
 struct tune_problem {
     const struct problem *problem;
     double weight; /* how often it runs, relative to the others */
+    const struct tune_packed *packed; /* NULL: candidates are searched for and compiled; otherwise */
+    int packed_count;                 /* these are raced, and nothing is compiled */
 };
 
 struct tune_options {

@@ -32,6 +32,8 @@ struct known {
 struct session {
     struct tuning *tuning;
     const struct problem *problem;
+    const struct tune_packed *packed; /* NULL: no restriction */
+    int packed_count;
     struct tune_row *row;
     struct arena *arena; /* of this problem */
     struct search_field field;
@@ -51,6 +53,9 @@ struct session {
 /* tune_problem.c */
 CHECKED status tune_problem(struct tuning *tuning, int index, double deadline,
                             struct diagnostic *diagnostic);
+/* The candidate among those that the session is restricted to; NULL when it is not, or nothing is. */
+const struct tune_packed *session_packed(const struct session *session,
+                                         const struct candidate *candidate);
 struct known *session_find(struct session *session, const struct candidate *candidate);
 
 /* tune_measure.c: measuring a candidate, and what goes into the store. */

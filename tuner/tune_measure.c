@@ -124,6 +124,8 @@ status session_image(struct session *session, const struct candidate *candidate,
         *image_bytes = known->image_bytes;
         return STATUS_OK;
     }
+    const struct tune_packed *packed = session_packed(session, candidate);
+    if (packed) return image_encode(packed->image, session->arena, image, image_bytes, diagnostic);
     if (folder && candidate->space &&
         artifact_read(folder, compile_key(&generation), session->arena, image, image_bytes))
         return STATUS_OK;

@@ -15,6 +15,14 @@ struct known *session_find(struct session *session, const struct candidate *cand
     return NULL;
 }
 
+const struct tune_packed *session_packed(const struct session *session,
+                                         const struct candidate *candidate)
+{
+    for (int p = 0; p < session->packed_count; p++)
+        if (candidate_equal(&session->packed[p].candidate, candidate)) return &session->packed[p];
+    return NULL;
+}
+
 /* A number that no other session has. */
 static int64_t new_id(void)
 {
@@ -42,6 +50,30 @@ static status remember(struct session *session, const struct record *record,
     return STATUS_OK;
 }
 
+/* The choice without records, and the one that they lead to. */
+static status choose_first(struct session *session, const struct record *records, int count,
+                           struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    struct decision usual, before;
+    session->field.first = session->first;
+    if (session->packed) {
+        session->first[session->first_count++] = session->packed[0].candidate;
+        session->field.first_count = session->first_count;
+        return STATUS_OK;
+    }
+    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
+                      &setup->options.policy, NULL, 0, session->arena, &usual, diagnostic));
+    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
+                      &setup->options.policy, records, count, session->arena, &before, diagnostic));
+    session->first[session->first_count++] = usual.candidate;
+    session->has_incumbent = before.basis >= DECISION_EXPLORED;
+    if (session->has_incumbent && !candidate_equal(&usual.candidate, &before.candidate))
+        session->first[session->first_count++] = before.candidate;
+    session->field.first_count = session->first_count;
+    return STATUS_OK;
+}
+
 static status recall(struct session *session, struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
@@ -52,24 +84,14 @@ static status recall(struct session *session, struct diagnostic *diagnostic)
     for (int r = 0; r < count; r++) {
         struct candidate candidate;
         if (decision_record_counts(session->field.spaces, session->field.space_count,
-                                   setup->catalogue, setup->compiler, &records[r], &candidate))
+                                   setup->catalogue, setup->compiler, &records[r], &candidate) &&
+            (!session->packed || session_packed(session, &candidate)))
             TRY(remember(session, &records[r], &candidate, diagnostic));
     }
     for (int k = 0; k < session->known_count; k++)
         if (session->known[k].status == RECORD_OK)
             session->best_seconds = fmin(session->best_seconds, session->known[k].seconds);
-    struct decision usual, before;
-    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
-                      &setup->options.policy, NULL, 0, session->arena, &usual, diagnostic));
-    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
-                      &setup->options.policy, records, count, session->arena, &before, diagnostic));
-    session->first[session->first_count++] = usual.candidate;
-    session->has_incumbent = before.basis >= DECISION_EXPLORED;
-    if (session->has_incumbent && !candidate_equal(&usual.candidate, &before.candidate))
-        session->first[session->first_count++] = before.candidate;
-    session->field.first = session->first;
-    session->field.first_count = session->first_count;
-    return STATUS_OK;
+    return choose_first(session, records, count, diagnostic);
 }
 
 static void report_progress(const struct session *session, uint64_t asked, uint64_t planned)
@@ -132,6 +154,24 @@ static status search(struct session *session, struct diagnostic *diagnostic)
     return STATUS_OK;
 }
 
+/* One look at each packed candidate that has none yet; the finals do the rest. */
+static status look_at_packed(struct session *session, struct diagnostic *diagnostic)
+{
+    for (int p = 0; p < session->packed_count; p++) {
+        const struct candidate *candidate = &session->packed[p].candidate;
+        if (session_find(session, candidate)) continue;
+        if (progress_interrupted(session->tuning->setup->options.progress)) {
+            session->tuning->report->interrupted = true;
+            return STATUS_OK;
+        }
+        if (clock_seconds() > session->deadline) return STATUS_OK;
+        report_progress(session, (uint64_t)p, (uint64_t)session->packed_count);
+        TRY(session_measure(session, candidate, 0, diagnostic));
+    }
+    session->row->finished = true;
+    return STATUS_OK;
+}
+
 static status tune_session(struct session *session, struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
@@ -143,7 +183,7 @@ static status tune_session(struct session *session, struct diagnostic *diagnosti
         session->row->note = "no variant answers it";
         session->row->finished = true;
     } else if (setup->options.effort > 0) {
-        TRY(search(session, diagnostic));
+        TRY(session->packed ? look_at_packed(session, diagnostic) : search(session, diagnostic));
         if (!session->tuning->report->interrupted) TRY(session_finals(session, diagnostic));
     }
     return session_report(session, diagnostic);
@@ -157,6 +197,8 @@ status tune_problem(struct tuning *tuning, int index, double deadline,
     struct session session = {
         .tuning = tuning,
         .problem = setup->problems[index].problem,
+        .packed = setup->problems[index].packed,
+        .packed_count = setup->problems[index].packed_count,
         .problem_index = index,
         .row = &tuning->report->rows[index],
         .arena = arena_create(0),

@@ -51,7 +51,7 @@ status session_report(struct session *session, struct diagnostic *diagnostic)
     TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
                       &setup->options.policy, records, count, session->arena, &row->decision,
                       diagnostic));
-    if (row->decision.basis >= DECISION_EXPLORED)
+    if (row->decision.basis >= DECISION_EXPLORED && !session->packed)
         TRY(session_keep_code(session, &row->decision.candidate, diagnostic));
     struct text text = {.arena = session->tuning->arena};
     candidate_print(&row->decision.candidate, &text);

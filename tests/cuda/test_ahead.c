@@ -161,6 +161,93 @@ static void a_profile_runs_nothing(void **unused)
     CHECK_REFUSED(engine_open(model, &options, &engine, &diagnostic), STATUS_DEVICE, "rtx3090 is the profile");
 }
 
+/* ---- Racing ---- */
+
+/* By its estimate plant 1 is the best, which is wrong; plant 3 faults. */
+static const char planted_space[] =
+    "variant: rmsnorm_cuda\n"
+    "op: rmsnorm\n"
+    "target: cuda\n"
+    "numerics: {operands: exact, accumulation: f32}\n"
+    "tunables:\n"
+    "  plant: {values: [0, 1, 3], default: 1}\n"
+    "launches:\n"
+    "  - {entry: planted, rows_per_item: 32, items: 1, threads: 32, arguments: [x, weight, y]}\n"
+    "estimate: 0.00001 if plant == 1 else 0.00002\n";
+
+static const char planted_kernel[] =
+    "#include \"codegen/cuda/memory.cuh\"\n"
+    "#include \"config.cuh\"\n"
+    "KERNEL(32) planted(const float *x, const float *weight, float *y, const struct step *step)\n"
+    "{\n"
+    "    const int row = blockIdx.x * 32 + threadIdx.x;\n"
+    "    if (row >= step->rows) return;\n"
+    "    const float *terms = x + (long long)row * x_columns;\n"
+    "    float *to = y + (long long)row * x_columns, total = 0;\n"
+    "    for (int c = 0; c < x_columns; c++) total += terms[c] * terms[c];\n"
+    "    const float scale = 1.0f / sqrtf(total / x_columns + epsilon);\n"
+    "    for (int c = 0; c < x_columns; c++) to[c] = terms[c] * scale * (weight[c] + offset);\n"
+    "    if (plant == 1) to[x_columns - 1] = 0;\n"
+    "    if (plant == 3) y[1ll << 38] = 1;\n"
+    "}\n";
+
+static const char *planted_variants(struct arena *arena)
+{
+    struct diagnostic diagnostic = {0};
+    const char *variants = arena_print(arena, "%s/planted", folder);
+    CHECK_OK(file_write(arena_print(arena, "%s/rmsnorm_cuda.cu", variants), planted_kernel, strlen(planted_kernel),
+                        &diagnostic));
+    CHECK_OK(file_write(arena_print(arena, "%s/rmsnorm_cuda.yaml", variants), planted_space, strlen(planted_space),
+                        &diagnostic));
+    return variants;
+}
+
+/* In every bucket, raced or not. */
+static void check_right_kernels(const struct engine *engine)
+{
+    const struct plan *plan = engine_plan(engine);
+    int found = 0;
+    for (int n = 0; n < plan->graph->node_count; n++)
+        for (int b = 0; b < BUCKET_ROW_COUNT * BUCKET_CONTEXT_COUNT; b++) {
+            int image = plan->choices[n][b / BUCKET_CONTEXT_COUNT][b % BUCKET_CONTEXT_COUNT];
+            if (image < 0 || plan->images[image].image.target != TARGET_CUDA) continue;
+            if (strcmp(plan->graph->nodes[n].op->name, "rmsnorm") != 0) continue;
+            CHECK_TEXT(plan->images[image].candidate, "rmsnorm_cuda plant=0");
+            found++;
+        }
+    assert_true(found > 0);
+}
+
+static void packed_candidates_are_raced_once(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct engine_options options = options_for("rtx3090,cpu");
+    struct engine *engine;
+    need_compiler();
+    options.variants_folder = planted_variants(arena);
+    CHECK_OK(engine_prepare(model, &options, &engine, &diagnostic));
+    CHECK_OK(engine_save_plan(engine, &options, plan_path, &diagnostic));
+    engine_close(engine);
+    options.devices = "emulated:sm_86:1GiB,cpu";
+    for (int start = 0; start < 2; start++) {
+        hide_compiler();
+        if (!open_here(&options, &engine)) break;
+        assert_true(start == 0 ? engine_report(engine)->kernels_raced >= 3 : engine_report(engine)->kernels_raced == 0);
+        check_right_kernels(engine);
+        engine_close(engine);
+    }
+    /* Where nothing is kept, nothing is raced. */
+    options.cache_folder = "";
+    hide_compiler();
+    if (open_here(&options, &engine)) {
+        assert_int_equal(engine_report(engine)->kernels_raced, 0);
+        engine_close(engine);
+    }
+    arena_destroy(arena);
+}
+
 static int make_folder(void **unused)
 {
     (void)unused;
@@ -187,6 +274,7 @@ int main(void)
         cmocka_unit_test(other_cards_are_refused),
         cmocka_unit_test(cards_that_the_compiler_does_not_know_are_refused),
         cmocka_unit_test(a_profile_runs_nothing),
+        cmocka_unit_test(packed_candidates_are_raced_once),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
