@@ -28,7 +28,7 @@ struct arguments {
         repeat, rows, candidates;
     double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */
     bool references, allow_unknown_keys, ignore_end, roofline, show_graph, show_fused, show_plan,
-        plain, json, quiet, help;
+        show_emulated, plain, json, quiet, help;
 };
 
 CHECKED status arguments_parse(int count, char **words, struct arguments *arguments,

@@ -1,6 +1,7 @@
 /* hone show: what Hone made of a model: graph, fused graph, plan, one kernel's source and assembly. */
 #include "cli/command.h"
 
+#include "cli/emulation_report.h"
 #include "codegen/compile.h"
 #include "engine/explain.h"
 
@@ -107,42 +108,96 @@ static void print_resources(const struct image *image, const struct listing *lis
     }
 }
 
-static status print_kernel(struct engine *engine, const struct arguments *arguments,
-                           struct arena *arena, struct diagnostic *diagnostic)
+/* The kernel that --kernel names, compiled again. */
+struct shown_kernel {
+    const struct plan_image *image;
+    struct candidate candidate;
+    struct generation generation;
+    struct image compiled;
+    struct listing listing;
+};
+
+static status find_kernel(struct engine *engine, const struct arguments *arguments,
+                          struct shown_kernel *shown, struct diagnostic *diagnostic)
 {
     const struct plan *plan = engine_plan(engine);
     int64_t step;
+    int device_count;
+    if (!arguments->kernel)
+        return fail(diagnostic, STATUS_USAGE, "--emulate: name the step whose kernel is wanted with --kernel STEP; see `hone show MODEL`");
     if (!text_to_integer(arguments->kernel, &step) || step < 0 || step >= plan->step_count)
         return fail(diagnostic, STATUS_USAGE, "--kernel: \"%s\" is no step of this plan (0 to %d); see `hone show MODEL`",
                     arguments->kernel, plan->step_count - 1);
     int index = engine_step_image(engine, (int)step, given_or(arguments->rows, 1));
     if (index < 0) return fail(diagnostic, STATUS_USAGE, "step %lld runs no kernel", (long long)step);
-    const struct plan_image *image = &plan->images[index];
-    struct candidate candidate;
-    TRY(candidate_parse(engine_catalogue(engine), image->candidate, &candidate, diagnostic));
-    if (!candidate.space)
+    shown->image = &plan->images[index];
+    const struct problem *problem = shown->image->problem;
+    TRY(candidate_parse(engine_catalogue(engine), shown->image->candidate, &shown->candidate, diagnostic));
+    if (!shown->candidate.space)
         return fail(diagnostic, STATUS_UNSUPPORTED, "step %lld runs the reference of %s, which is C: see ops/%s/%s_reference.c",
-                    (long long)step, image->problem->op->name, image->problem->op->name, image->problem->op->name);
-    int device_count;
-    const struct generation generation = {
-        .space = candidate.space,
-        .problem = image->problem,
-        .config = &candidate.config,
+                    (long long)step, problem->op->name, problem->op->name, problem->op->name);
+    shown->generation = (struct generation){
+        .space = shown->candidate.space,
+        .problem = problem,
+        .config = &shown->candidate.config,
         .facts = device_facts(engine_devices(engine, &device_count)[plan->steps[step].device])};
-    struct image compiled;
-    struct listing listing = {0};
-    TRY(compile_candidate(&generation, compile_limits_default(), arena, &compiled, &listing, diagnostic));
+    return STATUS_OK;
+}
+
+static status print_code(const struct shown_kernel *shown, const struct arguments *arguments,
+                         struct diagnostic *diagnostic)
+{
+    const struct image *compiled = &shown->compiled;
+    const struct listing *listing = &shown->listing;
     if (arguments->json)
-        return console_print_json(json_pack("{s:s, s:s, s:I, s:o, s:s, s:s}", "problem", image->problem->text, "kernel",
-                                            image->candidate, "code_bytes", (json_int_t)compiled.code_bytes,
-                                            "resources", resources_json(&compiled, &listing), "source", listing.source,
-                                            "assembly", listing.assembly),
+        return console_print_json(json_pack("{s:s, s:s, s:I, s:o, s:s, s:s}", "problem", shown->image->problem->text,
+                                            "kernel", shown->image->candidate, "code_bytes",
+                                            (json_int_t)compiled->code_bytes, "resources",
+                                            resources_json(compiled, listing), "source", listing->source, "assembly",
+                                            listing->assembly),
                                   diagnostic);
-    printf("; problem: %s\n; kernel:  %s\n; %lld bytes of code, %d launches\n", image->problem->text,
-           image->candidate, (long long)compiled.code_bytes, compiled.launch_count);
-    print_resources(&compiled, &listing);
-    printf("\n%s\n%s", listing.source, listing.assembly);
+    print_resources(compiled, listing);
+    printf("\n%s\n%s", listing->source, listing->assembly);
     return console_flush(diagnostic);
+}
+
+static status print_emulated(const struct shown_kernel *shown, const struct arguments *arguments,
+                             struct arena *arena, struct diagnostic *diagnostic)
+{
+    struct emulation emulation;
+    json_t *document;
+    TRY(emulate_image(&shown->generation, &shown->compiled, arena, &emulation, diagnostic));
+    if (arguments->json) {
+        TRY(emulation_json(&emulation, &document, diagnostic));
+        TRY(console_print_json(json_pack("{s:s, s:s, s:o, s:o}", "problem", shown->image->problem->text, "kernel",
+                                         shown->image->candidate, "resources",
+                                         resources_json(&shown->compiled, &shown->listing), "emulated", document),
+                               diagnostic));
+    } else {
+        print_resources(&shown->compiled, &shown->listing);
+        TRY(emulation_print(&emulation, diagnostic));
+        TRY(console_flush(diagnostic));
+    }
+    if (emulation.outcome.status == RECORD_OK) return STATUS_OK;
+    return fail(diagnostic, STATUS_MISMATCH, "the kernel is not right on %s: %s: %s", emulation.card,
+                emulation_verdict(&emulation), emulation.outcome.detail);
+}
+
+static status print_kernel(struct engine *engine, const struct arguments *arguments,
+                           struct arena *arena, struct diagnostic *diagnostic)
+{
+    struct shown_kernel shown = {0};
+    TRY(find_kernel(engine, arguments, &shown, diagnostic));
+    if (arguments->show_emulated && shown.generation.facts->target != TARGET_CUDA)
+        return fail(diagnostic, STATUS_USAGE,
+                    "--emulate: step %s runs on the host; kernels of cards can be looked at with --devices emulated:sm_86:24GiB",
+                    arguments->kernel);
+    TRY(compile_candidate(&shown.generation, compile_limits_default(), arena, &shown.compiled, &shown.listing, diagnostic));
+    if (!arguments->json)
+        printf("; problem: %s\n; kernel:  %s\n; %lld bytes of code, %d launches\n", shown.image->problem->text,
+               shown.image->candidate, (long long)shown.compiled.code_bytes, shown.compiled.launch_count);
+    if (arguments->show_emulated) return print_emulated(&shown, arguments, arena, diagnostic);
+    return print_code(&shown, arguments, diagnostic);
 }
 
 static status show(const struct arguments *arguments, struct engine *engine, struct arena *arena,
@@ -150,7 +205,7 @@ static status show(const struct arguments *arguments, struct engine *engine, str
 {
     if (arguments->show_graph) return print_graph(engine_model(engine)->graph, arguments, arena, diagnostic);
     if (arguments->show_fused) return print_graph(engine_plan(engine)->graph, arguments, arena, diagnostic);
-    if (arguments->kernel) return print_kernel(engine, arguments, arena, diagnostic);
+    if (arguments->kernel || arguments->show_emulated) return print_kernel(engine, arguments, arena, diagnostic);
     return print_plan(engine, arguments, arena, diagnostic);
 }
 

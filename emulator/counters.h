@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { EMULATOR_CATEGORIES = 17, EMULATOR_NAME_BYTES = 128 };
+enum { EMULATOR_CATEGORIES = 17, EMULATOR_NAME_BYTES = 128, EMULATOR_FAULT_BYTES = 512 };
 
 struct hone_emulator_counters {
     char kernel[EMULATOR_NAME_BYTES];
@@ -18,7 +18,8 @@ struct hone_emulator_counters {
     uint64_t shared_accesses, shared_waves;     /* equal without bank conflicts */
     uint64_t matrix_operations;                 /* multiplications and additions of mma and wgmma */
     uint64_t barriers;
-    double seconds; /* modelled */
+    double seconds;                   /* modelled */
+    char fault[EMULATOR_FAULT_BYTES]; /* why it failed; the counts then end there */
 };
 
 #endif

@@ -87,6 +87,7 @@ static void keep_report(const struct kernel_work *kernel, const struct launch_re
     memcpy(counters->block, kernel->block, sizeof counters->block);
     counters->shared_bytes = kernel->shared_bytes + kernel->function->function->shared_bytes;
     if (result->fault.error != MACHINE_FINE) {
+        snprintf(counters->fault, sizeof counters->fault, "%s", result->fault.text);
         snprintf(driver->last_fault, sizeof driver->last_fault, "%s", result->fault.text);
         if (!driver->quiet) fprintf(stderr, "emulator: %s\n", driver->last_fault);
     }

@@ -52,6 +52,12 @@ typedef size_t hone_emulator_last_launches_function(struct hone_emulator_counter
 const char *hone_emulator_last_fault(void);
 typedef const char *hone_emulator_last_fault_function(void);
 
+/* The same as a JSON array, the oldest of them first, for programs that do not share the struct; its
+ * fields are described in docs/emulator.md.  Returns the bytes of the text with its end; `buffer` is
+ * filled when that is not more than `bytes`. */
+size_t hone_emulator_report(size_t most, char *buffer, size_t bytes);
+typedef size_t hone_emulator_report_function(size_t, char *, size_t);
+
 /* The name of the instruction category `index`, NULL behind the last. */
 const char *hone_emulator_category(size_t index);
 typedef const char *hone_emulator_category_function(size_t);

@@ -138,6 +138,14 @@ struct device_counts device_counts(const struct device *device)
     return counts;
 }
 
+status device_report(struct device *device, int launches, struct arena *arena, const char **report,
+                     struct diagnostic *diagnostic)
+{
+    if (device->interface->report) return device->interface->report(device, launches, arena, report, diagnostic);
+    return fail(diagnostic, STATUS_UNSUPPORTED, "%s is no card of the stand-in driver: it counts nothing",
+                device->specification);
+}
+
 status device_connect(struct device *device, struct device *source, struct diagnostic *diagnostic)
 {
     return device->interface->connect ? device->interface->connect(device, source, diagnostic) : STATUS_OK;

@@ -64,6 +64,10 @@ struct device_counts {
     int64_t translated_images, graph_launches;
 };
 struct device_counts device_counts(const struct device *device);
+/* What the stand-in driver counted of the last launches, the oldest first: a JSON array (docs/emulator.md).
+ * STATUS_UNSUPPORTED for all other devices. */
+CHECKED status device_report(struct device *device, int launches, struct arena *arena,
+                             const char **report, struct diagnostic *diagnostic);
 const char *device_specification(const struct device *device);
 bool device_is_host(const struct device *device); /* reads host memory in place: weights need no copy */
 bool device_is_described(const struct device *device); /* by a profile: nothing can be allocated or run */

@@ -67,6 +67,8 @@ struct device_interface {
     status (*peer_rate)(struct device *device, struct device *source, struct device_peer *peer,
                         struct diagnostic *diagnostic);
     void (*counts)(const struct device *device, struct device_counts *counts);
+    status (*report)(struct device *device, int launches, struct arena *arena, const char **report,
+                     struct diagnostic *diagnostic);
     /* Marks of the kind's own in events (event.c): NULL where the host does the marking itself. */
     void (*mark_await)(void *mark);
     void (*mark_destroy)(void *mark);

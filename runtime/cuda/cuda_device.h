@@ -177,6 +177,10 @@ CHECKED status cuda_connect(struct device *device, struct device *source,
                             struct diagnostic *diagnostic);
 bool cuda_is_direct(const struct cuda_device *card, const struct device *source);
 
+/* cuda_report.c */
+CHECKED status cuda_report(struct device *device, int launches, struct arena *arena,
+                           const char **report, struct diagnostic *diagnostic);
+
 /* cuda_probe.c */
 CHECKED status cuda_probe(struct device *device, struct diagnostic *diagnostic);
 CHECKED status cuda_rates(struct device *device, struct device_rates *rates,

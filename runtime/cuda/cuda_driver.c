@@ -67,6 +67,7 @@ static status find_functions(struct cuda_driver *driver, const char *path,
             return fail(diagnostic, STATUS_DEVICE,
                         "the CUDA driver %s has no function %s: it is older than CUDA %d.%d; install a newer driver", path,
                         functions[f].name, VERSION_LEAST / 1000, VERSION_LEAST % 1000 / 10);
+    find_function(driver->library, "hone_emulator_report", &driver->report);
     if (find_function(driver->library, "cuEventElapsedTime_v2", &driver->elapsed_time) ||
         find_function(driver->library, "cuEventElapsedTime", &driver->elapsed_time))
         return STATUS_OK;

@@ -17,6 +17,8 @@ struct cuda_driver {
 #include "runtime/cuda/cuda_functions.def"
 #undef CUDA_FUNCTION
     CUresult (*elapsed_time)(float *milliseconds, CUevent start, CUevent end); /* has two names */
+    /* The stand-in's hone_emulator_report: what its last launches were counted as.  NULL in other drivers. */
+    size_t (*report)(size_t launches, char *buffer, size_t bytes);
 };
 
 /* The stand-in driver with these cards ("sm_86:24GiB,sm_89:16GiB"); NULL: the system's driver, or that in the folder

@@ -171,6 +171,7 @@ const struct device_interface device_cuda_interface = {
     .rates = cuda_rates,
     .peer_rate = cuda_peer_rate,
     .counts = counts,
+    .report = cuda_report,
     .mark_await = cuda_mark_await,
     .mark_destroy = cuda_mark_destroy,
 };

@@ -192,6 +192,55 @@ def test_show_prints_graph_plan_and_kernel():
     assert "define" in shown["source"] and len(shown["assembly"]) > 100
 
 
+def emulated_kernel():
+    """The arguments that show the demo model's first kernel on an emulated card; None where there is no such card."""
+    card = ("--devices", "emulated:sm_86:1GiB,cpu")
+    try:
+        steps = json_of("show", DEMO, *card)["steps"]
+        step = next(s["step"] for s in steps if s["device"] == 0 and s.get("kernel", "reference") != "reference")
+    except (AssertionError, StopIteration) as reason:
+        if not any(word in str(reason) for word in ("stand-in CUDA driver", "NVRTC", "no CUDA target")):
+            raise
+        print(f"skipped: {str(reason).splitlines()[-1]}")
+        return None
+    return ("show", DEMO, *card, "--kernel", step, "--emulate", "--rows", 5)
+
+
+def test_show_emulates_a_kernel():
+    words = emulated_kernel()
+    if not words:
+        return
+    shown = json_of(*words)
+    kernel = shown["emulated"]["kernels"][0]
+    assert shown["emulated"]["status"] == "ok" and kernel["fault"] is None
+    assert kernel["grid"][0] > 0 and kernel["modelled_seconds"] > 0
+    assert kernel["warp_instructions"] == sum(kernel["instructions"].values()) > 100
+    assert kernel["unique_sectors"] <= kernel["global_sectors"] and kernel["global_bytes"] > 1000
+    assert "bank conflicts" in hone(*words)[0]
+    assert "--kernel STEP" in hone("show", DEMO, "--emulate", status=2)[1]
+    assert "runs on the host" in hone("show", DEMO, "--emulate", "--kernel", next(
+        s["step"] for s in json_of("show", DEMO)["steps"] if s.get("kernel", "reference") != "reference"), status=2)[1]
+
+
+def test_show_emulate_tells_what_is_wrong_with_a_kernel():
+    words = emulated_kernel()
+    if not words:
+        return
+    folder, planted = SCRATCH / "planted", SOURCE / "tests/cuda/variants"
+    folder.mkdir()
+    shutil.copy(planted / "rmsnorm_planted.cu", folder / "rmsnorm_cuda.cu")
+    space = (planted / "rmsnorm_planted.yaml").read_text()
+    for plant, verdict in ((0, "ok"), (1, "mismatch"), (2, "out_of_bounds"), (3, "crashed")):
+        (folder / "rmsnorm_cuda.yaml").write_text(space.replace("default: 0", f"default: {plant}"))
+        done = subprocess.run([str(HONE), *map(str, words), "--variants", str(folder), "--json"], capture_output=True,
+                              env=dict(os.environ, XDG_CACHE_HOME=str(SCRATCH / "cache")), timeout=120)
+        shown = json.loads(done.stdout)["emulated"]
+        assert done.returncode == (6 if plant else 0) and shown["status"] == verdict, (plant, done.stderr)
+        fault = shown["kernels"][-1]["fault"]
+        assert (fault is not None) == (plant == 3), fault
+        assert plant != 3 or "where nothing is allocated" in fault
+
+
 def test_bench_prints_the_agreed_names():
     report = json_of("bench", LLAMA, "--prompt", 16, "--generate", 4, "--repeat", 3)
     for name in ("prefill_tokens_per_second", "decode_tokens_per_second", "read_bandwidth_bytes_per_second",
