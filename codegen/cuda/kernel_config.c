@@ -23,6 +23,7 @@ static void write_whole(struct writer *writer, const char *name, int64_t value)
 static void write_real(struct writer *writer, const char *name, double value)
 {
     text_print(&writer->text, "constexpr float %s = %.9ef;\n", name, value);
+    text_print(&writer->text, "constexpr double %s_exact = %.17e;\n", name, value);
 }
 
 static void write_joined(struct writer *writer, const char *name, const char *word, int64_t value)
