@@ -44,10 +44,11 @@ KERNEL(threads_per_row *rows_per_block)
 rmsnorm(const float *x, float *y, const float *weight, float *sum, float *norm, const struct step *step)
 {
     const int first_row = blockIdx.x * rows_per_block;
-    if (first_row >= step->rows) return;
+    const int rows = step->rows * per_row;
+    if (first_row >= rows) return;
     const int row = first_row + threadIdx.x / threads_per_row;
     const int begin = threadIdx.x % threads_per_row * vector;
-    const bool active = row < step->rows;
+    const bool active = row < rows;
     const long long base = (long long)row * columns;
     float *to = (adds ? norm : y) + base;
     float kept[in_registers ? per_thread : 1][vector], total = 0;
