@@ -96,3 +96,11 @@ DEVICE int dot_bytes(int a, int b, int sum)
 {
     return __dp4a(a, b, sum);
 }
+
+// 2 to the power of `value`, right to two units in the last place; 0 below 2^-126, for minus infinity too.
+DEVICE float exponential_2(float value)
+{
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+    return result;
+}
