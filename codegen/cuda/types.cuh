@@ -30,6 +30,16 @@ struct bfloat {
 constexpr int warp_lanes = 32;
 constexpr unsigned all_lanes = 0xffffffffu;
 
+DEVICE float infinity()
+{
+    return __int_as_float(0x7f800000);
+}
+
+DEVICE float not_a_number()
+{
+    return __int_as_float(0x7fffffff);
+}
+
 template <class T> DEVICE constexpr T minimum(T a, T b)
 {
     return a < b ? a : b;

@@ -60,7 +60,7 @@ DEVICE float score_of(const float (&query)[key_slices][key_vector], const float 
 
 DEVICE float shrink_of(float from, float to)
 {
-    return from == -INFINITY ? 0.0f : exponential_2(from - to);
+    return from == -infinity() ? 0.0f : exponential_2(from - to);
 }
 
 // Adds a token to a head's sum; a token that is not there has the score minus infinity.
@@ -127,7 +127,7 @@ DEVICE void store_heads(softmax_sum (&sums)[heads_together], float *partial, flo
     __syncthreads();
     for (int i = threadIdx.x; i < heads_together * values; i += block_threads) {
         const int h = i / values, column = i % values;
-        float largest = -INFINITY, weight = 0, value = 0;
+        float largest = -infinity(), weight = 0, value = 0;
         UNROLL for (int w = 0; w < warps; w++) largest = fmaxf(largest, records[w][h][0]);
         UNROLL for (int w = 0; w < warps; w++) {
             const float shrink = shrink_of(records[w][h][0], largest);
@@ -159,8 +159,8 @@ attention_decode(const float *q, const int *positions, const int *sequences, con
     softmax_sum sums[heads_together];
     UNROLL for (int h = 0; h < heads_together; h++) {
         sums[h] = softmax_sum{};
-        sums[h].largest = -INFINITY;
-        if (!tokens.whole) sums[h].weight = NAN;
+        sums[h].largest = -infinity();
+        if (!tokens.whole) sums[h].weight = not_a_number();
         UNROLL for (int s = 0; s < key_slices; s++)
             UNROLL for (int v = 0; v < key_vector; v++) {
                 const int column = (s * lanes_per_token + lane_index() % lanes_per_token) * key_vector + v;
@@ -177,7 +177,7 @@ attention_decode(const float *q, const int *positions, const int *sequences, con
             const bool wanted = token < tokens.end;
             const long long place = wanted ? paged_row<page_tokens>(pages, step, tokens.sequence, token) : -1;
             there[d] = place >= 0;
-            if (wanted && !there[d]) UNROLL for (int h = 0; h < heads_together; h++) sums[h].weight = NAN;
+            if (wanted && !there[d]) UNROLL for (int h = 0; h < heads_together; h++) sums[h].weight = not_a_number();
             const unsigned char *key = k_state + place * row_bytes(k_state_element, k_state_columns);
             const unsigned char *value = v_state + place * row_bytes(v_state_element, v_state_columns);
             load_share<k_state_element, head_size>(key + row_bytes(k_state_element, kv_head * head_size), there[d], keys[d]);
@@ -186,7 +186,7 @@ attention_decode(const float *q, const int *positions, const int *sequences, con
         UNROLL for (int d = 0; d < depth; d++)
             UNROLL for (int h = 0; h < heads_together; h++) {
                 const float score = score_of(queries[h], keys[d]);
-                sum_add(sums[h], there[d] ? score : -INFINITY, shares[d]);
+                sum_add(sums[h], there[d] ? score : -infinity(), shares[d]);
             }
     }
     store_heads(sums, partial, y, first_head, part);
@@ -199,7 +199,7 @@ attention_merge(const float *partial, float *y, const struct step *step)
     const long long head = blockIdx.x;
     if (head >= (long long)step->rows * heads) return;
     const float *records = partial + head * parts * record;
-    float largest = -INFINITY, weight = 0;
+    float largest = -infinity(), weight = 0;
     for (int p = 0; p < parts; p++) largest = fmaxf(largest, records[p * record]);
     for (int p = 0; p < parts; p++) weight += records[p * record + 1] * shrink_of(records[p * record], largest);
     for (int column = threadIdx.x; column < values; column += warp_lanes) {

@@ -8,7 +8,7 @@ embed(const int *tokens, const unsigned char *table, float *y, const struct step
     for_each_vector<table_columns>(step, [=](int row, int column) {
         const int token = tokens[row];
         float values[vector];
-        UNROLL for (int i = 0; i < vector; i++) values[i] = __int_as_float(0x7fffffff);
+        UNROLL for (int i = 0; i < vector; i++) values[i] = not_a_number();
         if (token >= 0 && token < table_rows) {
             const unsigned char *from = table + token * row_bytes(table_element, table_columns);
             load_elements<table_element>(from, column, values);
