@@ -1,10 +1,10 @@
 // The activations of gated layers (ops/activation.h) in f32.
 #pragma once
-#include "codegen/cuda/types.cuh"
+#include "codegen/cuda/number.cuh"
 
 DEVICE float sigmoid(float x)
 {
-    return 1.0f / (1.0f + expf(-x));
+    return 1.0f / (1.0f + exponential_2(-1.44269504088896341f * x));
 }
 
 DEVICE float silu(float x)
