@@ -1,0 +1,161 @@
+/* The CUDA variants against the operators' references, on the stand-in driver, which runs the PTX
+ * that NVRTC emitted.  Architectures take turns over the cases; HONE_TEST_SAMPLES=N takes N configs
+ * beside the default one. */
+#include "codegen/cuda/nvrtc.h"
+#include "tests/check.h"
+#include "tests/ops/variant_harness.h"
+
+#include <math.h>
+
+/* Of what is exact: a few roundings of f32, relative to the largest output.  Of what rounds
+ * activations to bytes: half a step of 127, over sums of products. */
+static const double exact_bound = 1e-5, rounded_bound = 2e-2;
+
+/* One list, because a process has one driver; `checks` holds a view of each card. */
+static const char cards[] =
+    "emulated:sm_86:1GiB,emulated:sm_75:1GiB,emulated:sm_90:1GiB,emulated:sm_120:1GiB";
+enum { CARDS = 4 };
+
+static struct variant_check all, checks[CARDS];
+static int turn, unanswered;
+
+static float largest_of(const float *values, int64_t count)
+{
+    float largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (isfinite(values[i])) largest = fmaxf(largest, fabsf(values[i]));
+    return largest;
+}
+
+/* Variants with exact operands keep the tight bound. */
+static status judge(void *context, const struct space *space, const struct op_trial *trial,
+                    struct diagnostic *diagnostic)
+{
+    (void)context;
+    if (space->numerics.operand_unit > 0) return STATUS_OK;
+    for (int o = trial->problem->input_count; o < trial->count; o++) {
+        if (!trial->bytes[o] || trial->problem->operands[o].type.element != ELEMENT_F32) continue;
+        const float *got = trial->operands[o], *expected = trial->expected[o];
+        int64_t count = trial->bytes[o] / (int64_t)sizeof(float);
+        double bound = exact_bound * (double)largest_of(expected, count);
+        for (int64_t i = 0; i < count; i++)
+            if (isnan(expected[i]) != isnan(got[i]) ||
+                fabs((double)got[i] - (double)expected[i]) > bound)
+                return fail(diagnostic, STATUS_MISMATCH, "output %d: element %lld is %g, not %g", o,
+                            (long long)i, (double)got[i], (double)expected[i]);
+    }
+    return STATUS_OK;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    for (int c = 0; c < CARDS; c++) {
+        checks[c] = all;
+        checks[c].level_count = 1;
+        checks[c].levels[0] = all.levels[c];
+        checks[c].devices[0] = all.devices[c];
+        checks[c].judge = judge;
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (int c = 0; c < CARDS; c++) all.tried += checks[c].tried;
+    variant_check_destroy(&all);
+    print_message("%d problems have no CUDA variant yet\n", unanswered);
+    return 0;
+}
+
+/* The bucket's bounds lie above the step: blocks beyond it have nothing to do. */
+static int check_case(const struct op_case *row, int64_t rows)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct op_step step = {rows, row->context, row->sequences};
+    struct problem *problem;
+    struct op_trial *trial;
+    CHECK_OK(
+        op_case_problem(row->text, rows + rows / 2, row->context, arena, &problem, &diagnostic));
+    CHECK_OK(op_trial_create(problem, &step, (uint64_t)turn, arena, &trial, &diagnostic));
+    int answers = variant_check_trial(&checks[turn++ % CARDS], trial, rounded_bound);
+    arena_destroy(arena);
+    return answers;
+}
+
+static void check_table(const struct op_case *table)
+{
+    static const int64_t row_counts[] = {1, 6};
+    int answers = 0;
+    for (const struct op_case *row = table; row->text; row++)
+        for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++) {
+            int own = check_case(row, row_counts[r]);
+            unanswered += own == 0;
+            answers += own;
+        }
+    assert_true(answers > 0);
+}
+
+static void test_dense(void **state)
+{
+    (void)state;
+    check_table(dense_cases);
+}
+
+static void test_positions(void **state)
+{
+    (void)state;
+    check_table(position_cases);
+}
+
+static void test_attention(void **state)
+{
+    (void)state;
+    check_table(attention_cases);
+}
+
+/* A missing page, and tokens outside the tables, give NaN or are dropped, as in the reference. */
+static void test_holes(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "attention(f32[tokens,96], i32[tokens], i32[tokens], i32[sequences,stride], "
+        "f16[pages,4,32], f16[pages,4,32]) {heads=6 kv_heads=2 head_size=16}";
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct op_step step = {.rows = 6, .context = 70, .sequences = 2};
+    struct problem *problem;
+    struct op_trial *trial;
+    CHECK_OK(op_case_problem(text, 6, 70, arena, &problem, &diagnostic));
+    CHECK_OK(op_trial_create(problem, &step, 3, arena, &trial, &diagnostic));
+    int32_t *positions = trial->originals[1], *sequences = trial->originals[2];
+    int32_t *pages = trial->originals[3];
+    pages[sequences[0] * trial->run.symbols[SYMBOL_STRIDE]] = -1;
+    positions[2] = -1;
+    sequences[4] = (int32_t)trial->run.symbols[SYMBOL_SEQUENCES];
+    variant_renew_trial(trial);
+    for (int c = 0; c < CARDS; c++)
+        assert_true(variant_check_trial(&checks[c], trial, exact_bound) > 0);
+    arena_destroy(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_holes),
+    };
+    if (strcmp(nvrtc_identity(), "none") == 0) {
+        print_message("skipped: NVRTC is not here, so no CUDA kernel can be compiled\n");
+        return 0;
+    }
+    if (!variant_check_open(&all, 1, cards)) {
+        print_message("skipped: the stand-in driver is not here, so no CUDA kernel can run\n");
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
