@@ -34,17 +34,30 @@ static void write_log(struct jit_log log, const char *text, unsigned count,
     pthread_mutex_unlock(&driver_state.lock);
 }
 
+/* Variables of a module lie side by side: a kernel's constants are many and small. */
+enum { VARIABLE_ALIGNMENT_BYTES = 16 };
+
+static uint64_t variable_room(const struct variable *variable)
+{
+    return (variable->bytes + VARIABLE_ALIGNMENT_BYTES - 1) / VARIABLE_ALIGNMENT_BYTES *
+           VARIABLE_ALIGNMENT_BYTES;
+}
+
 static CUresult place_variables(struct module *module, int device)
 {
+    uint64_t total = 0, address;
+    for (size_t i = 0; i < module->variable_count; i++) total += variable_room(&module->variables[i]);
+    if (!total) return CUDA_SUCCESS;
+    TRY_CUDA(memory_allocate(device, total, &address));
+    pthread_rwlock_rdlock(&driver_state.memory);
     for (size_t i = 0; i < module->variable_count; i++) {
         struct variable *variable = &module->variables[i];
-        if (!variable->bytes) continue;
-        TRY_CUDA(memory_allocate(device, variable->bytes, &variable->address));
-        pthread_rwlock_rdlock(&driver_state.memory);
-        unsigned char *host = memory_resolve(variable->address, variable->bytes);
+        unsigned char *host = variable->bytes ? memory_resolve(address, variable->bytes) : NULL;
+        variable->address = host ? address : 0;
         if (host) memcpy(host, variable->initial, variable->bytes);
-        pthread_rwlock_unlock(&driver_state.memory);
+        address += variable_room(variable);
     }
+    pthread_rwlock_unlock(&driver_state.memory);
     return CUDA_SUCCESS;
 }
 
@@ -133,9 +146,9 @@ CUresult cuModuleLoadData(CUmodule *module, const void *image)
 CUresult cuModuleUnload(CUmodule module)
 {
     if (!module) return CUDA_ERROR_INVALID_HANDLE;
-    for (size_t i = 0; module->module && i < module->module->variable_count; i++)
-        if (module->module->variables[i].address)
-            (void)memory_release(module->module->variables[i].address, false);
+    size_t first = 0, count = module->module ? module->module->variable_count : 0;
+    while (first < count && !module->module->variables[first].address) first++;
+    if (first < count) (void)memory_release(module->module->variables[first].address, false);
     arena_destroy(module->arena);
     return CUDA_SUCCESS;
 }
