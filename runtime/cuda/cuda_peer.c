@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-enum { PROBE_BYTES = 1 << 20, PROBE_ROUNDS = 2 };
+/* Many pages, and little beside what a card keeps free. */
+enum { PROBE_BYTES = 64 << 10, PROBE_ROUNDS = 2 };
 
 /* ---- Probing a pair ---- */
 
