@@ -202,7 +202,7 @@ static void one_card_beside_the_host(void **unused)
 static void two_cards_beside_the_host(void **unused)
 {
     (void)unused;
-    check_devices("emulated:sm_86:3MiB,emulated:sm_89:1GiB,cpu", 2);
+    check_devices("emulated:sm_86:4MiB,emulated:sm_89:1GiB,cpu", 2);
 }
 
 static void one_card(void **unused)
