@@ -35,7 +35,7 @@ status command_synth(const struct arguments *arguments, struct console *console,
     if (!arguments->output)
         return fail(diagnostic, STATUS_USAGE, "`hone synth` needs the file to write: -o FILE.gguf");
     if (arguments->type && !element_by_name(arguments->type, &options.element))
-        return fail(diagnostic, STATUS_USAGE, "--type: \"%s\" is not known; write f32, f16, bf16, q8_0 or q4_0", arguments->type);
+        return fail(diagnostic, STATUS_USAGE, "--type: \"%s\" is not known; write f32, f16, bf16, q8_0, q4_K or another block type", arguments->type);
     TRY(synth_write(arguments->output, &options, diagnostic));
     console_clear_line(console);
     struct stat facts = {0};

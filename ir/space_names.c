@@ -114,7 +114,9 @@ static bool find_property(const char *property, struct slot *slot)
     } rows[] = {{"rows", SLOT_OPERAND_ROWS},
                 {"columns", SLOT_OPERAND_COLUMNS},
                 {"bytes", SLOT_OPERAND_BYTES},
-                {"present", SLOT_OPERAND_PRESENT}};
+                {"present", SLOT_OPERAND_PRESENT},
+                {"block", SLOT_OPERAND_BLOCK}, /* columns of a block; 1: a plain type */
+                {"type", SLOT_OPERAND_TYPE}};  /* to be compared with another's */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, property) != 0) continue;
         slot->kind = rows[i].kind;

@@ -48,6 +48,8 @@ static int64_t operand_property(const struct problem *problem, const struct slot
     case SLOT_OPERAND_COLUMNS: return tensor_columns(type);
     case SLOT_OPERAND_BYTES: return problem_operand_bytes(problem, index);
     case SLOT_OPERAND_PRESENT: return 1;
+    case SLOT_OPERAND_BLOCK: return element_of(type->element)->block_elements;
+    case SLOT_OPERAND_TYPE: return (int64_t)type->element;
     case SLOT_OPERAND_ELEMENT: return (int64_t)type->element == slot->value;
     case SLOT_OPERAND_LAYOUT: return (int64_t)type->layout == slot->value;
     default: break;

@@ -122,8 +122,9 @@ value mul(struct emitter *e, value a, value b);
 value divide_signed(struct emitter *e, value a, value b);
 value remainder_signed(struct emitter *e, value a, value b);
 value shift_left(struct emitter *e, value a, int bits);
-value shift_right(struct emitter *e, value a, int bits);        /* fills with zeros */
-value shift_right_signed(struct emitter *e, value a, int bits); /* fills with the sign */
+value shift_right(struct emitter *e, value a, int bits);             /* fills with zeros */
+value shift_right_signed(struct emitter *e, value a, int bits);      /* fills with the sign */
+value shift_right_each(struct emitter *e, value a, const int *bits); /* each lane by its own */
 value bit_and(struct emitter *e, value a, value b);
 value bit_or(struct emitter *e, value a, value b);
 value bit_xor(struct emitter *e, value a, value b);

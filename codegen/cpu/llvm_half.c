@@ -102,14 +102,30 @@ value narrow_bf16(struct emitter *e, value x)
     return truncate_to(e, choose(e, is_nan, quiet, round_off(e, bits, 16)), e->i16);
 }
 
+/* As f16 the bits stand for 2^-8 times the number, but for NaN, all of whose bits are ones. */
+static value widen_e4m3(struct emitter *e, value bits)
+{
+    value wide = zero_extend(e, bits, e->i32), ones = integers(e, bits, 0x7f);
+    value magnitude = bit_and(e, wide, ones);
+    value sign = shift_left(e, bit_and(e, wide, integers(e, bits, 0x80)), 8);
+    value half = bit_or(e, sign, shift_left(e, magnitude, 7));
+    half = choose(e, equal(e, magnitude, ones), integers(e, bits, 0x7e00), half);
+    value real = widen_f16(e, truncate_to(e, half, e->i16));
+    int lanes = lanes_of(real);
+    return mulf(e, real, lanes == 1 ? constant_f32(e, 256) : splat_f32(e, 256, lanes));
+}
+
 value load_as_f32(struct emitter *e, enum element_type type, value pointer, int count, int lanes)
 {
-    assert(type == ELEMENT_F32 || type == ELEMENT_F16 || type == ELEMENT_BF16);
-    if (type == ELEMENT_F32) {
-        if (lanes == 1) return load(e, e->f32, pointer, 4);
-        return load_first(e, vector_of(e->f32, lanes), pointer, count, 4);
+    int bytes = element_of(type)->block_bytes;
+    LLVMTypeRef item = bytes == 4 ? e->f32 : bytes == 2 ? e->i16 : e->i8;
+    value bits = lanes == 1 ? load(e, item, pointer, bytes)
+                            : load_first(e, vector_of(item, lanes), pointer, count, bytes);
+    switch (type) {
+    case ELEMENT_F32: return bits;
+    case ELEMENT_F16: return widen_f16(e, bits);
+    case ELEMENT_F8_E4M3: return widen_e4m3(e, bits);
+    case ELEMENT_F8_E5M2: return widen_f16(e, shift_left(e, zero_extend(e, bits, e->i16), 8));
+    default: assert(type == ELEMENT_BF16); return widen_bf16(e, bits);
     }
-    value bits = lanes == 1 ? load(e, e->i16, pointer, 2)
-                            : load_first(e, vector_of(e->i16, lanes), pointer, count, 2);
-    return type == ELEMENT_F16 ? widen_f16(e, bits) : widen_bf16(e, bits);
 }

@@ -95,6 +95,16 @@ value shift_right(struct emitter *e, value a, int bits)
     return LLVMBuildLShr(e->builder, a, constant_like(a, bits), "");
 }
 
+value shift_right_each(struct emitter *e, value a, const int *bits)
+{
+    value each[64];
+    int lanes = lanes_of(a);
+    LLVMTypeRef type = LLVMGetElementType(LLVMTypeOf(a));
+    assert(lanes <= 64);
+    for (int i = 0; i < lanes; i++) each[i] = LLVMConstInt(type, (unsigned)bits[i], false);
+    return LLVMBuildLShr(e->builder, a, LLVMConstVector(each, (unsigned)lanes), "");
+}
+
 value shift_right_signed(struct emitter *e, value a, int bits)
 {
     return LLVMBuildAShr(e->builder, a, constant_like(a, bits), "");

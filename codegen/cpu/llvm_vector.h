@@ -51,7 +51,7 @@ value widen_bf16(struct emitter *e, value bits);
 value narrow_f16(struct emitter *e, value x);
 value narrow_bf16(struct emitter *e, value x);
 
-/* `lanes` elements of a plain type (f32, f16, bf16) at `pointer`, as f32; with `count` < lanes only
+/* `lanes` elements of a plain type (f32, f16, bf16, 8-bit floats) at `pointer`, as f32; with `count` < lanes only
  * the first ones. */
 value load_as_f32(struct emitter *e, enum element_type type, value pointer, int count, int lanes);
 

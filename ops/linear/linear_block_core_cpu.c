@@ -58,33 +58,60 @@ static void add_reals(const struct linear_block *k, value weights, value x, valu
     }
 }
 
-/* The same for a record of bytes: whole products first, then the two scales. */
-static void add_bytes(const struct linear_block *k, value weights, value x, value *sums)
+/* Word `word` of what follows the units of packed activations, for the row of sum `i`. */
+static value broadcast_word(const struct linear_block *k, LLVMTypeRef type, value x, int word,
+                            int i)
+{
+    const struct linear_tile *tile = &k->tile;
+    int64_t at = (int64_t)tile->rows * (LINEAR_RECORD_ROW_BYTES + 4 * word);
+    return broadcast(k->e, tile, type, x, at + 4 * (int64_t)(i / tile->vectors));
+}
+
+/* Products of one half (or all) of a record of bytes, as whole numbers. */
+static void multiply_bytes(const struct linear_block *k, value weights, value x, int half,
+                           value *products)
 {
     struct emitter *e = k->e;
     const struct linear_tile *tile = &k->tile;
-    int count = tile->rows * tile->vectors, largest = k->work->element == ELEMENT_Q4_0 ? 15 : 255;
-    int64_t starts = (int64_t)tile->rows * LINEAR_RECORD_ROW_BYTES,
-            scales = starts + 4 * tile->rows;
-    value products[SUMS_MAX], outputs[VECTORS_MAX];
+    int count = tile->rows * tile->vectors, units = LINEAR_UNITS / tile->halves;
+    value outputs[VECTORS_MAX];
     for (int i = 0; i < count; i++)
-        products[i] = broadcast(e, tile, e->i32, x, starts + 4 * (int64_t)(i / tile->vectors));
-    for (int unit = 0; unit < LINEAR_UNITS; unit++) {
+        products[i] = tile->form->has_minima ? zero_of(vector_of(e->i32, tile->lanes))
+                                             : broadcast_word(k, e->i32, x, half, i);
+    for (int unit = half * units; unit < (half + 1) * units; unit++) {
         for (int v = 0; v < tile->vectors; v++)
             outputs[v] = load_outputs(e, tile, e->i32, weights, unit, v);
         for (int i = 0; i < count; i++) {
             int64_t at = (int64_t)(i / tile->vectors) * LINEAR_RECORD_ROW_BYTES + 4 * (int64_t)unit;
-            products[i] = dot_bytes(e, products[i], outputs[i % tile->vectors], largest,
+            products[i] = dot_bytes(e, products[i], outputs[i % tile->vectors], tile->form->largest,
                                     broadcast(e, tile, e->i32, x, at));
         }
     }
-    for (int v = 0; v < tile->vectors; v++)
-        outputs[v] = load_outputs(e, tile, e->f32, weights, LINEAR_UNITS, v);
-    for (int i = 0; i < count; i++) {
-        value scale =
-            mulf(e, outputs[i % tile->vectors],
-                 broadcast(e, tile, e->f32, x, scales + 4 * (int64_t)(i / tile->vectors)));
-        sums[i] = muladdf(e, integer_to_f32(e, products[i]), scale, sums[i]);
+}
+
+/* The same for a record of bytes: whole products first, then the two scales, then minima. */
+static void add_bytes(const struct linear_block *k, value weights, value x, value *sums)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    int count = tile->rows * tile->vectors, vectors = tile->vectors;
+    value products[SUMS_MAX], outputs[VECTORS_MAX];
+    for (int half = 0; half < tile->halves; half++) {
+        multiply_bytes(k, weights, x, half, products);
+        for (int v = 0; v < vectors; v++)
+            outputs[v] = load_outputs(e, tile, e->f32, weights, LINEAR_UNITS + half, v);
+        for (int i = 0; i < count; i++) {
+            value scale =
+                mulf(e, outputs[i % vectors], broadcast_word(k, e->f32, x, tile->halves, i));
+            sums[i] = muladdf(e, integer_to_f32(e, products[i]), scale, sums[i]);
+        }
+        if (!tile->form->has_minima) continue;
+        for (int v = 0; v < vectors; v++)
+            outputs[v] =
+                load_outputs(e, tile, e->f32, weights, LINEAR_UNITS + tile->halves + half, v);
+        for (int i = 0; i < count; i++)
+            sums[i] =
+                muladdf(e, outputs[i % vectors], broadcast_word(k, e->f32, x, half, i), sums[i]);
     }
 }
 
@@ -92,7 +119,7 @@ static void add_bytes(const struct linear_block *k, value weights, value x, valu
 static void fetch_ahead(const struct linear_block *k, value weights, value tile, value record)
 {
     struct emitter *e = k->e;
-    int per_block = linear_is_blocked(k->work->element) ? LINEAR_BLOCK / k->tile.record_columns : 1;
+    int per_block = k->tile.form ? k->tile.form->block / k->tile.record_columns : 1;
     int64_t bytes = element_row_bytes(k->work->element, per_block * k->tile.record_columns);
     value at = divide_signed(e, mul(e, record, constant_i64(e, bytes)), constant_i64(e, per_block));
     value last = constant_i64(e, k->tile.outputs - 1);
@@ -312,6 +339,7 @@ struct linear_block linear_block_of(struct emitter *e, const struct linear_work 
 void linear_block_make_room(struct linear_block *k)
 {
     struct emitter *e = k->e;
+    linear_tile_make_room(e, k->work, &k->tile);
     k->panel = stack_room(e, k->depth_records * k->tile.panel_record_bytes);
     if (k->work->gated || k->depth_records < k->tile.records)
         k->partial =

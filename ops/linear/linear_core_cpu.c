@@ -51,16 +51,10 @@ static status check_weights(const struct problem *problem, struct linear_work *w
                         "this variant takes weights of one element type stored row by row: %s",
                         problem->text);
     }
-    switch (work->element) {
-    case ELEMENT_F32:
-    case ELEMENT_F16:
-    case ELEMENT_BF16:
-    case ELEMENT_Q8_0:
-    case ELEMENT_Q4_0: return STATUS_OK;
-    default:
-        return fail(diagnostic, STATUS_UNSUPPORTED, "this variant does not read %s weights: %s",
-                    element_of(work->element)->name, problem->text);
-    }
+    work->form = unpack_form_of(work->element);
+    if (work->element != ELEMENT_I8 && work->element != ELEMENT_I32) return STATUS_OK;
+    return fail(diagnostic, STATUS_UNSUPPORTED, "this variant does not read %s weights: %s",
+                element_of(work->element)->name, problem->text);
 }
 
 status linear_work_read(const struct problem *problem, struct linear_work *work,
@@ -87,18 +81,6 @@ status linear_work_finish(const struct problem *problem, struct linear_work *wor
     int row = work->gated ? attribute_by_name(problem->op, "activation") : -1;
     if (row >= 0) work->activation = (int)problem->attributes[row].integer;
     return STATUS_OK;
-}
-
-bool linear_is_blocked(enum element_type element)
-{
-    return element == ELEMENT_Q8_0 || element == ELEMENT_Q4_0;
-}
-
-int linear_byte_offset(enum element_type element)
-{
-    return element == ELEMENT_Q4_0
-               ? 8
-               : 128; /* q4_0 stores 0..15 for -8..7; q8_0 stores signed bytes */
 }
 
 /* ---- Operands inside a kernel ---- */

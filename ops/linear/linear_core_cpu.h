@@ -12,7 +12,7 @@
 #define OPS_LINEAR_LINEAR_CORE_CPU_H
 
 #include "codegen/cpu/kernel_image.h"
-#include "codegen/cpu/llvm_vector.h"
+#include "codegen/cpu/llvm_unpack.h"
 #include "ir/layout.h"
 
 enum { LINEAR_MATRICES_MAX = 3, LINEAR_ABSENT = -1 };
@@ -27,8 +27,9 @@ struct linear_matrix {
 };
 
 struct linear_work {
-    enum element_type element; /* of all weights */
-    int64_t x_rows;            /* rows of activations per row of the step */
+    enum element_type element;      /* of all weights */
+    const struct unpack_form *form; /* NULL: a plain type */
+    int64_t x_rows;                 /* rows of activations per row of the step */
     int64_t columns, row_bytes;
     int matrix_count;
     struct linear_matrix matrices[LINEAR_MATRICES_MAX];
@@ -45,12 +46,6 @@ CHECKED status linear_work_read(const struct problem *problem, struct linear_wor
  * and gated. */
 CHECKED status linear_work_finish(const struct problem *problem, struct linear_work *work,
                                   struct diagnostic *diagnostic);
-
-/* Weights in blocks of 32 with a scale each. */
-bool linear_is_blocked(enum element_type element);
-
-/* The bytes dot product takes weights as unsigned bytes: the stored value plus this. */
-int linear_byte_offset(enum element_type element);
 
 /* ---- Operands inside a kernel ---- */
 

@@ -22,15 +22,21 @@ static void pack_record(struct emitter *e, const struct linear_tile *tile, value
         return;
     }
     struct linear_bytes bytes = linear_quantize_block(e, x);
-    value sums = zero_of(vector_of(e->i32, 4));
-    for (int half = 0; half < 2; half++) {
-        store(e, bytes.halves[half], address_at(e, row, (int64_t)half * 16), 4);
-        sums = add(e, sums, linear_offset_sums(e, bytes.halves[half], tile->byte_offset));
-    }
     value extra = address_at(e, record, (int64_t)tile->rows * LINEAR_RECORD_ROW_BYTES);
     value at = address(e, extra, mul(e, slot, constant_i64(e, 4)));
-    store(e, horizontal_add(e, sums), at, 4);
-    store(e, bytes.scale, address_at(e, at, (int64_t)tile->rows * 4), 4);
+    value sums[2];
+    for (int half = 0; half < 2; half++) {
+        store(e, bytes.halves[half], address_at(e, row, (int64_t)half * 16), 4);
+        int offset = tile->form->has_minima ? 1 : tile->form->offset;
+        sums[half] = horizontal_add(e, linear_offset_sums(e, bytes.halves[half], offset));
+    }
+    if (tile->halves == 1) sums[0] = add(e, sums[0], sums[1]);
+    for (int half = 0; half < tile->halves; half++) {
+        value sum = sums[half];
+        if (tile->form->has_minima) sum = negf(e, mulf(e, integer_to_f32(e, sum), bytes.scale));
+        store(e, sum, address_at(e, at, (int64_t)half * tile->rows * 4), 4);
+    }
+    store(e, bytes.scale, address_at(e, at, (int64_t)tile->halves * tile->rows * 4), 4);
 }
 
 void linear_pack_row(struct emitter *e, const struct linear_work *work,

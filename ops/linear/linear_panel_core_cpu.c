@@ -3,22 +3,31 @@
 #include "ops/linear/linear_panel_core_cpu.h"
 
 #include "ops/linear/linear_step_core_cpu.h"
+#include "ops/linear/linear_unpacked_core_cpu.h"
 
 struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_work *work,
                                   enum linear_dot dot, int rows, int vectors)
 {
     struct linear_tile tile = {.dot = dot, .lanes = e->lanes, .vectors = vectors, .rows = rows};
     tile.outputs = tile.lanes * vectors;
-    tile.byte_offset = linear_byte_offset(work->element);
+    tile.form = work->form;
+    tile.halves = work->form && work->form->scale_columns == UNPACK_GROUP ? 2 : 1;
     tile.record_columns = dot == LINEAR_DOT_BYTES ? 32 : dot == LINEAR_DOT_BF16 ? 16 : 8;
     tile.records = (work->columns + tile.record_columns - 1) / tile.record_columns;
     tile.x_record_bytes = (int64_t)rows * LINEAR_RECORD_ROW_BYTES;
     tile.panel_record_bytes = (int64_t)tile.outputs * LINEAR_RECORD_ROW_BYTES;
     if (dot == LINEAR_DOT_BYTES) {
-        tile.x_record_bytes += (int64_t)rows * 8;
-        tile.panel_record_bytes += (int64_t)tile.outputs * 4;
+        int scales = tile.halves * (work->form->has_minima ? 2 : 1);
+        tile.x_record_bytes += (int64_t)rows * 4 * (tile.halves + 1);
+        tile.panel_record_bytes += (int64_t)tile.outputs * 4 * scales;
     }
     return tile;
+}
+
+void linear_tile_make_room(struct emitter *e, const struct linear_work *work,
+                           struct linear_tile *tile)
+{
+    if (linear_is_unpacked(work)) tile->unpacked = stack_room(e, linear_unpacked_bytes(tile));
 }
 
 /* What a round of the filling loop takes from each weight row: a block, or a record of a plain
@@ -31,15 +40,18 @@ struct round {
 static struct round round_of(const struct linear_work *work, const struct linear_tile *tile)
 {
     struct round round = {.columns = tile->record_columns, .records = 1};
-    if (linear_is_blocked(work->element)) {
-        round.columns = LINEAR_BLOCK;
-        round.records = LINEAR_BLOCK / tile->record_columns;
+    if (work->form) {
+        round.columns = work->form->block;
+        round.records = round.columns / tile->record_columns;
     }
     round.weight_bytes = element_row_bytes(work->element, round.columns);
     return round;
 }
 
 /* ---- The eight units of one record of one weight row, as i32 lanes ---- */
+
+/* q8_0 and q4_0 are read straight from the file's blocks; all other blocks go through
+ * linear_unpacked_core_cpu. */
 
 static value block_reals(struct emitter *e, const struct linear_work *work, value block, int record)
 {
@@ -81,9 +93,9 @@ static value plain_units(struct emitter *e, const struct linear_work *work,
 static value units_of(struct emitter *e, const struct linear_work *work,
                       const struct linear_tile *tile, value weights, int record, int columns)
 {
-    value units = tile->dot == LINEAR_DOT_BYTES      ? block_bytes(e, work, weights)
-                  : linear_is_blocked(work->element) ? block_reals(e, work, weights, record)
-                                                     : plain_units(e, work, tile, weights, columns);
+    value units = tile->dot == LINEAR_DOT_BYTES ? block_bytes(e, work, weights)
+                  : work->form                  ? block_reals(e, work, weights, record)
+                                                : plain_units(e, work, tile, weights, columns);
     return reinterpret(e, units, vector_of(e->i32, LINEAR_UNITS));
 }
 
@@ -147,8 +159,11 @@ void linear_fill_panel(struct emitter *e, const struct linear_work *work,
     struct loop loop;
     loop_begin(e, &loop, begin, minimum_signed(e, end, constant_i64(e, full)), 1, NULL, 0);
     value to = address(e, panel, mul(e, sub(e, loop.index, begin), to_bytes));
-    fill_round(e, work, tile, &round, most, address(e, weights, mul(e, loop.index, from_bytes)), to,
-               round.columns);
+    value from = address(e, weights, mul(e, loop.index, from_bytes));
+    if (tile->unpacked)
+        linear_fill_unpacked(e, work, tile, most, from, to);
+    else
+        fill_round(e, work, tile, &round, most, from, to, round.columns);
     loop_end(e, &loop, NULL);
     if (!rest) return;
     struct branch branch; /* the row's last, incomplete record */

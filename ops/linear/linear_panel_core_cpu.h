@@ -4,9 +4,10 @@
  * along the columns into records of eight units of four bytes: 8 columns as f32, 16 as bf16, or 32
  * as bytes, one block.  In a panel the units of the weight rows of a record lie side by side, so
  * one load gives a unit of as many weight rows as a register has lanes; behind the units of bytes
- * follow the scales of the weight rows.  In packed activations a record has the eight units of each
- * row one row after the other, then (bytes) what each row's sums start with, then each row's scale.
- */
+ * follow the scales of the weight rows and, where there are, their minima, both once for each half
+ * that has its own.  In packed activations a record has the eight units of each row one row after the
+ * other, then (bytes), for each half, what each row's sums start with or, where weights have minima,
+ * the sums that meet them, then each row's scale. */
 #ifndef OPS_LINEAR_LINEAR_PANEL_CORE_CPU_H
 #define OPS_LINEAR_LINEAR_PANEL_CORE_CPU_H
 
@@ -19,13 +20,19 @@ struct linear_tile {
     int lanes, vectors, outputs; /* outputs = lanes * vectors */
     int rows;
     int record_columns;
-    int byte_offset; /* what bytes of weights are stored with added */
-    int64_t records; /* of all columns */
+    const struct unpack_form *form; /* of the weights; NULL: a plain type */
+    int halves;                     /* of a record of bytes that have scales of their own: 1 or 2 */
+    int64_t records;                /* of all columns */
     int64_t x_record_bytes, panel_record_bytes;
+    value unpacked; /* room for a block of each of the panel's rows; NULL: not needed */
 };
 
 struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_work *work,
                                   enum linear_dot dot, int rows, int vectors);
+
+/* Takes the room on the stack of the kernel that has begun. */
+void linear_tile_make_room(struct emitter *e, const struct linear_work *work,
+                           struct linear_tile *tile);
 
 /* Bytes of `row_count` packed rows, rounded up to whole tiles, as a workspace. */
 struct workspace linear_pack_workspace(const struct linear_tile *tile);
@@ -46,8 +53,8 @@ int linear_emit_pack(struct emitter *e, const struct linear_work *work,
 
 /* Emits code that fills `panel` with records [first, last) of the weight rows at `weights`: its
  * rows are min(number, most - 1), so that a matrix with fewer rows than a panel is not read past
- * its end.  Record `first` goes to the panel's start.  Blocks take four records of f32 each:
- * `first` is then a multiple of four, and `last` too unless the row ends. */
+ * its end.  Record `first` goes to the panel's start.  A block is filled as a whole:
+ * where a record is a part of one, `first` and `last` stand between blocks. */
 void linear_fill_panel(struct emitter *e, const struct linear_work *work,
                        const struct linear_tile *tile, value weights, int64_t most, value first,
                        value last, value panel);

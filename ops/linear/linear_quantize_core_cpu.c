@@ -70,58 +70,95 @@ void linear_rows_end(struct emitter *e, struct linear_row_loop *rows)
 
 /* ---- The layout of linear_step_core_cpu.h ---- */
 
-/* Where half `half` of block `block` lies among the step's bytes: q4_0 keeps columns 0..15 of a
- * block in the low nibbles and 16..31 in the high ones, so all low halves come first. */
-static int half_offset(const struct linear_step *step, int block, int half)
+/* What lies behind the bytes, for each slot of a register (blocks of 256: for each group). */
+struct behind {
+    value scales[UNPACK_GROUPS_MAX], sums[UNPACK_GROUPS_MAX]; /* 4 lanes each; NULL: zero */
+};
+
+/* What meets the weights: i32 that take their byte offset away or, where weights have minima, the
+ * sums of the numbers. */
+static value sums_of(struct emitter *e, const struct linear_step *step,
+                     const struct linear_bytes *bytes, int half)
 {
-    if (step->element == ELEMENT_Q4_0) return (half * step->blocks + block) * HALF;
-    return (2 * block + half) * HALF;
+    if (!step->form->has_minima && step->form->block == LINEAR_BLOCK)
+        return linear_offset_sums(e, bytes->halves[half], step->form->offset);
+    value less = linear_offset_sums(e, bytes->halves[half], 1);
+    value sums = sub(e, zero_of(LLVMTypeOf(less)), less);
+    return mulf(e, integer_to_f32(e, sums), splat(e, bytes->scale, 4));
 }
 
-/* Writes the bytes of one block and adds its sums and scale to those of the groups of four lanes it
- * falls into. */
+/* Writes the bytes of the 32 columns of number `block`, and adds their sums and scale to those of
+ * the slots they fall into: lanes of weights meet lanes of sums. */
 static void quantize_into(struct emitter *e, const struct linear_step *step, int block,
-                          const struct linear_bytes *bytes, value to, value *sums, value *scales)
+                          const struct linear_bytes *bytes, value to, struct behind *behind)
 {
-    int register_bytes = 4 * step->lanes, offset = linear_byte_offset(step->element);
     for (int half = 0; half < 2; half++) {
-        int at = half_offset(step, block, half), group = at % register_bytes / HALF;
+        int at = linear_step_group_offset(step, 2 * block + half);
+        int slot = at % (4 * step->lanes) / HALF;
         store(e, bytes->halves[half], address_at(e, to, at), 1);
-        value part = linear_offset_sums(e, bytes->halves[half], offset);
-        sums[group] = sums[group] ? add(e, sums[group], part) : part;
-        scales[group] = splat(e, bytes->scale, 4);
+        value sums = sums_of(e, step, bytes, half);
+        bool integers = LLVMGetElementType(LLVMTypeOf(sums)) == e->i32;
+        value *sum = &behind->sums[slot];
+        *sum = !*sum ? sums : integers ? add(e, *sum, sums) : addf(e, *sum, sums);
+        behind->scales[slot] = splat(e, bytes->scale, 4);
+    }
+}
+
+/* The same for blocks of 256: sums and scale of each group of 16 columns. */
+static void quantize_super_into(struct emitter *e, const struct linear_step *step, int block,
+                                const struct linear_bytes *bytes, value to)
+{
+    value scales = address_at(e, to, LINEAR_SUPER);
+    value all = address_at(e, scales, 4 * UNPACK_GROUPS_MAX);
+    for (int half = 0; half < 2; half++) {
+        int group = 2 * block + half;
+        store(e, bytes->halves[half], address_at(e, to, linear_step_group_offset(step, group)), 1);
+        store(e, bytes->scale, address_at(e, scales, 4 * group), 4);
+        store(e, horizontal_addf(e, sums_of(e, step, bytes, half)), address_at(e, all, 4 * group),
+              4);
     }
 }
 
 static void zero_into(struct emitter *e, const struct linear_step *step, int block, value to)
 {
     for (int half = 0; half < 2; half++)
-        store(e, zero_of(vector_of(e->i8, HALF)), address_at(e, to, half_offset(step, block, half)),
-              1);
+        store(e, zero_of(vector_of(e->i8, HALF)),
+              address_at(e, to, linear_step_group_offset(step, 2 * block + half)), 1);
 }
 
-/* A step with `blocks` blocks; the others become zero. */
-static void quantize_step(struct emitter *e, const struct linear_step *step, int blocks, value x,
+static void store_behind(struct emitter *e, const struct linear_step *step,
+                         const struct behind *behind, value to)
+{
+    int register_bytes = 4 * step->lanes;
+    value scales = address_at(e, to, (int64_t)step->parts * register_bytes);
+    value sums = address_at(e, scales, register_bytes), zero = zero_of(vector_of(e->f32, 4));
+    for (int i = 0; i < step->lanes / 4; i++) {
+        value scale = behind->scales[i] ? behind->scales[i] : zero;
+        value sum = behind->sums[i] ? behind->sums[i] : zero;
+        store(e, scale, address_at(e, scales, (int64_t)i * HALF), 4);
+        store(e, sum, address_at(e, sums, (int64_t)i * HALF), 4);
+    }
+}
+
+/* A step of which `columns` exist; the others become zero. */
+static void quantize_step(struct emitter *e, const struct linear_step *step, int columns, value x,
                           value to)
 {
-    int register_bytes = 4 * step->lanes, groups = step->lanes / 4;
-    value sums[4] = {0}, scales[4] = {0};
-    for (int i = 0; i < step->blocks; i++) {
-        if (i >= blocks) {
+    struct behind behind = {0};
+    bool super = step->form->block == LINEAR_SUPER;
+    for (int i = 0; i < step->columns / LINEAR_BLOCK; i++) {
+        if (i * LINEAR_BLOCK >= columns) {
             zero_into(e, step, i, to);
             continue;
         }
         struct linear_bytes bytes =
             linear_quantize_block(e, address_at(e, x, (int64_t)i * LINEAR_BLOCK * 4));
-        quantize_into(e, step, i, &bytes, to, sums, scales);
+        if (super)
+            quantize_super_into(e, step, i, &bytes, to);
+        else
+            quantize_into(e, step, i, &bytes, to, &behind);
     }
-    value start = address_at(e, to, (int64_t)step->parts * register_bytes);
-    for (int i = 0; i < groups; i++) {
-        value sum = sums[i] ? sums[i] : zero_of(vector_of(e->i32, 4));
-        value scale = scales[i] ? scales[i] : zero_of(vector_of(e->f32, 4));
-        store(e, sum, address_at(e, start, (int64_t)i * HALF), 4);
-        store(e, scale, address_at(e, start, register_bytes + (int64_t)i * HALF), 4);
-    }
+    if (!super) store_behind(e, step, &behind, to);
 }
 
 static void emit_quantize(struct emitter *e, const struct linear_work *work,
@@ -137,14 +174,13 @@ static void emit_quantize(struct emitter *e, const struct linear_work *work,
     value full = constant_i64(e, step->full);
     struct loop loop;
     loop_begin(e, &loop, rows.first, minimum_signed(e, rows.last, full), 1, NULL, 0);
-    quantize_step(e, step, step->blocks, address(e, x_row, mul(e, loop.index, x_bytes)),
+    quantize_step(e, step, step->columns, address(e, x_row, mul(e, loop.index, x_bytes)),
                   address(e, to_row, mul(e, loop.index, to_bytes)));
     loop_end(e, &loop, NULL);
     if (step->rest) {
         struct branch last;
         if_begin(e, &last, equal(e, rows.last, constant_i64(e, pieces)));
-        quantize_step(e, step, step->rest / LINEAR_BLOCK,
-                      address_at(e, x_row, step->full * step->columns * 4),
+        quantize_step(e, step, step->rest, address_at(e, x_row, step->full * step->columns * 4),
                       address_at(e, to_row, step->full * step->x_bytes));
         if_end(e, &last, NULL, NULL);
     }

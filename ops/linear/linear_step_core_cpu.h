@@ -5,17 +5,21 @@
 
 #include "ops/linear/linear_core_cpu.h"
 
-enum { LINEAR_BLOCK = 32, LINEAR_PARTS_MAX = 8 };
+enum { LINEAR_BLOCK = 32, LINEAR_PARTS_MAX = 64, LINEAR_SUPER = 256 };
 
-/* Bytes: a step is as many blocks as fill a register with weights (for q4_0, both halves of a
- * register of nibbles), so `parts` registers of bytes.  The activations of a step are those
- * registers of signed bytes, a register of i32 to start the sums with (it takes the weights' byte
- * offset away), and a register of f32 with the scale of each lane's block. FMA: a step is a block,
- * in `parts` registers of f32, or one register of a plain type. */
+/* Bytes: a step is a block of 256, or as many blocks of 32 as fill a register with codes, so `parts`
+ * registers of bytes in the order of unpack_group_at.  The activations of a step are those registers
+ * of signed bytes and, behind them, two registers (blocks of 256: twice 16 lanes, one for each group
+ * of 16 columns): the scale of each lane's block, and what meets the weights' minima: sums of bytes
+ * times their scale.  Blocks of 32 without minima have, in place of the latter, i32 to start the sums
+ * with, which take the weights' byte offset away.
+ *
+ * FMA: a step is a block, in `parts` registers of f32, or one register of a plain type. */
 struct linear_step {
     enum linear_dot dot;
     enum element_type element;
-    int lanes; /* of a register */
+    const struct unpack_form *form; /* NULL: a plain type */
+    int lanes;                      /* of a register */
     int columns, blocks, parts;
     int64_t weight_bytes, x_bytes; /* of a step */
     int64_t full;                  /* whole steps in a row */
@@ -28,10 +32,19 @@ struct linear_step linear_step_of(const struct emitter *e, const struct linear_w
 /* Bytes of a row of activations in the form of the step. */
 int64_t linear_step_row_bytes(const struct linear_step *step);
 
-/* The weights of a step at `pointer`, of which `columns` exist: `parts` registers in `weights`, and
- * the scale of each lane in `*scales` (NULL for plain types). */
+/* Where among the bytes of a step's activations group `group` of 16 columns lies. */
+int linear_step_group_offset(const struct linear_step *step, int group);
+
+/* Bytes: number = scale * byte + minimum, where blocks of 32 without minima have the byte offset
+ * still in the bytes.  Scales and minima are for lanes, or (blocks of 256) for groups of 16 columns.
+ * Reals: the numbers, still to be multiplied with `scales` unless it is NULL. */
+struct linear_weights {
+    value parts[LINEAR_PARTS_MAX], scales, minima;
+};
+
+/* The weights of a step at `pointer`, of which `columns` exist. */
 void linear_step_weights(struct emitter *e, const struct linear_step *step, value pointer,
-                         int columns, value *weights, value *scales);
+                         int columns, struct linear_weights *weights);
 
 /* Emits the kernel that turns x (its argument 0) into bytes (argument 1) and adds it, with its
  * workspace, to the image. Returns the workspace. */

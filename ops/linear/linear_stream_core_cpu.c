@@ -25,31 +25,85 @@ static value step_part(const struct linear_stream *k, value x, int part, LLVMTyp
     return load(e, vector_of(element, lanes), address_at(e, x, 4 * (int64_t)lanes * part), 4);
 }
 
-static value add_bytes(const struct linear_stream *k, value sum, const value *weights, value scales,
-                       value x)
+/* Blocks of 32: one scale for a lane of all registers. */
+static value add_bytes(const struct linear_stream *k, value sum,
+                       const struct linear_weights *weights, value x)
 {
     struct emitter *e = k->e;
-    int parts = k->step.parts, largest = k->step.element == ELEMENT_Q4_0 ? 15 : 255;
-    value products = step_part(k, x, parts, e->i32);
+    int parts = k->step.parts, largest = k->step.form->largest;
+    value scale = mulf(e, weights->scales, step_part(k, x, parts, e->f32));
+    value products = zero_of(vector_of(e->i32, k->step.lanes));
+    if (weights->minima)
+        sum = muladdf(e, weights->minima, step_part(k, x, parts + 1, e->f32), sum);
+    else
+        products = step_part(k, x, parts + 1, e->i32);
     for (int i = 0; i < parts; i++)
-        products = dot_bytes(e, products, weights[i], largest, step_part(k, x, i, e->i32));
-    value scale = mulf(e, scales, step_part(k, x, parts + 1, e->f32));
+        products = dot_bytes(e, products, weights->parts[i], largest, step_part(k, x, i, e->i32));
     return muladdf(e, integer_to_f32(e, products), scale, sum);
 }
 
-static value add_reals(const struct linear_stream *k, value sum, const value *weights, value scales,
-                       value x, int columns)
+/* The scales of the groups that the lanes of register `part` belong to. */
+static value lane_scales(const struct linear_stream *k, value of_groups, int part)
+{
+    struct unpack_request request = {k->step.element, 1, 1, k->step.lanes};
+    int picked[16];
+    for (int i = 0; i < k->step.lanes; i++) picked[i] = unpack_group_at(&request, part, i / 4);
+    return shuffle(k->e, of_groups, NULL, picked, k->step.lanes);
+}
+
+/* A block of 256: scales of its groups, each in some lanes of one register. */
+static value add_super_bytes(const struct linear_stream *k, value sum,
+                             const struct linear_weights *weights, value x)
 {
     struct emitter *e = k->e;
     int lanes = k->step.lanes;
-    if (!scales) {
-        value reals = load_first(e, vector_of(e->f32, lanes), x, columns, 4);
-        return muladdf(e, weights[0], reals, sum);
+    LLVMTypeRef groups = vector_of(e->f32, UNPACK_GROUPS_MAX);
+    value x_scales = load(e, groups, address_at(e, x, LINEAR_SUPER), 4);
+    value x_sums = load(e, groups, address_at(e, x, LINEAR_SUPER + 4 * UNPACK_GROUPS_MAX), 4);
+    value scales = mulf(e, weights->scales, x_scales);
+    for (int i = 0; i < UNPACK_GROUPS_MAX; i += lanes)
+        sum = muladdf(e, slice(e, weights->minima, i, lanes), slice(e, x_sums, i, lanes), sum);
+    for (int i = 0; i < k->step.parts; i++) {
+        value products = dot_bytes(e, zero_of(vector_of(e->i32, lanes)), weights->parts[i],
+                                   k->step.form->largest, step_part(k, x, i, e->i32));
+        sum = muladdf(e, integer_to_f32(e, products), lane_scales(k, scales, i), sum);
     }
-    value products = mulf(e, weights[0], step_part(k, x, 0, e->f32));
+    return sum;
+}
+
+static value add_reals(const struct linear_stream *k, value sum,
+                       const struct linear_weights *weights, value x, int columns)
+{
+    struct emitter *e = k->e;
+    int lanes = k->step.lanes;
+    if (k->step.parts == 1) {
+        value reals = load_first(e, vector_of(e->f32, lanes), x, columns, 4);
+        return muladdf(e, weights->parts[0], reals, sum);
+    }
+    value products = mulf(e, weights->parts[0], step_part(k, x, 0, e->f32));
     for (int i = 1; i < k->step.parts; i++)
-        products = muladdf(e, weights[i], step_part(k, x, i, e->f32), products);
-    return muladdf(e, products, scales, sum);
+        products = muladdf(e, weights->parts[i], step_part(k, x, i, e->f32), products);
+    return weights->scales ? muladdf(e, products, weights->scales, sum) : addf(e, products, sum);
+}
+
+static value add_products(const struct linear_stream *k, value sum,
+                          const struct linear_weights *weights, value x, int columns)
+{
+    if (k->step.dot != LINEAR_DOT_BYTES) return add_reals(k, sum, weights, x, columns);
+    return k->step.form->block == LINEAR_SUPER ? add_super_bytes(k, sum, weights, x)
+                                               : add_bytes(k, sum, weights, x);
+}
+
+/* Fetches the lines that begin in the step at distance `weight_at` from a tile's pointer. */
+static void fetch_ahead(const struct linear_stream *k, value pointer, int64_t weight_at)
+{
+    int64_t step = k->step.weight_bytes;
+    bool new_line =
+        weight_at == 0 || weight_at / CACHE_LINE_BYTES != (weight_at - step) / CACHE_LINE_BYTES;
+    if (new_line) prefetch(k->e, pointer, k->prefetch_bytes, 1);
+    /* Blocks of 32 never need this: what is left of a step is fetched with the next one. */
+    for (int64_t at = CACHE_LINE_BYTES; at + CACHE_LINE_BYTES <= step; at += CACHE_LINE_BYTES)
+        prefetch(k->e, address_at(k->e, pointer, at), k->prefetch_bytes, 1);
 }
 
 /* Adds the products of `columns` columns, at the given distances from the tile's pointers, to
@@ -59,17 +113,13 @@ static void add_step(const struct linear_stream *k, const struct dot_tile *tile,
 {
     struct emitter *e = k->e;
     for (int t = 0; t < tile->tracks; t++) {
-        value weights[LINEAR_PARTS_MAX], scales;
+        struct linear_weights weights;
         value pointer = address_at(e, tile->weights[t], weight_at);
-        bool new_line = weight_at == 0 || weight_at / CACHE_LINE_BYTES !=
-                                              (weight_at - k->step.weight_bytes) / CACHE_LINE_BYTES;
-        if (k->prefetch_bytes && new_line) prefetch(e, pointer, k->prefetch_bytes, 1);
-        linear_step_weights(e, &k->step, pointer, columns, weights, &scales);
+        if (k->prefetch_bytes) fetch_ahead(k, pointer, weight_at);
+        linear_step_weights(e, &k->step, pointer, columns, &weights);
         for (int r = 0; r < tile->rows; r++) {
             value *sum = &sums[t * tile->rows + r], x = address_at(e, tile->x[r], x_at);
-            *sum = k->step.dot == LINEAR_DOT_BYTES
-                       ? add_bytes(k, *sum, weights, scales, x)
-                       : add_reals(k, *sum, weights, scales, x, columns);
+            *sum = add_products(k, *sum, &weights, x, columns);
         }
     }
 }
