@@ -4,6 +4,7 @@ if(NOT CUDA_INCLUDE)
     return()
 endif()
 file(GLOB emulator_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} emulator/*.c)
+list(FILTER emulator_files EXCLUDE REGEX "emulator/cublaslt")
 add_library(hone_emulator SHARED ${emulator_files} base/arena.c base/clock.c base/fault.c base/memory.c base/status.c
     base/text.c base/text_convert.c)
 target_include_directories(hone_emulator SYSTEM PRIVATE ${CUDA_INCLUDE})

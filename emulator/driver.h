@@ -13,6 +13,7 @@
 #include "emulator/cards.h"
 #include "emulator/emulator.h"
 #include "emulator/faults.h"
+#include "emulator/library_work.h"
 #include "emulator/machine.h"
 
 #include <cuda.h>
@@ -63,7 +64,7 @@ struct driver {
 extern struct driver driver_state;
 
 /* What a stream is asked to do: run at once, or kept as a node of a graph. */
-enum work_kind { WORK_EMPTY, WORK_KERNEL, WORK_COPY, WORK_FILL, WORK_HOST };
+enum work_kind { WORK_EMPTY, WORK_KERNEL, WORK_COPY, WORK_FILL, WORK_HOST, WORK_LIBRARY };
 
 struct kernel_work {
     CUfunction function;
@@ -95,6 +96,7 @@ struct work {
             CUhostFn function;
             void *argument;
         } host;
+        struct library_work library;
     } of;
 };
 
@@ -177,6 +179,7 @@ CUresult stream_of(CUstream handle, CUstream *stream);
 /* driver_work.c: does it; adds its modelled time to `seconds`. */
 CUresult work_run(const struct work *work, double *seconds);
 CUresult kernel_run(const struct work *work, double *seconds);                 /* driver_launch.c */
+CUresult library_run(const struct work *work, double *seconds);                /* driver_library.c */
 CUresult graph_add(CUgraph graph, const struct work *work, CUgraphNode *node); /* driver_graph.c */
 CUresult graph_create(CUgraph *graph);
 

@@ -88,6 +88,7 @@ CUresult work_run(const struct work *work, double *seconds)
         work->of.host.function(work->of.host.argument);
         *seconds += host_seconds;
         return CUDA_SUCCESS;
+    case WORK_LIBRARY: return library_run(work, seconds);
     case WORK_EMPTY: break;
     }
     return CUDA_SUCCESS;

@@ -22,9 +22,12 @@
  *       copy:N=lost         the same at the N-th copy
  *       peer:N=corrupt      the N-th copy from card to card silently changes one bit
  *       load:N=invalid      the N-th module: CUDA_ERROR_INVALID_PTX
+ *       library:N=invalid   the N-th call of a library (cublaslt.h): it fails; also illegal, lost, slow
  *       driver=old          cuDriverGetVersion says 11.4, and newer functions are missing
  *       device=none         cuInit: CUDA_ERROR_NO_DEVICE
  *       peer=none           no card can reach another
+ *       library=none        libraries cannot start
+ *       library=old         libraries say that they are of an older version
  *
  * Every launch is checked: global accesses lie within one live allocation and are aligned; shared
  * memory is written before it is read, and no two warps touch it without a barrier between them

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const places[FAULT_PLACES] = {"alloc", "launch", "copy", "peer", "load"};
+static const char *const places[FAULT_PLACES] = {"alloc", "launch", "copy",
+                                                 "peer",  "load",   "library"};
 static const char *const kinds[FAULT_KINDS] = {"",     "oom",  "illegal", "hang",
                                                "lost", "slow", "corrupt", "invalid"};
 
@@ -19,6 +20,9 @@ static bool kind_fits(enum fault_place place, enum fault_kind kind)
     case FAULT_COPY: return kind == FAULT_LOST;
     case FAULT_PEER: return kind == FAULT_CORRUPT;
     case FAULT_LOAD: return kind == FAULT_INVALID || kind == FAULT_OOM;
+    case FAULT_LIBRARY:
+        return kind == FAULT_ILLEGAL || kind == FAULT_INVALID || kind == FAULT_LOST ||
+               kind == FAULT_SLOW;
     case FAULT_PLACES: break;
     }
     return false;
@@ -62,6 +66,10 @@ status faults_read(const char *text, struct faults *faults, struct diagnostic *d
             faults->no_device = true;
         else if (!strcmp(word, "peer=none"))
             faults->no_peer = true;
+        else if (!strcmp(word, "library=none"))
+            faults->no_library = true;
+        else if (!strcmp(word, "library=old"))
+            faults->old_library = true;
         else if (!read_event(word, faults))
             return fail(diagnostic, STATUS_USAGE,
                         "HONE_EMULATOR_FAULTS: '%s' is no fault; write alloc:3=oom", word);

@@ -6,7 +6,15 @@
 
 #include <stdint.h>
 
-enum fault_place { FAULT_ALLOC, FAULT_LAUNCH, FAULT_COPY, FAULT_PEER, FAULT_LOAD, FAULT_PLACES };
+enum fault_place {
+    FAULT_ALLOC,
+    FAULT_LAUNCH,
+    FAULT_COPY,
+    FAULT_PEER,
+    FAULT_LOAD,
+    FAULT_LIBRARY,
+    FAULT_PLACES
+};
 enum fault_kind {
     FAULT_NOTHING,
     FAULT_OOM,
@@ -30,7 +38,7 @@ struct faults {
     } faults[FAULTS_MAX];
     int count;
     uint64_t seen[FAULT_PLACES];
-    bool old_driver, no_device, no_peer;
+    bool old_driver, no_device, no_peer, no_library, old_library;
 };
 
 CHECKED status faults_read(const char *text, struct faults *faults, struct diagnostic *diagnostic);
