@@ -163,6 +163,7 @@ CUresult cuGraphNodeGetType(CUgraphNode node, CUgraphNodeType *type)
 {
     if (!node || !type) return CUDA_ERROR_INVALID_VALUE;
     switch (node->work.kind) {
+    case WORK_LIBRARY:
     case WORK_KERNEL: *type = CU_GRAPH_NODE_TYPE_KERNEL; break;
     case WORK_COPY: *type = CU_GRAPH_NODE_TYPE_MEMCPY; break;
     case WORK_FILL: *type = CU_GRAPH_NODE_TYPE_MEMSET; break;

@@ -25,8 +25,7 @@ static CUresult run_over_memory(CUcontext context, const struct library_work *li
         if (area->address & TAG_DEVICE) memory[a] = memory_resolve(area->address, area->bytes);
         if (!memory[a]) return refuse_area(context, library, a);
     }
-    library->run(library->argument, memory);
-    return CUDA_SUCCESS;
+    return library->run(library->argument, memory) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 static CUresult scripted_fault(CUcontext context, double *seconds)

@@ -3,6 +3,7 @@
 #ifndef EMULATOR_LIBRARY_WORK_H
 #define EMULATOR_LIBRARY_WORK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { LIBRARY_AREAS_MAX = 6, LIBRARY_ARGUMENT_BYTES = 192 };
@@ -14,8 +15,8 @@ struct library_area {
 
 struct library_work {
     const char *name; /* for the reason of a failure; lives as long as the library */
-    /* `memory`: the areas' bytes on the host, NULL for those that are not there. */
-    void (*run)(const void *argument, unsigned char *const *memory);
+    /* `memory`: the areas' bytes on the host, NULL for those that are not there.  False: out of memory. */
+    bool (*run)(const void *argument, unsigned char *const *memory);
     _Alignas(8) unsigned char argument[LIBRARY_ARGUMENT_BYTES];
     double seconds; /* by the library's own model */
     int area_count;
