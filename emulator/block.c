@@ -79,6 +79,7 @@ void block_warp_done(struct warp *warp)
     warp->state = WARP_DONE;
     block->live_warps--;
     block->gang->events++;
+    cluster_check(block);
     for (int id = 0; id < BLOCK_BARRIERS; id++) {
         struct barrier *barrier = &block->barriers[id];
         if (!barrier->expected && barrier_is_full(block, barrier)) barrier_open(block, barrier);

@@ -149,9 +149,11 @@ static void warp_start(struct warp *warp, const struct launch *launch)
     warp->group_count = 1;
     warp->groups[0] = (struct lane_group){.pc = launch->function->start, .mask = warp->live};
     warp->state = WARP_READY;
-    warp->copies.count = warp->products.count = 0;
-    warp->product_groups = 0;
+    warp->copies.count = warp->products.count = warp->stores.count = 0;
+    warp->product_groups = warp->cluster_phase = 0;
+    warp->product_fenced = warp->cluster_arrived = warp->cluster_waits = false;
     memset(warp->copy_groups, 0, sizeof warp->copy_groups);
+    memset(warp->store_groups, 0, sizeof warp->store_groups);
     fill_specials(warp, launch);
 }
 
@@ -175,7 +177,7 @@ static void block_start(struct block *block, const struct launch *launch, uint32
     block_place(block, launch, gang);
     block->live_warps = block->warp_count;
     block->transaction_count = 0;
-    block->cluster_arrived = false;
+    block->cluster_phase = 0;
     memset(block->barriers, 0, sizeof block->barriers);
     memset(block->shared, SHARED_POISON, block->shared_bytes);
     shadow_reset(block);
@@ -335,7 +337,6 @@ static status run_gangs(struct machine *machine, struct arena *arena, struct dia
         gang->fault = &fault;
         gang->counters = (struct hone_emulator_counters){0};
         gang->bulk.count = 0;
-        gang->cluster_waiting = 0;
         for (uint32_t b = 0; b < gang->block_count; b++)
             block_start(&gang->blocks[b], gang->launch, number);
         /* Odd gangs run their warps from the last: kernels must not depend on the order. */

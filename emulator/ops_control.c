@@ -1,4 +1,5 @@
 /* Branches, returns, and what kernels say about themselves. */
+#include "emulator/bulk.h"
 #include "emulator/lanes.h"
 
 OPERATION(control_branch)
@@ -32,26 +33,36 @@ static enum outcome return_to_callers(struct warp *warp, const struct instructio
     return OUTCOME_JUMP;
 }
 
-enum outcome control_return(struct warp *warp, const struct instruction *instruction)
+static enum outcome exit_lanes(struct warp *warp, const struct instruction *instruction)
 {
-    if (instruction->sources[0] != NO_REGISTER) return return_to_callers(warp, instruction);
+    if (bulk_check_exit(warp, instruction) == OUTCOME_FAULT) return OUTCOME_FAULT;
     if (warp->mask != warp->group->mask) warp->group->pc = warp->pc + 1;
     warp_exit_lanes(warp, warp->mask);
     return OUTCOME_JUMP;
+}
+
+enum outcome control_return(struct warp *warp, const struct instruction *instruction)
+{
+    if (instruction->sources[0] != NO_REGISTER) return return_to_callers(warp, instruction);
+    return exit_lanes(warp, instruction);
 }
 
 OPERATION(control_exit)
 {
-    (void)instruction;
-    if (warp->mask != warp->group->mask) warp->group->pc = warp->pc + 1;
-    warp_exit_lanes(warp, warp->mask);
-    return OUTCOME_JUMP;
+    return exit_lanes(warp, instruction);
 }
-
 OPERATION(control_nothing)
 {
     (void)warp;
     (void)instruction;
+    return OUTCOME_NEXT;
+}
+
+/* fence.proxy.async */
+OPERATION(control_fence)
+{
+    (void)instruction;
+    shadow_fence(warp);
     return OUTCOME_NEXT;
 }
 
@@ -162,6 +173,16 @@ static status decode_nothing(struct decoder *decoder, const struct opcode *opcod
     return STATUS_OK;
 }
 
+static status decode_fence(struct decoder *decoder, const struct opcode *opcode)
+{
+    size_t length;
+    (void)opcode;
+    const char *proxy = decoder_take_prefix(decoder, "async", &length);
+    TRY(decode_nothing(decoder, opcode));
+    if (proxy && (!length || *proxy == ':')) decoder->instruction->run = control_fence;
+    return STATUS_OK;
+}
+
 const struct opcode opcodes_control[] = {
     {"bra", NULL, NULL, CATEGORY_CONTROL, decode_branch},
     {"brx.idx", NULL, NULL, CATEGORY_CONTROL, decode_branch_table},
@@ -171,6 +192,7 @@ const struct opcode opcodes_control[] = {
     {"nanosleep", NULL, NULL, CATEGORY_CONTROL, decode_nothing},
     {"membar", NULL, NULL, CATEGORY_BARRIER, decode_nothing},
     {"fence", NULL, NULL, CATEGORY_BARRIER, decode_nothing},
+    {"fence.proxy", NULL, NULL, CATEGORY_BARRIER, decode_fence},
     {"prefetch", NULL, NULL, CATEGORY_CONTROL, decode_nothing},
     {"prefetchu", NULL, NULL, CATEGORY_CONTROL, decode_nothing},
     {"discard", NULL, NULL, CATEGORY_CONTROL, decode_nothing},

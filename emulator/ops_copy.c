@@ -34,14 +34,12 @@ static enum outcome issue_lane(struct warp *warp, const struct instruction *inst
     if (!shadow_expect(warp, instruction, lane, block, offset, detail->bytes)) return OUTCOME_FAULT;
     struct pending_copy *copy = copy_add(warp);
     if (!copy) return warp_fault(warp, instruction, MACHINE_RESOURCES, "out of host memory");
-    *copy = (struct pending_copy){.rank = block->rank,
-                                  .offset = offset,
+    *copy = (struct pending_copy){.offset = offset,
                                   .bytes = detail->bytes,
                                   .valid = valid,
                                   .from = source,
                                   .lane = lane,
-                                  .group = warp->copy_groups[lane],
-                                  .warp = warp->index};
+                                  .group = warp->copy_groups[lane]};
     return OUTCOME_NEXT;
 }
 
@@ -72,7 +70,7 @@ static void copy_finish(struct warp *warp, const struct pending_copy *copy)
     unsigned char *to = block->shared + copy->offset;
     if (copy->valid) memcpy(to, copy->from, copy->valid);
     memset(to + copy->valid, 0, copy->bytes - copy->valid);
-    shadow_arrive(block, copy->offset, copy->bytes, warp->index, warp->clock[warp->index]);
+    shadow_arrive(block, copy->offset, copy->bytes, warp->index, warp->clock[warp->index], false);
 }
 
 /* Finishes the running lanes' copies of all groups but the last `kept`; with `all` those that are in

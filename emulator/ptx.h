@@ -89,6 +89,10 @@ enum {
     FLAG_SIGNED = 8,
     FLAG_TRANSPOSE = 16,
     FLAG_NEGATE = 32, /* a predicate source */
+    /* Of mbarrier: */
+    FLAG_BYTES = 1,
+    FLAG_DROP = 2,
+    FLAG_PARITY = 64,
 };
 
 enum constant_kind { CONSTANT_NUMBER, CONSTANT_PREDICATE, CONSTANT_SHARED, CONSTANT_VARIABLE };

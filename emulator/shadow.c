@@ -8,14 +8,16 @@
 
 #include <string.h>
 
-/* A shadow word: clock (20 bits), atomic (1), in flight (1), bytes of the word (4), warp (5) + 1. */
+/* A shadow word: clock (19 bits), written by an asynchronous copy (1), atomic (1), in flight (1),
+ * bytes of the word (4), warp (5) + 1. */
 enum {
     WARP_BITS = 6,
     BYTES_SHIFT = WARP_BITS,
     FLIGHT = 1 << 10,
     ATOMIC = 1 << 11,
-    CLOCK_SHIFT = 12,
-    CLOCK_MAX = (1 << 20) - 1,
+    COPIED = 1 << 12,
+    CLOCK_SHIFT = 13,
+    CLOCK_MAX = (1 << 19) - 1,
 };
 
 static uint32_t shadow_entry(uint32_t warp, uint32_t clock, uint32_t bytes, uint32_t flags)
@@ -42,6 +44,7 @@ void shadow_reset(struct block *block)
     memset(block->initialised, 0, words);
     for (uint32_t w = 0; w < block->warp_count; w++) {
         memset(block->warps[w].clock, 0, sizeof block->warps[w].clock);
+        memset(block->warps[w].fenced, 0, sizeof block->warps[w].fenced);
         block->warps[w].clock[w] = 1;
     }
 }
@@ -147,14 +150,49 @@ bool shadow_expect(struct warp *warp, const struct instruction *instruction, uns
 }
 
 void shadow_arrive(struct block *block, uint32_t offset, uint32_t bytes, uint32_t warp,
-                   uint32_t clock)
+                   uint32_t clock, bool bulk)
 {
     for (uint32_t word = offset / 4; word * 4 < offset + bytes; word++) {
         uint32_t mask = covered(word, offset, bytes);
         block->initialised[word] |= (unsigned char)mask;
-        block->shadow[word].written = shadow_entry(warp, clock, mask, 0);
+        block->shadow[word].written =
+            warp == SHADOW_NOBODY ? 0 : shadow_entry(warp, clock, mask, bulk ? COPIED : 0);
         block->shadow[word].read = 0;
     }
+}
+
+static bool fault_unfenced(struct warp *warp, const struct instruction *instruction,
+                           uint32_t offset, uint32_t writer)
+{
+    warp_fault(warp, instruction, MACHINE_HAZARD,
+               "shared byte %u, which warp %u wrote with an ordinary store, is read "
+               "asynchronously without a fence.proxy.async in between",
+               offset, writer);
+    return false;
+}
+
+bool shadow_read_async(struct warp *warp, const struct instruction *instruction, uint32_t offset,
+                       uint32_t bytes)
+{
+    struct block *block = warp->block;
+    unsigned lane = (unsigned)__builtin_ctz(warp->mask);
+    if (!shadow_read(warp, instruction, lane, block, offset, bytes)) return false;
+    if (!(block->gang->launch->checks & CHECK_RACES)) return true;
+    for (uint32_t word = offset / 4; word * 4 < offset + bytes; word++) {
+        uint32_t entry = block->shadow[word].written, writer = entry_warp(entry);
+        if (!entry || entry & COPIED) continue;
+        const uint32_t *own = block->warps[writer].fenced;
+        uint32_t clock = entry >> CLOCK_SHIFT;
+        if (clock > own[writer] && clock > warp->fenced[writer])
+            return fault_unfenced(warp, instruction, word * 4, writer);
+    }
+    return true;
+}
+
+void shadow_fence(struct warp *warp)
+{
+    memcpy(warp->fenced, warp->clock, sizeof warp->fenced);
+    warp->clock[warp->index]++;
 }
 
 void shadow_join(struct block *block, uint32_t warps)

@@ -45,6 +45,16 @@ void count_global(struct warp *warp, const uint64_t addresses[static WARP_LANES]
     counters->global_sectors += count;
 }
 
+void count_range(struct warp *warp, uint64_t address, uint64_t bytes)
+{
+    struct hone_emulator_counters *counters = &warp->block->gang->counters;
+    if (!bytes || !(warp->block->gang->launch->checks & CHECK_COUNTERS)) return;
+    uint64_t first = address >> SECTOR_SHIFT, last = (address + bytes - 1) >> SECTOR_SHIFT;
+    counters->global_bytes += bytes;
+    counters->global_sectors += last - first + 1;
+    for (uint64_t sector = first; sector <= last; sector++) map_sector(warp, sector);
+}
+
 double traffic_unique_sectors(const _Atomic uint64_t *map)
 {
     uint64_t set = 0;

@@ -26,37 +26,51 @@ struct barrier {
 struct transaction {
     uint32_t offset;
     uint32_t count, pending;
-    int64_t bytes; /* expected and not yet there */
-    uint32_t phase;
-    bool valid;
-    uint32_t clock[BLOCK_WARPS_MAX]; /* what its arrivals have seen */
+    int64_t bytes;  /* expected and not yet there */
+    uint32_t phase; /* how many it has completed */
+    /* What the arrivals of the completed phases, and of the running one, have seen. */
+    uint32_t clock[BLOCK_WARPS_MAX], arriving[BLOCK_WARPS_MAX];
 };
 
-/* A copy under way (cp.async, cp.async.bulk): carried out when somebody waits for it. */
+/* A copy of cp.async under way: carried out when its lane waits for it. */
 struct pending_copy {
-    uint32_t rank;         /* of the block whose shared memory it fills */
-    uint32_t offset;       /* there */
+    uint32_t offset;       /* in the block's shared memory */
     uint32_t bytes, valid; /* the rest is zero */
     unsigned char *from;
-    uint32_t lane, group; /* cp.async */
-    uint32_t transaction; /* offset of the mbarrier, on the same block */
-    uint32_t warp, clock; /* that issued it */
-    const void *tensor;   /* struct tensor_map, with: */
-    int32_t coordinates[5];
-    bool done;
+    uint32_t lane, group;
+};
+
+enum { TENSOR_DIMENSIONS_MAX = 5 };
+
+/* A copy of cp.async.bulk: into shared memory until somebody waits for its transaction barrier, out
+ * of it until its lane waits for its group. */
+struct bulk_copy {
+    struct block *block; /* whose shared memory it is */
+    uint32_t offset, bytes;
+    uint32_t transaction;   /* offset of the barrier, in the same block */
+    uint32_t warp, clock;   /* that issued it */
+    bool foreign;           /* a warp of another block of the cluster did */
+    uint32_t lane, group;   /* out of shared memory */
+    unsigned char *global;  /* without a tensor map */
+    unsigned char map[128]; /* struct tensor_map; all zero: none */
+    int32_t coordinates[TENSOR_DIMENSIONS_MAX];
 };
 
 /* A warpgroup product that is not waited for yet. */
 struct pending_product {
     const struct instruction *instruction;
     uint64_t descriptors[2];
-    uint32_t a_registers; /* 1: the first operand was in registers: `a` */
-    uint32_t scale, group;
-    uint32_t a[4][WARP_LANES];
+    uint32_t group;
+    bool accumulates;
 };
 
 struct copy_list {
     struct pending_copy *items;
+    size_t count, capacity;
+};
+
+struct bulk_list {
+    struct bulk_copy *items;
     size_t count, capacity;
 };
 
@@ -83,8 +97,16 @@ struct warp {
     uint64_t waves_seen;
     struct copy_list copies;
     uint32_t copy_groups[WARP_LANES];
+    struct bulk_list stores; /* bulk copies out of shared memory */
+    uint32_t store_groups[WARP_LANES];
     struct product_list products;
     uint32_t product_groups;
+    bool product_fenced;    /* wgmma.fence has come by */
+    uint32_t cluster_phase; /* of the cluster's barrier that it arrived at */
+    bool cluster_arrived, cluster_waits;
+    /* What it had seen at its last fence.proxy.async: asynchronous copies out of shared memory and
+     * products see that much of what was written with ordinary stores. */
+    uint32_t fenced[BLOCK_WARPS_MAX];
     uint32_t clock[BLOCK_WARPS_MAX]; /* how far this warp has seen each warp of its block */
 };
 
@@ -108,7 +130,7 @@ struct block {
     struct barrier barriers[BLOCK_BARRIERS];
     struct transaction *transactions;
     size_t transaction_count, transaction_capacity;
-    bool cluster_arrived;
+    uint32_t cluster_phase; /* of the first block of a cluster: how often its barrier has opened */
 };
 
 struct machine; /* machine.c: the launch that all threads work on */
@@ -120,8 +142,7 @@ struct gang {
     struct arena *arena;
     struct block *blocks;
     uint32_t block_count;
-    struct copy_list bulk; /* copies that complete on transaction barriers */
-    uint32_t cluster_waiting;
+    struct bulk_list bulk; /* copies that complete on transaction barriers */
     struct hone_emulator_counters counters;
     uint64_t events; /* things that may end another warp's wait */
     struct machine_fault *fault;
@@ -180,8 +201,17 @@ void shadow_acquire(struct warp *warp, const uint32_t *clock); /* it has seen wh
 /* Bytes that an asynchronous copy will fill: whoever touches them before it is waited for fails. */
 bool shadow_expect(struct warp *warp, const struct instruction *instruction, unsigned lane,
                    struct block *block, uint32_t offset, uint32_t bytes);
+enum { SHADOW_NOBODY = BLOCK_WARPS_MAX }; /* as a warp: of another block */
 void shadow_arrive(struct block *block, uint32_t offset, uint32_t bytes, uint32_t warp,
-                   uint32_t clock);
+                   uint32_t clock, bool bulk);
+
+/* A read by the asynchronous proxy, which sees ordinary stores only behind a fence.proxy.async. */
+bool shadow_read_async(struct warp *warp, const struct instruction *instruction, uint32_t offset,
+                       uint32_t bytes);
+void shadow_fence(struct warp *warp);
+
+/* cluster.c: opens the cluster's barrier when every warp that lives has arrived. */
+void cluster_check(struct block *block);
 
 /* block.c */
 enum outcome block_barrier(struct warp *warp, const struct instruction *instruction, uint32_t id,
@@ -191,6 +221,7 @@ void block_warp_done(struct warp *warp);
 /* traffic.c: sectors and bank conflicts of one instruction. */
 void count_global(struct warp *warp, const uint64_t addresses[static WARP_LANES], uint32_t mask,
                   uint32_t bytes);
+void count_range(struct warp *warp, uint64_t address, uint64_t bytes); /* of a bulk copy */
 void count_shared(struct warp *warp, const uint64_t addresses[static WARP_LANES], uint32_t mask,
                   uint32_t bytes);
 

@@ -125,6 +125,18 @@ static CUresult launch_kernel(struct emulator *emulator, CUfunction function,
     return emulator->cuLaunchKernelEx(&config, function, arguments, NULL);
 }
 
+static void encode_tensor(struct emulator *emulator, const struct emulated_tensor *tensor,
+                          CUdeviceptr base, CUtensorMap *map)
+{
+    cuuint64_t pitch = tensor->pitch_bytes;
+    cuuint32_t steps[2] = {1, 1};
+    CUresult code = emulator->cuTensorMapEncodeTiled(
+        map, tensor->type, 2, (void *)(uintptr_t)(base + tensor->offset_bytes), tensor->sizes,
+        &pitch, tensor->box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, tensor->swizzle,
+        CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    assert_int_equal(code, CUDA_SUCCESS);
+}
+
 CUresult emulator_run(struct emulator *emulator, const struct emulation *emulation)
 {
     struct arena *arena = arena_create(0);
@@ -138,7 +150,11 @@ CUresult emulator_run(struct emulator *emulator, const struct emulation *emulati
     }
     assert_int_equal(emulator->cuMemAlloc(&output, emulation->output_bytes), CUDA_SUCCESS);
     emulator->cuMemcpyHtoD(output, emulation->output, emulation->output_bytes);
-    void *arguments[] = {&input, &output};
+    CUtensorMap maps[EMULATED_TENSORS];
+    void *arguments[] = {&input, &output, &maps[0], &maps[1], &maps[2]};
+    for (int t = 0; t < emulation->tensor_count; t++)
+        encode_tensor(emulator, &emulation->tensors[t],
+                      emulation->tensors[t].output ? output : input, &maps[t]);
     CUresult result = launch_kernel(emulator, function, emulation, arguments);
     if (result == CUDA_SUCCESS)
         assert_int_equal(emulator->cuMemcpyDtoH(emulation->output, output, emulation->output_bytes),

@@ -17,14 +17,15 @@
 /* The macros of cuda.h give each its version. */
 #define EMULATOR_FUNCTIONS(F)                                                                      \
     F(cuInit)                                                                                      \
-    F(cuDriverGetVersion) F(cuDeviceGetCount) F(cuDeviceGet) F(cuDeviceGetName) F(                 \
-        cuDeviceGetAttribute) F(cuDeviceTotalMem) F(cuDeviceCanAccessPeer)                         \
-        F(cuDevicePrimaryCtxRetain) F(cuDevicePrimaryCtxRelease) F(cuDevicePrimaryCtxReset) F(     \
-            cuCtxSetCurrent) F(cuCtxSynchronize) F(cuCtxEnablePeerAccess) F(cuMemAlloc)            \
-            F(cuMemFree) F(cuMemHostAlloc) F(cuMemFreeHost) F(cuMemGetInfo) F(cuMemcpyHtoD) F(     \
-                cuMemcpyDtoH) F(cuMemcpyHtoDAsync) F(cuMemcpyDtoHAsync) F(cuMemcpyDtoDAsync)       \
-                F(cuMemcpyPeerAsync) F(cuMemcpy2D) F(cuMemsetD8Async) F(cuMemsetD32) F(            \
-                    cuStreamCreate) F(cuStreamDestroy) F(cuStreamSynchronize) F(cuStreamWaitEvent) \
+    F(cuDriverGetVersion)                                                                          \
+    F(cuDeviceGetCount) F(cuDeviceGet) F(cuDeviceGetName) F(cuDeviceGetAttribute) F(               \
+        cuDeviceTotalMem) F(cuDeviceCanAccessPeer) F(cuDevicePrimaryCtxRetain)                     \
+        F(cuDevicePrimaryCtxRelease) F(cuDevicePrimaryCtxReset) F(cuCtxSetCurrent) F(              \
+            cuCtxSynchronize) F(cuCtxEnablePeerAccess) F(cuMemAlloc) F(cuMemFree)                  \
+            F(cuMemHostAlloc) F(cuMemFreeHost) F(cuMemGetInfo) F(cuMemcpyHtoD) F(cuMemcpyDtoH) F(  \
+                cuMemcpyHtoDAsync) F(cuMemcpyDtoHAsync) F(cuMemcpyDtoDAsync) F(cuMemcpyPeerAsync)  \
+                F(cuMemcpy2D) F(cuMemsetD8Async) F(cuMemsetD32) F(cuStreamCreate) F(               \
+                    cuStreamDestroy) F(cuStreamSynchronize) F(cuStreamWaitEvent)                   \
                     F(cuStreamBeginCapture) F(cuStreamEndCapture) F(cuStreamIsCapturing) F(        \
                         cuEventCreate) F(cuEventDestroy) F(cuEventRecord) F(cuEventSynchronize)    \
                         F(cuEventElapsedTime) F(cuModuleLoadData) F(cuModuleLoadDataEx)            \
@@ -38,9 +39,10 @@
                                                     F(cuGraphDestroy) F(cuGraphExecDestroy)        \
                                                         F(cuGraphExecUpdate) F(cuGraphGetNodes)    \
                                                             F(cuGraphExecKernelNodeSetParams)      \
-                                                                F(cuGetProcAddress)                \
-                                                                    F(cuGetErrorName)              \
-                                                                        F(cuGetErrorString)
+                                                                F(cuTensorMapEncodeTiled)          \
+                                                                    F(cuGetProcAddress)            \
+                                                                        F(cuGetErrorName)          \
+                                                                            F(cuGetErrorString)
 
 struct emulator {
     void *library;
@@ -61,8 +63,24 @@ void emulator_close(struct emulator *emulator);
 /* PTX of `source` for "sm_86"; in `arena`.  Fails the test when it does not compile. */
 const char *emulator_compile(struct arena *arena, const char *architecture, const char *source);
 
+/* A matrix in the input (or, with `output`, in the output) behind a tensor map. */
+struct emulated_tensor {
+    bool output;
+    CUtensorMapDataType type;
+    size_t offset_bytes, pitch_bytes;
+    cuuint64_t sizes[2]; /* columns, rows */
+    cuuint32_t box[2];
+    CUtensorMapSwizzle swizzle;
+};
+
+enum { EMULATED_TENSORS = 3 };
+
 struct emulation {
-    const char *architecture, *source; /* with one kernel k(const void *input, void *output) */
+    /* With one kernel k(const void *input, void *output), and behind these one parameter
+     * `const __grid_constant__ struct map` per tensor. */
+    const char *architecture, *source;
+    struct emulated_tensor tensors[EMULATED_TENSORS];
+    int tensor_count;
     unsigned blocks, threads, shared_bytes, cluster;
     const void *input;
     size_t input_bytes;
