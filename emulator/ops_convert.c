@@ -92,6 +92,7 @@ static uint64_t float_to_whole(const struct conversion *conversion, double value
     return (uint64_t)value;
 }
 
+/* As a register has it that is wider than the type. */
 static uint64_t extend(enum ptx_type type, uint64_t bits)
 {
     int width = type_bits(type);
@@ -133,13 +134,13 @@ static uint64_t convert(const struct conversion *conversion, uint64_t bits)
     bool to_float = type_kind(conversion->to) == KIND_FLOAT;
     if (from_float) {
         double value = read_float(conversion->from, bits);
-        if (!to_float) return float_to_whole(conversion, value);
+        if (!to_float) return extend(conversion->to, float_to_whole(conversion, value));
         if (conversion->whole) value = round_whole(value, conversion->rounding);
         return write_float(conversion, value);
     }
     uint64_t value = extend(conversion->from, bits);
     if (to_float) return write_float(conversion, whole_to_float(conversion, value));
-    return conversion->saturate ? saturate_whole(conversion, value) : value;
+    return extend(conversion->to, conversion->saturate ? saturate_whole(conversion, value) : value);
 }
 
 OPERATION(convert_any)

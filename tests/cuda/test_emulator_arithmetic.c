@@ -120,7 +120,9 @@ static const char word_prelude[] =
     " u32 r; asm(\"lop3.b32 %0, %1, %2, %3, 0xca;\" : \"=r\"(r) : \"r\"(a), \"r\"(b), \"r\"(c));"
     " return r; }\n"
     "__device__ u32 added(u32 a, u32 b) {"
-    " u32 r; asm(\"add.sat.s32 %0, %1, %2;\" : \"=r\"(r) : \"r\"(a), \"r\"(b)); return r; }\n";
+    " u32 r; asm(\"add.sat.s32 %0, %1, %2;\" : \"=r\"(r) : \"r\"(a), \"r\"(b)); return r; }\n"
+    "__device__ u32 narrowed(u32 a) { u32 r; asm(\"{ .reg .b16 h; cvt.s8.s32 h, %1; cvt.s32.s16 %0, h; "
+    "}\" : \"=r\"(r) : \"r\"(a)); return r; }\n";
 
 static int32_t saturated(uint32_t x, uint32_t y)
 {
@@ -162,6 +164,7 @@ static int32_t saturated(uint32_t x, uint32_t y)
     C("((s32)x <= (s32)y) + 2 * (x != z)", (uint32_t)(((int32_t)x <= (int32_t)y) + 2 * (x != z)))  \
     C("(u16)((s16)x * (s16)y)", (uint16_t)((int16_t)x * (int16_t)y))                               \
     C("(u32)(s32)(s8)x", (uint32_t)(int32_t)(int8_t)x)                                             \
+    C("narrowed(x)", (uint32_t)(int32_t)(int8_t)x)                                                 \
     C("(u8)x + (u16)y", (uint32_t)((uint8_t)x + (uint16_t)y))                                      \
     C("(u32)((s64)(((u64)x << 32) | y) >> (z & 63))",                                              \
       (uint32_t)((int64_t)((uint64_t)x << 32 | y) >> (z & 63)))                                    \
