@@ -77,6 +77,29 @@ DEVICE bfloat high_bfloat(unsigned pair)
     return bfloat{(unsigned short)(pair >> 16)};
 }
 
+// Two f16 at once.
+DEVICE unsigned subtract_half_pairs(unsigned a, unsigned b)
+{
+    unsigned result;
+    asm("sub.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+DEVICE unsigned multiply_half_pairs(unsigned a, unsigned b)
+{
+    unsigned result;
+    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+// Four bytes without sign, less `offset`, as two pairs of f16: behind 0x64 a byte b is the f16 1024 + b.
+template <int offset> DEVICE void bytes_to_half_pairs(unsigned bytes, unsigned (&pairs)[2])
+{
+    constexpr unsigned away = 0x6400u + offset, both = away | away << 16;
+    pairs[0] = subtract_half_pairs(__byte_perm(bytes, 0x64646464u, 0x5140), both);
+    pairs[1] = subtract_half_pairs(__byte_perm(bytes, 0x64646464u, 0x5342), both);
+}
+
 // The nearest whole number, halves to even.
 DEVICE int round_to_integer(float value)
 {
