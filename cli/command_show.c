@@ -83,29 +83,30 @@ static status print_plan(const struct engine *engine, const struct arguments *ar
     return console_flush(diagnostic);
 }
 
-static json_t *resources_json(const struct image *image, const struct listing *listing)
+static json_t *resources_json(const struct image *image)
 {
     json_t *kernels = json_array();
-    for (int k = 0; k < listing->kernel_count; k++) {
-        const struct kernel_resources *kernel = &listing->kernels[k];
-        json_array_append_new(
-            kernels, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "entry", image->launches[k].name, "registers",
-                               kernel->registers, "spilled_bytes", kernel->spilled_bytes, "local_bytes",
-                               kernel->local_bytes, "shared_bytes", kernel->shared_bytes, "dynamic_shared_bytes",
-                               image->launches[k].shared_bytes, "instructions", kernel->instructions));
+    for (int l = 0; l < image->launch_count && image->target == TARGET_CUDA; l++) {
+        const struct launch *launch = &image->launches[l];
+        const struct kernel_resources *kernel = &launch->resources;
+        json_array_append_new(kernels, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "entry", launch->name, "registers",
+                                                 kernel->registers, "spilled_bytes", kernel->spilled_bytes, "local_bytes",
+                                                 kernel->local_bytes, "shared_bytes", kernel->shared_bytes,
+                                                 "dynamic_shared_bytes", launch->shared_bytes, "instructions",
+                                                 kernel->instructions));
     }
     return kernels;
 }
 
-static void print_resources(const struct image *image, const struct listing *listing)
+static status print_resources(const struct image *image, struct arena *arena,
+                              struct diagnostic *diagnostic)
 {
-    for (int k = 0; k < listing->kernel_count; k++) {
-        const struct kernel_resources *kernel = &listing->kernels[k];
-        printf("; %s: %d registers, %d bytes spilled, %d bytes of local memory, %d + %d bytes of shared memory, "
-               "%d instructions\n",
-               image->launches[k].name, kernel->registers, kernel->spilled_bytes, kernel->local_bytes,
-               kernel->shared_bytes, image->launches[k].shared_bytes, kernel->instructions);
-    }
+    struct text text = {.arena = arena};
+    image_print_resources(image, &text);
+    const char *printed = text_finish(&text);
+    TRY_MEMORY(printed, diagnostic);
+    if (*printed) printf("; %s\n", printed);
+    return STATUS_OK;
 }
 
 /* The kernel that --kernel names, compiled again. */
@@ -153,10 +154,9 @@ static status print_code(const struct shown_kernel *shown, const struct argument
         return console_print_json(json_pack("{s:s, s:s, s:I, s:o, s:s, s:s}", "problem", shown->image->problem->text,
                                             "kernel", shown->image->candidate, "code_bytes",
                                             (json_int_t)compiled->code_bytes, "resources",
-                                            resources_json(compiled, listing), "source", listing->source, "assembly",
+                                            resources_json(compiled), "source", listing->source, "assembly",
                                             listing->assembly),
                                   diagnostic);
-    print_resources(compiled, listing);
     printf("\n%s\n%s", listing->source, listing->assembly);
     return console_flush(diagnostic);
 }
@@ -171,10 +171,9 @@ static status print_emulated(const struct shown_kernel *shown, const struct argu
         TRY(emulation_json(&emulation, &document, diagnostic));
         TRY(console_print_json(json_pack("{s:s, s:s, s:o, s:o}", "problem", shown->image->problem->text, "kernel",
                                          shown->image->candidate, "resources",
-                                         resources_json(&shown->compiled, &shown->listing), "emulated", document),
+                                         resources_json(&shown->compiled), "emulated", document),
                                diagnostic));
     } else {
-        print_resources(&shown->compiled, &shown->listing);
         TRY(emulation_print(&emulation, diagnostic));
         TRY(console_flush(diagnostic));
     }
@@ -193,9 +192,11 @@ static status print_kernel(struct engine *engine, const struct arguments *argume
                     "--emulate: step %s runs on the host; kernels of cards can be looked at with --devices emulated:sm_86:24GiB",
                     arguments->kernel);
     TRY(compile_candidate(&shown.generation, compile_limits_default(), arena, &shown.compiled, &shown.listing, diagnostic));
-    if (!arguments->json)
+    if (!arguments->json) {
         printf("; problem: %s\n; kernel:  %s\n; %lld bytes of code, %d launches\n", shown.image->problem->text,
                shown.image->candidate, (long long)shown.compiled.code_bytes, shown.compiled.launch_count);
+        TRY(print_resources(&shown.compiled, arena, diagnostic));
+    }
     if (arguments->show_emulated) return print_emulated(&shown, arguments, arena, diagnostic);
     return print_code(&shown, arguments, diagnostic);
 }

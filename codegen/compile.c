@@ -130,8 +130,6 @@ struct request {
  * zero. */
 struct answer {
     uint64_t image_bytes, source_bytes, assembly_bytes;
-    int kernel_count;
-    struct kernel_resources kernels[IMAGE_LAUNCHES_MAX];
 };
 
 static status pack_answer(const struct image *image, const struct listing *listing,
@@ -145,9 +143,7 @@ static status pack_answer(const struct image *image, const struct listing *listi
     const char *assembly = listing->assembly ? listing->assembly : "";
     struct answer answer = {.image_bytes = encoded_bytes,
                             .source_bytes = strlen(source) + 1,
-                            .assembly_bytes = strlen(assembly) + 1,
-                            .kernel_count = listing->kernel_count};
-    memcpy(answer.kernels, listing->kernels, sizeof answer.kernels);
+                            .assembly_bytes = strlen(assembly) + 1};
     *result_bytes = sizeof answer + encoded_bytes + answer.source_bytes + answer.assembly_bytes;
     uint8_t *bytes = arena_allocate(arena, *result_bytes, 1);
     TRY_MEMORY(bytes, diagnostic);
@@ -181,8 +177,7 @@ static status unpack_answer(const uint8_t *bytes, size_t byte_count, struct aren
         uint64_t rest = byte_count - sizeof answer;
         sound = answer.image_bytes <= rest && answer.source_bytes <= rest - answer.image_bytes &&
                 answer.assembly_bytes == rest - answer.image_bytes - answer.source_bytes &&
-                answer.source_bytes > 0 && answer.assembly_bytes > 0 && answer.kernel_count >= 0 &&
-                answer.kernel_count <= IMAGE_LAUNCHES_MAX && bytes[byte_count - 1] == 0 &&
+                answer.source_bytes > 0 && answer.assembly_bytes > 0 && bytes[byte_count - 1] == 0 &&
                 bytes[byte_count - answer.assembly_bytes - 1] == 0;
     }
     if (!sound)
@@ -196,8 +191,6 @@ static status unpack_answer(const uint8_t *bytes, size_t byte_count, struct aren
         arena_text(arena, (const char *)bytes + answer.image_bytes + answer.source_bytes);
     TRY_MEMORY(listing->source, diagnostic);
     TRY_MEMORY(listing->assembly, diagnostic);
-    listing->kernel_count = answer.kernel_count;
-    memcpy(listing->kernels, answer.kernels, sizeof answer.kernels);
     return STATUS_OK;
 }
 

@@ -56,7 +56,7 @@ static status add_record(struct explaining *explaining, const struct record *rec
     const struct explained row = {
         .candidate = record->candidate,
         .verdict = verdict_of(record, explaining->explanation->chosen),
-        .reason = record->status == RECORD_OK ? "" : record->detail,
+        .reason = record->detail,
         .seconds = record->median_seconds,
         .measured = true,
     };

@@ -3,10 +3,10 @@
  * The bytes are the same on every machine: numbers of 4 or 8 bytes, lowest byte first, in the order
  * of the structs, behind a mark that names the version:
  *
- *     "HONEIMG2"  target 4  launches 4  workspaces 4  code bytes 8  text offset 8
+ *     "HONEIMG3"  target 4  launches 4  workspaces 4  code bytes 8  text offset 8
  *     per workspace: bytes per row 8, fixed bytes 8, zeroed 4
  *     per launch: length of name 4, name, offset 8, rows per item 8, items per row group 8, unit 8,
- *         threads 4, shared bytes 4, cluster 4, arguments 4, and per argument kind 4, index 4
+ *         threads 4, shared bytes 4, cluster 4, resources 5 times 4, arguments 4, and per argument kind 4, index 4
  *     the code */
 #include "ir/image.h"
 
@@ -49,6 +49,15 @@ static void put(struct text *text, int64_t value, int byte_count)
     text_append_range(text, bytes, (size_t)byte_count);
 }
 
+static void put_resources(struct text *text, const struct kernel_resources *resources)
+{
+    put(text, resources->registers, 4);
+    put(text, resources->spilled_bytes, 4);
+    put(text, resources->local_bytes, 4);
+    put(text, resources->shared_bytes, 4);
+    put(text, resources->instructions, 4);
+}
+
 static void put_launch(struct text *text, const struct launch *launch)
 {
     size_t length = strnlen(launch->name, NAME_BYTES_MAX);
@@ -61,6 +70,7 @@ static void put_launch(struct text *text, const struct launch *launch)
     put(text, launch->threads, 4);
     put(text, launch->shared_bytes, 4);
     put(text, launch->cluster, 4);
+    put_resources(text, &launch->resources);
     put(text, launch->argument_count, 4);
     for (int a = 0; a < launch->argument_count; a++) {
         put(text, launch->arguments[a].kind, 4);
@@ -189,6 +199,17 @@ static status get_block(struct image_reader *reader, const struct image *image,
     return STATUS_OK;
 }
 
+static status get_resources(struct image_reader *reader, struct kernel_resources *resources)
+{
+    int *const fields[] = {&resources->registers, &resources->spilled_bytes, &resources->local_bytes,
+                           &resources->shared_bytes, &resources->instructions};
+    for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
+        *fields[f] = (int)get(reader, 4);
+        if (*fields[f] < 0) return refuse(reader, "what the kernel uses is below 0");
+    }
+    return STATUS_OK;
+}
+
 static status get_launch(struct image_reader *reader, const struct image *image,
                          struct launch *launch)
 {
@@ -200,6 +221,7 @@ static status get_launch(struct image_reader *reader, const struct image *image,
         return refuse(reader, "entries of CUDA kernels are found by name, not by offset");
     TRY(get_geometry(reader, &launch->geometry));
     TRY(get_block(reader, image, launch));
+    TRY(get_resources(reader, &launch->resources));
     int64_t arguments = get(reader, 4);
     if (arguments < 0 || arguments > LAUNCH_ARGUMENTS_MAX)
         return refuse(reader, "the number of arguments is out of range");
@@ -271,4 +293,19 @@ status image_decode(const void *bytes, size_t byte_count, struct arena *arena, s
     TRY(get_code(&reader, image));
     if (reader.at != byte_count) return refuse(&reader, "there are bytes behind the image");
     return STATUS_OK;
+}
+
+void image_print_resources(const struct image *image, struct text *text)
+{
+    bool first = true;
+    for (int l = 0; l < image->launch_count; l++) {
+        const struct launch *launch = &image->launches[l];
+        const struct kernel_resources *kernel = &launch->resources;
+        if (!kernel->instructions) continue;
+        text_print(text, "%s%s: %d registers, %d bytes spilled, %d bytes of local memory, %d + %d bytes of shared memory, "
+                   "%d instructions",
+                   first ? "" : "; ", launch->name, kernel->registers, kernel->spilled_bytes, kernel->local_bytes,
+                   kernel->shared_bytes, launch->shared_bytes, kernel->instructions);
+        first = false;
+    }
 }

@@ -61,6 +61,15 @@ struct kernel_step {
 enum { IMAGE_THREADS_MAX = 1024, IMAGE_CLUSTER_MAX = 16, IMAGE_SHARED_BYTES_MAX = 1 << 20 };
 #define IMAGE_WORKSPACE_BYTES_MAX ((int64_t)1 << 40)
 
+/* What the compiler says that a CUDA kernel uses; per thread, shared memory per block. */
+struct kernel_resources {
+    int registers;
+    int spilled_bytes; /* registers that went to memory */
+    int local_bytes;   /* of its stack, spilled registers included */
+    int shared_bytes;  /* besides the dynamic ones of its launch */
+    int instructions;
+};
+
 struct launch {
     const char *name; /* CUDA: of the entry */
     int64_t offset; /* of the entry in the code (CUDA: 0); -1: the operator's reference, whose work
@@ -69,6 +78,7 @@ struct launch {
     struct geometry geometry;  /* CUDA: items are blocks */
     int threads, shared_bytes; /* CUDA: per block, dynamic shared memory; 0 on the CPU */
     int cluster;               /* CUDA: blocks per cluster; 0: no clusters */
+    struct kernel_resources resources; /* CUDA: of its kernel, for people; zeros where unknown */
     int argument_count;
     struct argument arguments[LAUNCH_ARGUMENTS_MAX];
 };
@@ -89,6 +99,9 @@ void image_reference(const struct problem *problem, struct image *image);
 /* A CUDA space's launches and workspaces for one config, in an image that has no code yet. */
 CHECKED status space_launches(const struct bound_space *bound, const struct config *config,
                               struct image *image, struct diagnostic *diagnostic);
+
+/* "rmsnorm: 40 registers, 0 bytes spilled, ...; ..."; nothing for images that do not say. */
+void image_print_resources(const struct image *image, struct text *text);
 
 int64_t launch_items(const struct launch *launch, int64_t rows);
 

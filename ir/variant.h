@@ -24,21 +24,10 @@ struct candidate {
 void candidate_print(const struct candidate *candidate, struct text *text);
 bool candidate_equal(const struct candidate *a, const struct candidate *b);
 
-/* What the compiler says that a CUDA kernel uses; per thread, shared memory per block. */
-struct kernel_resources {
-    int registers;
-    int spilled_bytes; /* registers that went to memory */
-    int local_bytes;   /* of its stack, spilled registers included */
-    int shared_bytes;  /* besides the dynamic ones of its launch */
-    int instructions;
-};
-
 /* What else code generation can say about a kernel, for `hone show`. */
 struct listing {
     const char *source;   /* LLVM IR, CUDA */
     const char *assembly; /* CUDA: PTX */
-    int kernel_count;     /* CUDA: one per launch; 0 on the CPU */
-    struct kernel_resources kernels[IMAGE_LAUNCHES_MAX];
 };
 
 /* Turns a generation into an image.  Loaded from a module of its own (codegen/compile.h), never

@@ -44,7 +44,7 @@ struct record {
     const char *compiler;     /* compile_identity() */
     int protocol;
     enum record_status status;
-    const char *detail; /* what went wrong, "" when nothing did */
+    const char *detail; /* what went wrong; when nothing did, what a card's kernels use, or "" */
     enum record_stage stage;
     int roles;
     int64_t session;                                      /* one run of the tuner on one problem */

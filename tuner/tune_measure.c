@@ -69,6 +69,22 @@ static int roles_of(const struct session *session, const struct candidate *candi
     return roles;
 }
 
+/* What its kernels use; "" where the compiler says nothing of it. */
+static const char *describe_image(struct session *session, const struct candidate *candidate)
+{
+    const struct known *known = session_find(session, candidate);
+    struct arena *scratch = known && known->image ? arena_create(0) : NULL;
+    if (!scratch) return "";
+    struct diagnostic ignored = {0};
+    struct text text = {.arena = session->arena};
+    struct image image;
+    if (image_decode(known->image, known->image_bytes, scratch, &image, &ignored) == STATUS_OK)
+        image_print_resources(&image, &text);
+    const char *printed = text_finish(&text);
+    arena_destroy(scratch);
+    return printed ? printed : "";
+}
+
 status session_note(struct session *session, const struct candidate *candidate,
                     const struct outcome *outcome, const float *samples, int count,
                     enum record_stage stage, struct diagnostic *diagnostic)
@@ -85,7 +101,7 @@ status session_note(struct session *session, const struct candidate *candidate,
         .compiler = setup->compiler,
         .protocol = RECORD_PROTOCOL,
         .status = outcome->status,
-        .detail = outcome->detail,
+        .detail = outcome->status == RECORD_OK ? describe_image(session, candidate) : outcome->detail,
         .stage = stage,
         .roles = roles_of(session, candidate),
         .session = session->id,
@@ -135,13 +151,14 @@ status session_image(struct session *session, const struct candidate *candidate,
 }
 
 /* The finals need it again. */
-static void remember_image(struct session *session, const struct candidate *candidate, void *image,
-                           size_t image_bytes)
+static status remember_image(struct session *session, const struct candidate *candidate,
+                             void *image, size_t image_bytes, struct diagnostic *diagnostic)
 {
-    struct known *known = session_find(session, candidate);
-    if (!known || known->status != RECORD_OK) return;
+    struct known *known = add_known(session, candidate);
+    TRY_MEMORY(known, diagnostic);
     known->image = image;
     known->image_bytes = image_bytes;
+    return STATUS_OK;
 }
 
 /* Slot 0 is for explored candidates; finals use it and the others. */
@@ -165,9 +182,8 @@ status session_measure(struct session *session, const struct candidate *candidat
         else
             TRY(worker_measure(worker, 0, &looks[level], samples, &count, &outcome, diagnostic));
     }
-    TRY(session_note(session, candidate, &outcome, samples, count, RECORD_EXPLORED, diagnostic));
-    remember_image(session, candidate, image, image_bytes);
-    return STATUS_OK;
+    TRY(remember_image(session, candidate, image, image_bytes, diagnostic));
+    return session_note(session, candidate, &outcome, samples, count, RECORD_EXPLORED, diagnostic);
 }
 
 status session_keep_code(struct session *session, const struct candidate *candidate,

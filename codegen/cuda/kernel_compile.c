@@ -191,16 +191,13 @@ static status read_code(const struct compilation *c, struct image *image)
 
 /* ---- What it uses ---- */
 
-static status read_resources(const struct compilation *c, const struct image *image,
-                             struct listing *listing)
+static status read_resources(const struct compilation *c, struct image *image)
 {
-    listing->kernel_count = image->launch_count;
     for (int l = 0; l < image->launch_count; l++) {
-        struct kernel_resources *kernel = &listing->kernels[l];
-        const char *entry = image->launches[l].name;
-        kernel->spilled_bytes = log_spilled_bytes(c->log, entry);
+        struct launch *launch = &image->launches[l];
+        launch->resources.spilled_bytes = log_spilled_bytes(c->log, launch->name);
         if (image->text_offset)
-            TRY(cubin_read(image->code, (size_t)image->text_offset, entry, kernel, c->diagnostic));
+            TRY(cubin_read(image->code, (size_t)image->text_offset, launch->name, &launch->resources, c->diagnostic));
     }
     return STATUS_OK;
 }
@@ -213,7 +210,7 @@ static status write_listing(const struct compilation *c, const struct image *ima
                                   KERNEL_CONFIG_NAME, c->config_text, kernel->path, kernel->text);
     TRY_MEMORY(listing->source, c->diagnostic);
     listing->assembly = (const char *)image->code + image->text_offset;
-    return read_resources(c, image, listing);
+    return STATUS_OK;
 }
 
 static status run_compiler(struct compilation *c, struct image *image, struct listing *listing)
@@ -221,6 +218,7 @@ static status run_compiler(struct compilation *c, struct image *image, struct li
     TRY(create_program(c));
     TRY(compile_program(c));
     TRY(read_code(c, image));
+    TRY(read_resources(c, image));
     return listing ? write_listing(c, image, listing) : STATUS_OK;
 }
 

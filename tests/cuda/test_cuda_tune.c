@@ -123,6 +123,7 @@ static void mistakes_become_records(void **unused)
     const struct record *best = find_record(records, count, 0);
     assert_true(best->median_seconds > 1e-7 && best->median_seconds < 1e-4);
     assert_true(best->spread_seconds <= 0.01 * best->median_seconds);
+    assert_non_null(strstr(best->detail, " registers, 0 bytes spilled"));
     bench_close(&bench);
 }
 

@@ -44,6 +44,7 @@ static struct image cuda_image(void)
                                         .threads = 256,
                                         .shared_bytes = 101376,
                                         .cluster = 2,
+                                        .resources = {40, 8, 16, 1024, 304},
                                         .argument_count = 2,
                                         .arguments = {{ARGUMENT_OPERAND, 1}, {ARGUMENT_NULL, 0}}};
     return image;
@@ -66,6 +67,7 @@ static void check_same(const struct image *a, const struct image *b)
         assert_int_equal(a->launches[l].threads, b->launches[l].threads);
         assert_int_equal(a->launches[l].shared_bytes, b->launches[l].shared_bytes);
         assert_int_equal(a->launches[l].cluster, b->launches[l].cluster);
+        assert_memory_equal(&a->launches[l].resources, &b->launches[l].resources, sizeof a->launches[l].resources);
         assert_int_equal(a->launches[l].argument_count, b->launches[l].argument_count);
         assert_memory_equal(a->launches[l].arguments, b->launches[l].arguments,
                             sizeof a->launches[l].arguments);
