@@ -166,12 +166,9 @@ static int64_t deadline_after(double seconds)
     return clock_nanoseconds() + (int64_t)(seconds * 1e9);
 }
 
-status process_ask(struct process *process, const void *request, size_t request_bytes,
-                   double seconds, struct arena *arena, void **answer, size_t *answer_bytes,
-                   struct diagnostic *diagnostic)
+static status send_until(struct process *process, const void *request, size_t request_bytes,
+                         int64_t deadline, double seconds, struct diagnostic *diagnostic)
 {
-    double limit = seconds > 0 ? seconds : process->limits.seconds;
-    int64_t deadline = deadline_after(limit);
     if (process->pid <= 0) {
         return fail(diagnostic, STATUS_CRASHED, "the child process is not running; start it again");
     }
@@ -180,9 +177,48 @@ status process_ask(struct process *process, const void *request, size_t request_
                     request_bytes, MESSAGE_BYTES_MAX);
     }
     enum message_outcome outcome = message_send(process->channel, request, request_bytes, deadline);
-    if (outcome == MESSAGE_DONE) {
-        outcome = message_receive(process->channel, arena, answer, answer_bytes, deadline);
+    return conclude(process, outcome, seconds, diagnostic);
+}
+
+status process_send(struct process *process, const void *request, size_t request_bytes,
+                    struct diagnostic *diagnostic)
+{
+    return send_until(process, request, request_bytes, deadline_after(process->limits.seconds),
+                      process->limits.seconds, diagnostic);
+}
+
+status process_receive(struct process *process, int64_t deadline, struct arena *arena,
+                       void **answer, size_t *answer_bytes, struct diagnostic *diagnostic)
+{
+    if (process->pid <= 0) {
+        return fail(diagnostic, STATUS_CRASHED, "the child process is not running; start it again");
     }
+    enum message_outcome outcome =
+        message_receive(process->channel, arena, answer, answer_bytes, deadline);
+    return conclude(process, outcome, process->limits.seconds, diagnostic);
+}
+
+int process_wait_any(const struct process *processes, int count, int64_t deadline)
+{
+    int channels[PROCESSES_MAX], numbers[PROCESSES_MAX], running = 0;
+    for (int p = 0; p < count && running < PROCESSES_MAX; p++) {
+        if (processes[p].pid <= 0) continue;
+        channels[running] = processes[p].channel;
+        numbers[running++] = p;
+    }
+    int found = message_wait(channels, running, deadline);
+    return found < 0 ? -1 : numbers[found];
+}
+
+status process_ask(struct process *process, const void *request, size_t request_bytes,
+                   double seconds, struct arena *arena, void **answer, size_t *answer_bytes,
+                   struct diagnostic *diagnostic)
+{
+    double limit = seconds > 0 ? seconds : process->limits.seconds;
+    int64_t deadline = deadline_after(limit);
+    TRY(send_until(process, request, request_bytes, deadline, limit, diagnostic));
+    enum message_outcome outcome =
+        message_receive(process->channel, arena, answer, answer_bytes, deadline);
     return conclude(process, outcome, limit, diagnostic);
 }
 

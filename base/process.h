@@ -22,6 +22,8 @@ struct process {
     struct process_limits limits;
 };
 
+enum { PROCESSES_MAX = 256 }; /* that can be waited for together */
+
 /* The exit status of a child whose limits could not be set. */
 enum { PROCESS_EXIT_UNPREPARED = 125 };
 
@@ -39,6 +41,15 @@ CHECKED status process_start(struct process *process, process_body *body, void *
 CHECKED status process_ask(struct process *process, const void *request, size_t request_bytes,
                            double seconds, struct arena *arena, void **answer, size_t *answer_bytes,
                            struct diagnostic *diagnostic);
+/* The two halves of process_ask, for callers that keep several children busy; `deadline` is a time of clock_nanoseconds(),
+ * INT64_MAX: none. */
+CHECKED status process_send(struct process *process, const void *request, size_t request_bytes,
+                            struct diagnostic *diagnostic);
+CHECKED status process_receive(struct process *process, int64_t deadline, struct arena *arena,
+                               void **answer, size_t *answer_bytes, struct diagnostic *diagnostic);
+/* The first of the children that has something to say or has ended, or -1 when none has by the deadline; those that do not
+ * run are left out. */
+int process_wait_any(const struct process *processes, int count, int64_t deadline);
 void process_stop(struct process *process); /* kills, reaps, closes; safe to call twice */
 bool process_running(const struct process *process);
 

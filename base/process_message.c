@@ -9,22 +9,39 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* Waits until `file` is ready for `events` (or broken, which the next call finds out). */
-static enum message_outcome wait_until_ready(int file, short events, int64_t deadline)
+/* The number of files that are ready (or broken, which the next call finds out); 0: the deadline passed; -1: failure. */
+static int poll_until(struct pollfd *waiting, nfds_t count, int64_t deadline)
 {
     for (;;) {
         int timeout_milliseconds = -1;
         if (deadline != INT64_MAX) {
             int64_t left = deadline - clock_nanoseconds();
-            if (left <= 0) return MESSAGE_TIMEOUT;
-            left = left / 1000000 + 1;
+            left = left > 0 ? left / 1000000 + 1 : 0;
             timeout_milliseconds = left < 1000000 ? (int)left : 1000000;
         }
-        struct pollfd waiting = {.fd = file, .events = events};
-        int ready = poll(&waiting, 1, timeout_milliseconds);
-        if (ready > 0) return MESSAGE_DONE;
-        if (ready < 0 && errno != EINTR) return MESSAGE_ENDED;
+        int ready = poll(waiting, count, timeout_milliseconds);
+        if (ready > 0) return ready;
+        if (ready < 0 && errno != EINTR) return -1;
+        if (deadline != INT64_MAX && clock_nanoseconds() >= deadline) return 0;
     }
+}
+
+static enum message_outcome wait_until_ready(int file, short events, int64_t deadline)
+{
+    struct pollfd waiting = {.fd = file, .events = events};
+    int ready = poll_until(&waiting, 1, deadline);
+    return ready > 0 ? MESSAGE_DONE : ready < 0 ? MESSAGE_ENDED : MESSAGE_TIMEOUT;
+}
+
+int message_wait(const int *files, int count, int64_t deadline)
+{
+    struct pollfd waiting[PROCESSES_MAX];
+    if (count < 1 || count > PROCESSES_MAX) return -1;
+    for (int f = 0; f < count; f++) waiting[f] = (struct pollfd){.fd = files[f], .events = POLLIN};
+    if (poll_until(waiting, (nfds_t)count, deadline) <= 0) return -1;
+    for (int f = 0; f < count; f++)
+        if (waiting[f].revents) return f;
+    return -1;
 }
 
 /* True when the call moved nothing but may be tried again. */

@@ -20,6 +20,8 @@ enum message_outcome {
 
 /* `deadline` is a time of clock_nanoseconds(); INT64_MAX: none. */
 enum message_outcome message_send(int file, const void *bytes, size_t byte_count, int64_t deadline);
+/* The first of `count` files, PROCESSES_MAX at most, that can be read from; -1: none by the deadline. */
+int message_wait(const int *files, int count, int64_t deadline);
 enum message_outcome message_receive(int file, struct arena *arena, void **bytes,
                                      size_t *byte_count, int64_t deadline);
 

@@ -15,6 +15,7 @@ struct runner_timing {
 
 /* All functions but `setup` are called in the worker's process only. */
 struct runner {
+    bool compiles_apart; /* `generate` needs no context, and compiling beside a measurement does not disturb it */
     const void *setup; /* whatever `open` needs; must stay while workers live */
     CHECKED status (*open)(const void *setup, void **context, struct diagnostic *diagnostic);
     void (*close)(void *context);

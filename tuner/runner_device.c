@@ -83,7 +83,8 @@ static status fetch(void *context, void *to, const void *from, int64_t bytes,
 
 struct runner runner_device(const struct runner_device_setup *setup)
 {
-    struct runner runner = {.setup = setup,
+    struct runner runner = {.compiles_apart = !setup->memory_is_host,
+                            .setup = setup,
                             .open = open_device,
                             .close = close_device,
                             .generate = generate,

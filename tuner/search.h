@@ -42,6 +42,8 @@ struct search_strategy {
                      struct diagnostic *diagnostic);
     /* False when the search is over. */
     bool (*ask)(void *state, struct search_request *request);
+    /* Some of those that will be asked for whatever is told until then, to be compiled ahead; NULL: it cannot say. */
+    int (*ahead)(const void *state, struct candidate *candidates, int most);
     void (*tell)(void *state, const struct search_request *request,
                  const struct search_result *result);
 };

@@ -39,6 +39,17 @@ static bool ask(void *state, struct search_request *request)
     return false;
 }
 
+static int ahead(const void *state, struct candidate *candidates, int most)
+{
+    const struct exhaustive *own = state;
+    int count = 0;
+    for (int f = own->next_first; f < own->field->first_count && count < most; f++)
+        candidates[count++] = own->field->first[f];
+    for (uint64_t next = own->next; next < own->count && count < most; next++)
+        count += search_unrank(own->field, next, &candidates[count]);
+    return count;
+}
+
 static void tell(void *state, const struct search_request *request,
                  const struct search_result *result)
 {
@@ -50,5 +61,6 @@ const struct search_strategy search_exhaustive = {
     .about = "every legal config in order",
     .create = create,
     .ask = ask,
+    .ahead = ahead,
     .tell = tell,
 };

@@ -193,6 +193,20 @@ static bool ask(void *state, struct search_request *request)
     return true;
 }
 
+/* What estimates choose; moves depend on what is told. */
+static int ahead(const void *state, struct candidate *candidates, int most)
+{
+    const struct halving *own = state;
+    int count = 0, first = own->field->first_count;
+    uint64_t left = own->level == 0 && (uint64_t)own->count < own->limit ? own->limit - (uint64_t)own->count : 0;
+    if (own->field->effort > 1) left /= 2; /* the other half are moves */
+    if ((uint64_t)most > left) most = (int)left;
+    for (int f = own->first_next; f < first && count < most; f++) candidates[count++] = own->field->first[f];
+    for (int r = own->ranked_next; r < own->ranked_count && count < most; r++)
+        if (!find(own, &own->ranked[r].candidate)) candidates[count++] = own->ranked[r].candidate;
+    return count;
+}
+
 static void tell(void *state, const struct search_request *request,
                  const struct search_result *result)
 {
@@ -207,5 +221,6 @@ const struct search_strategy search_halving = {
     .about = "best estimates, moves round the best, closer looks at fewer and fewer",
     .create = create,
     .ask = ask,
+    .ahead = ahead,
     .tell = tell,
 };

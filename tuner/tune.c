@@ -1,5 +1,6 @@
 /* Tuning a list of problems within a budget. */
 #include "base/clock.h"
+#include "runtime/threads.h"
 #include "tuner/tune_internal.h"
 
 #include <math.h>
@@ -84,6 +85,13 @@ static status create_worker(struct tuning *tuning, struct diagnostic *diagnostic
     return worker_create(&tuning->worker_setup, &tuning->worker, diagnostic);
 }
 
+/* Where that disturbs nothing, every core of the host compiles. */
+static status create_pool(struct tuning *tuning, struct diagnostic *diagnostic)
+{
+    if (!tuning->setup->runner->compiles_apart) return STATUS_OK;
+    return compile_pool_create(thread_count_default(), compile_limits_default(), &tuning->pool, diagnostic);
+}
+
 static status find_strategy(const struct tune_options *options,
                             const struct search_strategy **strategy, struct diagnostic *diagnostic)
 {
@@ -116,9 +124,11 @@ status tune_run(const struct tune_setup *setup, struct arena *arena, struct tune
     struct turn *turns;
     TRY(order_turns(setup, arena, &turns, diagnostic));
     TRY(create_worker(&tuning, diagnostic));
-    status code = tune_turns(&tuning, turns, diagnostic);
+    status code = create_pool(&tuning, diagnostic);
+    if (code == STATUS_OK) code = tune_turns(&tuning, turns, diagnostic);
     report->restarts = worker_restarts(tuning.worker);
     report->seconds = clock_seconds() - tuning.start;
     worker_destroy(tuning.worker);
+    compile_pool_destroy(tuning.pool);
     return code;
 }

@@ -2,6 +2,7 @@
 #ifndef TUNER_TUNE_INTERNAL_H
 #define TUNER_TUNE_INTERNAL_H
 
+#include "codegen/compile_pool.h"
 #include "tuner/tune.h"
 
 /* One run over all problems. */
@@ -10,6 +11,7 @@ struct tuning {
     const struct search_strategy *strategy;
     struct worker_setup worker_setup;
     struct worker *worker;
+    struct compile_pool *pool; /* NULL: the worker compiles */
     const struct problem **problems;
     struct tune_report *report;
     struct arena *arena;    /* the report's */

@@ -6,6 +6,7 @@
 #include "tuner/tune_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What a look of each level takes: a first impression, a better one for a third, a good one for a
@@ -124,6 +125,26 @@ status session_note(struct session *session, const struct candidate *candidate,
     return store_add(setup->store, &record, diagnostic);
 }
 
+/* By the pool; what becomes of its children is the candidate's doing. */
+static status compile_apart(struct session *session, const struct generation *generation,
+                            void **image, size_t *image_bytes, struct outcome *outcome,
+                            struct diagnostic *diagnostic)
+{
+    struct diagnostic reason = {0};
+    const void *compiled;
+    status code = compile_pool_take(session->tuning->pool, generation, &compiled, image_bytes, &reason);
+    if (code == STATUS_OK) {
+        *image = arena_copy(session->arena, compiled, *image_bytes);
+        TRY_MEMORY(*image, diagnostic);
+        return STATUS_OK;
+    }
+    outcome->status = code == STATUS_NO_MEMORY ? RECORD_MEMORY
+                      : code == STATUS_TIMEOUT ? RECORD_TIMEOUT
+                                               : RECORD_COMPILE;
+    snprintf(outcome->detail, sizeof outcome->detail, "%.200s", reason.text);
+    return STATUS_OK;
+}
+
 status session_image(struct session *session, const struct candidate *candidate, void **image,
                      size_t *image_bytes, struct outcome *outcome, struct diagnostic *diagnostic)
 {
@@ -145,6 +166,8 @@ status session_image(struct session *session, const struct candidate *candidate,
     if (folder && candidate->space &&
         artifact_read(folder, compile_key(&generation), session->arena, image, image_bytes))
         return STATUS_OK;
+    if (session->tuning->pool && candidate->space)
+        return compile_apart(session, &generation, image, image_bytes, outcome, diagnostic);
     TRY(worker_select(session->tuning->worker, session->problem_index, diagnostic));
     return worker_compile(session->tuning->worker, candidate, session->arena, image, image_bytes,
                           outcome, diagnostic);

@@ -1,5 +1,6 @@
 /* Tuning one problem: what is known, the search, the finals, the row of the report. */
 #include "base/clock.h"
+#include "runtime/threads.h"
 #include "tuner/tune_internal.h"
 
 #include <math.h>
@@ -125,6 +126,26 @@ static bool is_known(struct session *session, const struct search_request *reque
            known->samples >= level_samples(request->level);
 }
 
+/* Keeps the compilers busy with what will be asked for whatever the next measurements say. */
+static status compile_ahead(struct session *session, const void *state, struct diagnostic *diagnostic)
+{
+    enum { AHEAD_MAX = 64 };
+    const struct tune_setup *setup = session->tuning->setup;
+    const struct search_strategy *strategy = session->tuning->strategy;
+    struct candidate candidates[AHEAD_MAX];
+    if (!session->tuning->pool || !strategy->ahead) return STATUS_OK;
+    int most = 2 * thread_count_default(), count = strategy->ahead(state, candidates, most < AHEAD_MAX ? most : AHEAD_MAX);
+    for (int c = 0; c < count; c++) {
+        const struct generation generation = {.space = candidates[c].space,
+                                              .problem = session->problem,
+                                              .config = &candidates[c].config,
+                                              .facts = setup->facts};
+        if (!candidates[c].space || session_find(session, &candidates[c])) continue;
+        TRY(compile_pool_add(session->tuning->pool, &generation, diagnostic));
+    }
+    return compile_pool_tend(session->tuning->pool, diagnostic);
+}
+
 static status search(struct session *session, struct diagnostic *diagnostic)
 {
     const struct tune_options *options = &session->tuning->setup->options;
@@ -142,6 +163,7 @@ static status search(struct session *session, struct diagnostic *diagnostic)
             }
             if (clock_seconds() > session->deadline) return STATUS_OK;
             report_progress(session, asked, planned);
+            TRY(compile_ahead(session, state, diagnostic));
             TRY(session_measure(session, &request.candidate, request.level, diagnostic));
             const struct known *known = session_find(session, &request.candidate);
             result = (struct search_result){.good = known->status == RECORD_OK,
@@ -209,6 +231,7 @@ status tune_problem(struct tuning *tuning, int index, double deadline,
         .best_seconds = INFINITY,
     };
     TRY_MEMORY(session.arena, diagnostic);
+    if (tuning->pool) TRY(compile_pool_clear(tuning->pool, diagnostic));
     status code = tune_session(&session, diagnostic);
     tuning->report->measured += session.row->measured;
     arena_destroy(session.arena);
