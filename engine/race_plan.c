@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Of a kernel that is still running then nobody waits for the end: a start is to be short. */
-enum { HUNG_SECONDS = 2 };
+enum { HUNG_SECONDS = 4 };
 
 static status race_device(struct engine *engine, const struct packed_options *packed, int d,
                           double seconds, const struct progress *progress, struct arena *arena,

@@ -66,23 +66,30 @@ struct verdict {
     bool spoilt; /* the plan's own choice is wrong */
 };
 
-static bool is_wrong(const struct record *records, int count, const char *candidate)
+/* 0: nothing speaks against it; 1: it took too long or too much memory, which may have been the machine's fault; 2: its
+ * results or its crash do. */
+static int objection(const struct record *records, int count, const char *candidate)
 {
-    for (int r = 0; r < count; r++)
-        if (records[r].status != RECORD_OK && strcmp(records[r].candidate, candidate) == 0) return true;
-    return false;
+    int found = 0;
+    for (int r = 0; r < count; r++) {
+        bool soft = records[r].status == RECORD_TIMEOUT || records[r].status == RECORD_MEMORY;
+        if (records[r].status == RECORD_OK || strcmp(records[r].candidate, candidate) != 0) continue;
+        if (found < (soft ? 1 : 2)) found = soft ? 1 : 2;
+    }
+    return found;
 }
 
-/* Without a good record: the first member that none speaks against. */
+/* Without a good record: the first member with the least to be said against it. */
 static status first_right(const struct plan *plan, const struct group *group,
                           const struct record *records, int count, struct verdict *verdict,
                           struct diagnostic *diagnostic)
 {
     if (count == 0) return STATUS_OK;
-    for (int m = 0; m < group->member_count; m++) {
-        verdict->image = group->members[m];
-        if (!is_wrong(records, count, plan->images[verdict->image].candidate)) return STATUS_OK;
-    }
+    for (int bearable = 0; bearable < 2; bearable++)
+        for (int m = 0; m < group->member_count; m++) {
+            verdict->image = group->members[m];
+            if (objection(records, count, plan->images[verdict->image].candidate) <= bearable) return STATUS_OK;
+        }
     return fail(diagnostic, STATUS_DEVICE, "none of the plan's kernels for %s is right on this card (%s: %s); build the plan "
                 "again where the card is",
                 plan->images[group->image].problem->text, records[0].candidate, records[0].detail);
@@ -101,7 +108,7 @@ static status judge(const struct plan *plan, const struct packed_options *option
     TRY(find_members(plan, options->catalogue, image, scratch, &group, diagnostic));
     if (group.member_count < 2) return STATUS_OK;
     TRY(read_records(plan, options, &group, device, scratch, &records, &count, diagnostic));
-    verdict->spoilt = is_wrong(records, count, plan->images[image].candidate);
+    verdict->spoilt = objection(records, count, plan->images[image].candidate) > 1;
     for (int r = 0; r < count; r++) good += records[r].status == RECORD_OK;
     if (good == 0) return first_right(plan, &group, records, count, verdict, diagnostic);
     TRY(decision_make(options->catalogue, plan->images[image].problem, options->devices[device].facts,
