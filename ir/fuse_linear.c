@@ -6,6 +6,15 @@ static int input_of(const struct fuser *fuser, int node, const char *name)
     return node_find_input(&fuser->graph->nodes[node], name);
 }
 
+/* Joined products read their activations in one form, which suits one element type: where a file
+ * mixes types (q4_K beside q6_K), each type stays by itself. */
+static bool same_element(const struct fuser *fuser, int node, int other)
+{
+    const struct value *values = fuser->graph->values;
+    return values[input_of(fuser, node, "weight")].type.element ==
+           values[input_of(fuser, other, "weight")].type.element;
+}
+
 /* The product that makes `value`, of the operator `op_name`, with nothing added to it; -1
  * otherwise. */
 static int plain_product(const struct fuser *fuser, int value, const char *op_name)
@@ -23,7 +32,9 @@ static status fuse_gated(struct fuser *fuser, int node, const char *product, con
     struct fusion fusion;
     int gate = plain_product(fuser, input_of(fuser, node, "gate"), product);
     int up = plain_product(fuser, input_of(fuser, node, "up"), product);
-    if (gate < 0 || up < 0 || gate == up || !fuse_begin(fuser, joined, &fusion)) return STATUS_OK;
+    if (gate < 0 || up < 0 || gate == up || !same_element(fuser, gate, up) ||
+        !fuse_begin(fuser, joined, &fusion))
+        return STATUS_OK;
     const struct node *nodes = fuser->graph->nodes;
     if (!attributes_equal(nodes[gate].op, nodes[gate].attributes, nodes[up].attributes))
         return STATUS_OK;
@@ -59,7 +70,8 @@ status fuse_grouped_gated(struct fuser *fuser, int node)
 
 enum { GROUP_LINEARS_MAX = 3 };
 
-/* The living linears on the input of `first`, in its layer, from itself on; without a residual. */
+/* The living linears on the input of `first`, in its layer and of its element type, from itself on;
+ * without a residual. */
 static int find_group(const struct fuser *fuser, int first, int group[GROUP_LINEARS_MAX])
 {
     const struct node *nodes = fuser->graph->nodes;
@@ -67,7 +79,8 @@ static int find_group(const struct fuser *fuser, int first, int group[GROUP_LINE
     for (int u = 0, n; count < GROUP_LINEARS_MAX && (n = fuse_user(fuser, x, u)) >= 0; u++)
         if (n >= first && node_is(&nodes[n], "linear") && input_of(fuser, n, "x") == x &&
             input_of(fuser, n, "residual") == VALUE_NONE && nodes[n].layer == nodes[first].layer &&
-            fuse_is_plain(&nodes[n]) && (!count || group[count - 1] != n))
+            fuse_is_plain(&nodes[n]) && same_element(fuser, n, first) &&
+            (!count || group[count - 1] != n))
             group[count++] = n;
     return count;
 }

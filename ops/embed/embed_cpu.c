@@ -1,8 +1,9 @@
 /* embed_cpu: a row of the table per work item, decoded from its blocks and scaled.  A token outside
- * the table gives NaN, as in the reference.  Tables of blocks may also lie in layout interleave16,
- * where a tied output matrix may want them. */
+ * the table gives NaN, as in the reference.  Tables of q8_0 and q4_0 may also lie in layout
+ * interleave16, where a tied output matrix may want them. */
 #include "codegen/cpu/kernel_image.h"
 #include "codegen/cpu/kernel_rows.h"
+#include "codegen/cpu/llvm_unpack.h"
 #include "ir/layout.h"
 #include "ops/access.h"
 #include "ops/embed/embed.h"
@@ -90,6 +91,25 @@ static void emit_blocks(struct emitter *e, const struct embed_kernel *k,
     loop_end(e, &loop, NULL);
 }
 
+/* Blocks that lie as in the file, of the types that no layout knows. */
+static void emit_unpacked(struct emitter *e, const struct embed_kernel *k,
+                          const struct embed_row *row)
+{
+    int columns = element_of(k->element)->block_elements;
+    int64_t block_bytes = element_of(k->element)->block_bytes;
+    value scale = splat(e, row->scale, HALF);
+    struct loop loop;
+    loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, k->columns.columns / columns), 1, NULL,
+               0);
+    value from = address(e, row->from, mul(e, loop.index, constant_i64(e, block_bytes)));
+    value to = address(e, row->to, mul(e, loop.index, constant_i64(e, 4 * (int64_t)columns)));
+    struct unpacked block = unpack_block(e, k->element, from);
+    for (int g = 0; g < columns / HALF; g++)
+        store(e, mulf(e, unpacked_reals(e, &block, g), scale),
+              address_at(e, to, 4 * HALF * (int64_t)g), 4);
+    loop_end(e, &loop, NULL);
+}
+
 /* ---- Rows ---- */
 
 static void emit_row(struct emitter *e, const struct embed_kernel *k, value r)
@@ -105,8 +125,10 @@ static void emit_row(struct emitter *e, const struct embed_kernel *k, value r)
     struct embed_row row = {.element = k->element, .from = address(e, k->table, from)};
     row.to = address(e, k->y, mul(e, r, constant_i64(e, 4 * k->columns.columns)));
     row.scale = choose(e, known, constant_f32(e, k->scale), constant_f32(e, (double)NAN));
-    if (element_of(k->element)->block_elements == BLOCK)
+    if (k->element == ELEMENT_Q8_0 || k->element == ELEMENT_Q4_0)
         emit_blocks(e, k, &row, row_of_table);
+    else if (unpack_form_of(k->element))
+        emit_unpacked(e, k, &row);
     else
         columns_each(e, &k->columns, plain_step, &row, NULL);
 }
@@ -128,14 +150,13 @@ static status check_table(const struct problem *problem, struct diagnostic *diag
 {
     const struct tensor_type *table = operand_type(problem, EMBED_TABLE);
     switch (table->element) {
-    case ELEMENT_F32:
-    case ELEMENT_F16:
-    case ELEMENT_BF16:
-        if (table->layout == LAYOUT_ROWS) return STATUS_OK;
-        break;
+    case ELEMENT_I8:
+    case ELEMENT_I32: break;
     case ELEMENT_Q8_0:
     case ELEMENT_Q4_0: return STATUS_OK;
-    default: break;
+    default:
+        if (table->layout == LAYOUT_ROWS) return STATUS_OK;
+        break;
     }
     return fail(diagnostic, STATUS_UNSUPPORTED, "embed_cpu does not read such a table: %s",
                 problem->text);

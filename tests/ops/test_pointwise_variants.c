@@ -79,6 +79,14 @@ static void test_embed(void **state)
         "embed(i32[tokens], bf16[9,77])",
     };
     variant_check_table(&check, dense_cases, "embed(", BOUND);
+    for (enum element_type type = 0; type < ELEMENT_COUNT; type++) {
+        char text[80];
+        const struct element *element = element_of(type);
+        if (type == ELEMENT_I8 || type == ELEMENT_I32) continue;
+        snprintf(text, sizeof text, "embed(i32[tokens], %s[9,%d]) {scale=3}", element->name,
+                 3 * element->block_elements);
+        variant_check_case(&check, text, &(struct op_step){.rows = 19}, BOUND);
+    }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         variant_check_case(&check, texts[i], &(struct op_step){.rows = 19}, BOUND);
 }

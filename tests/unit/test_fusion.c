@@ -389,6 +389,37 @@ static void failed_allocations_are_reported(void **unused)
 #endif
 }
 
+/* Files mix types; what is joined has one. */
+static void products_of_one_type_are_joined(void **unused)
+{
+    (void)unused;
+    static const char text[] = "graph mixed\n"
+                               "input x: f32[tokens,256]\n"
+                               "weight q: q4_K[64,256] source q\n"
+                               "weight k: q4_K[32,256] source k\n"
+                               "weight v: q6_K[32,256] source v\n"
+                               "a = linear(x, q, _, _)\n"
+                               "b = linear(x, v, _, _)\n"
+                               "c = linear(x, k, _, _)\n"
+                               "d = linear(x, v, _, _)\n"
+                               "e = gate(b, c)\n"
+                               "output a\noutput d\noutput e\n";
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct graph *graph;
+    CHECK_OK(graph_parse("mixed", text, op_table(), arena, &graph, &diagnostic));
+    CHECK_OK(pass_fuse(graph, &diagnostic));
+    assert_int_equal(count_nodes(graph, "linear_gated"), 0);
+    assert_int_equal(count_nodes(graph, "linear_group"), 2);
+    for (int n = 0; n < graph->node_count; n++) {
+        if (strcmp(graph->nodes[n].op->name, "linear_group") != 0) continue;
+        int first = node_find_input(&graph->nodes[n], "a");
+        int second = node_find_input(&graph->nodes[n], "b");
+        assert_int_equal(graph->values[first].type.element, graph->values[second].type.element);
+    }
+    arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +427,7 @@ int main(void)
         cmocka_unit_test(partitioned_graphs_compute_the_same),
         cmocka_unit_test(mapped_layers_compute_the_same),
         cmocka_unit_test(failed_allocations_are_reported),
+        cmocka_unit_test(products_of_one_type_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
