@@ -23,7 +23,7 @@ struct arguments {
     const char *positional[ARGUMENT_LIST_MAX];
     const char *devices, *cpu, *kv, *layer_map, *numerics, *variants, *models, *cache;
     const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel, *decode;
-    const char *stops[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
+    const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
         repeat, rows, candidates;
     double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */

@@ -29,6 +29,20 @@ struct gguf_writer {
     uint64_t next_offset, data; /* data: where the tensors' bytes begin */
 };
 
+int64_t gguf_file_type(const char *type)
+{
+    static const struct {
+        const char *type;
+        int64_t number;
+    } rows[] = {{"f16", 1},   {"q4_0", 2},  {"q4_1", 3},    {"q8_0", 7},    {"q5_0", 8},
+                {"q5_1", 9},  {"q2_K", 10}, {"q3_K", 11},   {"q4_K", 14},   {"q4_K_M", 15},
+                {"q5_K", 16}, {"q6_K", 18}, {"q5_K_M", 17}, {"iq4_nl", 25}, {"iq4_xs", 30},
+                {"bf16", 32}, {"mxfp4", 38}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i].type, type)) return rows[i].number;
+    return 0;
+}
+
 /* True when the fault injection lets the next system call fail, as on a full disk. */
 static bool injected(void)
 {

@@ -8,6 +8,10 @@
 
 struct gguf_writer;
 
+/* What general.file_type is for files whose matrices have this type or mix, "q4_K" or "q4_K_M"; 0 where there
+ * is no number. */
+int64_t gguf_file_type(const char *type);
+
 CHECKED status gguf_writer_create(const char *path, struct arena *arena,
                                   struct gguf_writer **writer, struct diagnostic *diagnostic);
 

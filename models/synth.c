@@ -209,18 +209,6 @@ static status add_weights(struct synthesis *synthesis)
     return STATUS_OK;
 }
 
-/* The numbers that llama.cpp gives to files whose matrices have one type. */
-static int64_t file_type(enum element_type element)
-{
-    switch (element) {
-    case ELEMENT_F16: return 1;
-    case ELEMENT_Q4_0: return 2;
-    case ELEMENT_Q8_0: return 7;
-    case ELEMENT_BF16: return 32;
-    default: return 0;
-    }
-}
-
 static status put_metadata(struct synthesis *synthesis, struct gguf_writer *writer)
 {
     const struct model_source *source = &synthesis->source;
@@ -228,7 +216,8 @@ static status put_metadata(struct synthesis *synthesis, struct gguf_writer *writ
     TRY_MEMORY(name, synthesis->diagnostic);
     gguf_put_text(writer, "general.architecture", source->name);
     gguf_put_text(writer, "general.name", name);
-    gguf_put_integer(writer, "general.file_type", GGUF_U32, file_type(synthesis->options->element));
+    gguf_put_integer(writer, "general.file_type", GGUF_U32,
+                     gguf_file_type(element_of(synthesis->options->element)->name));
     gguf_put_integer(writer, "general.quantization_version", GGUF_U32, 2);
     for (int i = 0; i < source->metadata_count; i++) {
         const struct metadata *entry = &source->metadata[i];

@@ -391,6 +391,29 @@ def test_synthetic_models_run():
     hone("synth", "--preset", "tinyllama-1.1b", "--type", "q9", "-o", file, status=2)
 
 
+def test_quantised_models_run_alike():
+    file = SCRATCH / "quantised.gguf"
+    for kind in ("q4_K_M", "q6_K", "iq4_xs"):
+        report = json_of("quantize", DEMO, "-o", file, "--type", kind, "--rule", "output.weight=q8_0")
+        types = {tensor["name"]: tensor["to"] for tensor in report["tensors"]}
+        assert types["output.weight"] == "q8_0" and types["output_norm.weight"] == "f32", types
+        assert sum(tensor["bytes"] for tensor in report["tensors"]) == report["bytes"] < file.stat().st_size
+        logits = []
+        for words in ([], ["--references"]):
+            out = SCRATCH / "quantised.npy"
+            hone("run", file, "--token-ids", "1,15,27,40,9", "--tokens", 0, "--context", 64, "--logits", out, *words)
+            logits.append(read_npy(out)[1])
+        spread = (sum(x * x for x in logits[1]) / len(logits[1])) ** 0.5
+        error = (sum((x - y) ** 2 for x, y in zip(*logits)) / len(logits[0])) ** 0.5
+        assert error < 0.02 * spread, (kind, error, spread)
+    file.unlink()
+    assert "--type" in hone("quantize", DEMO, "-o", file, status=2)[1]
+    assert "did you mean" in hone("quantize", DEMO, "-o", file, "--type", "q4_KM", status=2)[1]
+    hone("quantize", DEMO, "-o", file, "--type", "q4_K", "--rule", "q4_K", status=2)
+    hone("quantize", SOURCE / "README.md", "-o", file, "--type", "q4_K", status=3)
+    assert not file.exists()
+
+
 def test_tokenizing_agrees_with_the_reference_tokenizers():
     folder = SOURCE / "tests/oracle/vectors/tokenizers"
     strings = json.loads((folder / "strings.json").read_text(encoding="utf-8"))

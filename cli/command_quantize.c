@@ -1,0 +1,62 @@
+/* hone quantize: a model's file again, with its matrices in smaller types. */
+#include "cli/command.h"
+#include "models/quantize.h"
+#include "runtime/threads.h"
+
+#include <stdio.h>
+
+/* {"file", "type", "bytes", "bits_per_weight", "tensors": [{"name", "from", "to", "bytes"}]} */
+static json_t *report_json(const struct arguments *arguments, const struct quantize_report *report, double bits)
+{
+    json_t *tensors = json_array();
+    for (int i = 0; i < report->tensor_count; i++) {
+        const struct quantized_tensor *tensor = &report->tensors[i];
+        json_array_append_new(tensors, json_pack("{s:s, s:s, s:s, s:I}", "name", tensor->name, "from",
+                                                 element_of(tensor->from)->name, "to",
+                                                 element_of(tensor->to)->name, "bytes",
+                                                 (json_int_t)tensor->to_bytes));
+    }
+    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:o}", "file", arguments->output, "type", arguments->type, "source_bytes",
+                     (json_int_t)report->from_bytes, "bytes", (json_int_t)report->to_bytes, "bits_per_weight", bits,
+                     "tensors", tensors);
+}
+
+static status print_report(const struct arguments *arguments, const struct quantize_report *report,
+                           struct diagnostic *diagnostic)
+{
+    double elements = 0;
+    int changed = 0;
+    char from[32], to[32];
+    for (int i = 0; i < report->tensor_count; i++) {
+        elements += (double)report->tensors[i].elements;
+        changed += report->tensors[i].from != report->tensors[i].to;
+    }
+    double bits = elements > 0 ? 8 * (double)report->to_bytes / elements : 0;
+    if (arguments->json) return console_print_json(report_json(arguments, report, bits), diagnostic);
+    printf("%s: %s, %d of %d tensors changed, %s instead of %s, %.2f bits per weight\n", arguments->output,
+           arguments->type, changed, report->tensor_count, text_bytes((double)report->to_bytes, to),
+           text_bytes((double)report->from_bytes, from), bits);
+    return console_flush(diagnostic);
+}
+
+status command_quantize(const struct arguments *arguments, struct console *console, struct arena *arena,
+                        struct diagnostic *diagnostic)
+{
+    struct quantize_rule rules[ARGUMENT_LIST_MAX];
+    struct quantize_options options = {.type = arguments->type,
+                                       .rules = rules,
+                                       .threads = (int)given_or(arguments->threads, thread_count_default()),
+                                       .progress = &console->progress};
+    struct quantize_report report;
+    const char *source;
+    TRY(command_positional(arguments, 0, "a model file", &source, diagnostic));
+    if (!arguments->output)
+        return fail(diagnostic, STATUS_USAGE, "`hone quantize` needs the file to write: -o FILE.gguf");
+    if (!arguments->type)
+        return fail(diagnostic, STATUS_USAGE, "`hone quantize` needs a type: --type q4_K");
+    for (const char *const *text = arguments->rules; *text; text++)
+        TRY(quantize_rule_parse(*text, arena, &rules[options.rule_count++], diagnostic));
+    TRY(quantize_write(source, arguments->output, &options, arena, &report, diagnostic));
+    console_clear_line(console);
+    return print_report(arguments, &report, diagnostic);
+}

@@ -1,0 +1,196 @@
+/* Quantising a file: its metadata, its directory, then its tensors' numbers in pieces. */
+#include "models/quantize.h"
+
+#include "models/gguf_write.h"
+#include "models/piecework.h"
+#include "models/quantize_choice.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Numbers of a piece: a multiple of every block, and 1 MiB of floats, which stay in the second-level
+ * cache. */
+enum { PIECE_ELEMENTS = 1 << 18 };
+
+struct quantizing {
+    const struct quantize_options *options;
+    struct arena *arena;
+    struct model_source source;
+    struct quantize_report *report;
+    struct gguf_writer *writer;
+    int64_t *first_piece; /* of each tensor; one more for the end */
+    float *values[PIECEWORK_THREADS_MAX];
+    uint8_t *bytes[PIECEWORK_THREADS_MAX];
+};
+
+/* ---- Which ---- */
+
+static int64_t elements_of(const struct stored_tensor *tensor)
+{
+    int64_t elements = 1;
+    for (int d = 0; d < tensor->type.rank; d++) elements *= tensor->type.shape[d].scale;
+    return elements;
+}
+
+static status choose_types(struct quantizing *job, struct diagnostic *diagnostic)
+{
+    struct quantize_report *report = job->report;
+    struct quantize_choice choice;
+    TRY(quantize_choice_of(job->options, &job->source, &choice, diagnostic));
+    *report = (struct quantize_report){.tensor_count = job->source.tensor_count};
+    TRY_NEW(report->tensors, job->arena, report->tensor_count, diagnostic);
+    for (int i = 0; i < report->tensor_count; i++) {
+        const struct stored_tensor *tensor = &job->source.tensors[i];
+        struct quantized_tensor *made = &report->tensors[i];
+        *made = (struct quantized_tensor){.from = tensor->type.element,
+                                          .elements = elements_of(tensor),
+                                          .from_bytes = tensor->byte_count};
+        made->name = arena_text(job->arena, tensor->name);
+        TRY_MEMORY(made->name, diagnostic);
+        TRY(quantize_choose(&choice, tensor, &made->to, diagnostic));
+        made->to_bytes = element_row_bytes(made->to, made->elements);
+        report->from_bytes += made->from_bytes;
+        report->to_bytes += made->to_bytes;
+    }
+    return STATUS_OK;
+}
+
+/* ---- Head ---- */
+
+/* What is said of the file as a whole is said anew; the parts of a split one become one. */
+static bool is_kept(const char *key)
+{
+    static const char *const dropped[] = {"general.file_type", "general.quantization_version",
+                                          "general.alignment"};
+    for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
+        if (!strcmp(key, dropped[i])) return false;
+    return strncmp(key, "split.", 6) != 0;
+}
+
+static void put_metadata(struct quantizing *job)
+{
+    /* Version 2 of the block formats: scales in f16, low nibbles first. */
+    enum { QUANTIZATION_VERSION = 2 };
+    const struct model_source *source = &job->source;
+    for (int i = 0; i < source->metadata_count; i++)
+        if (is_kept(source->metadata[i].key)) gguf_put_copy(job->writer, &source->metadata[i]);
+    gguf_put_integer(job->writer, "general.quantization_version", GGUF_U32, QUANTIZATION_VERSION);
+    gguf_put_integer(job->writer, "general.file_type", GGUF_U32,
+                     gguf_file_type(job->options->type));
+}
+
+static status put_directory(struct quantizing *job, struct diagnostic *diagnostic)
+{
+    TRY_NEW(job->first_piece, job->arena, job->report->tensor_count + 1, diagnostic);
+    for (int i = 0; i < job->report->tensor_count; i++) {
+        struct tensor_type type = job->source.tensors[i].type;
+        int index;
+        type.element = job->report->tensors[i].to;
+        TRY(gguf_put_tensor(job->writer, job->report->tensors[i].name, &type, &index, diagnostic));
+        int64_t pieces = (job->report->tensors[i].elements + PIECE_ELEMENTS - 1) / PIECE_ELEMENTS;
+        job->first_piece[i + 1] = job->first_piece[i] + pieces;
+    }
+    return STATUS_OK;
+}
+
+/* ---- Numbers ---- */
+
+static int tensor_of_piece(const struct quantizing *job, int64_t piece)
+{
+    int low = 0, high = job->report->tensor_count;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (job->first_piece[middle] <= piece)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* What is no number cannot be rounded to one. */
+static status check_finite(const struct quantizing *job, int tensor, int64_t first, int64_t count,
+                           const float *values, struct diagnostic *diagnostic)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (isfinite(values[i])) continue;
+        return fail(
+            diagnostic, STATUS_BAD_INPUT,
+            "%.500s: tensor '%s' has %g as number %lld; a model with such weights is broken "
+            "and is not quantised",
+            job->source.tensors[tensor].file, job->report->tensors[tensor].name, (double)values[i],
+            (long long)(first + i));
+    }
+    return STATUS_OK;
+}
+
+static status write_piece(void *context, int worker, int64_t piece, struct diagnostic *diagnostic)
+{
+    struct quantizing *job = context;
+    int tensor = tensor_of_piece(job, piece);
+    const struct quantized_tensor *made = &job->report->tensors[tensor];
+    int64_t first = (piece - job->first_piece[tensor]) * PIECE_ELEMENTS;
+    int64_t count =
+        made->elements - first < PIECE_ELEMENTS ? made->elements - first : PIECE_ELEMENTS;
+    const uint8_t *from = job->source.tensors[tensor].bytes + element_row_bytes(made->from, first);
+    int64_t to = element_row_bytes(made->to, first), bytes = element_row_bytes(made->to, count);
+    if (made->from == made->to)
+        return gguf_writer_bytes(job->writer, tensor, to, from, (size_t)bytes, diagnostic);
+    float *values = job->values[worker];
+    element_decode_row(made->from, from, count, values);
+    TRY(check_finite(job, tensor, first, count, values, diagnostic));
+    element_encode_row(made->to, values, count, job->bytes[worker]);
+    return gguf_writer_bytes(job->writer, tensor, to, job->bytes[worker], (size_t)bytes,
+                             diagnostic);
+}
+
+static status write_tensors(struct quantizing *job, struct diagnostic *diagnostic)
+{
+    struct piecework work = {.count = job->first_piece[job->report->tensor_count],
+                             .threads = job->options->threads,
+                             .stage = "quantising",
+                             .progress = job->options->progress,
+                             .run = write_piece,
+                             .context = job};
+    for (int i = 0; i < piecework_threads(work.threads); i++) {
+        TRY_NEW(job->values[i], job->arena, PIECE_ELEMENTS, diagnostic);
+        TRY_NEW(job->bytes[i], job->arena, PIECE_ELEMENTS * sizeof(float), diagnostic);
+    }
+    return piecework_run(&work, job->arena, diagnostic);
+}
+
+/* ---- The file ---- */
+
+static status write_file(struct quantizing *job, struct diagnostic *diagnostic)
+{
+    put_metadata(job);
+    TRY(put_directory(job, diagnostic));
+    TRY(gguf_writer_start(job->writer, diagnostic));
+    TRY(write_tensors(job, diagnostic));
+    return gguf_writer_finish(job->writer, diagnostic);
+}
+
+static status quantize(struct quantizing *job, const char *path, struct diagnostic *diagnostic)
+{
+    if (job->source.format != SOURCE_GGUF) {
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "%.500s: only GGUF files can be quantised so far", job->source.path);
+    }
+    TRY(choose_types(job, diagnostic));
+    TRY(gguf_writer_create(path, job->arena, &job->writer, diagnostic));
+    status code = write_file(job, diagnostic);
+    gguf_writer_close(job->writer);
+    return code;
+}
+
+status quantize_write(const char *source, const char *path, const struct quantize_options *options,
+                      struct arena *arena, struct quantize_report *report,
+                      struct diagnostic *diagnostic)
+{
+    struct quantizing job = {.options = options, .arena = arena, .report = report};
+    TRY(quantize_type_check(options->type, diagnostic));
+    status code = source_open(source, arena, options->progress, &job.source, diagnostic);
+    if (code == STATUS_OK) code = quantize(&job, path, diagnostic);
+    source_close(&job.source);
+    return code;
+}
