@@ -117,6 +117,37 @@ OPERATION(atomic_any)
     return OUTCOME_NEXT;
 }
 
+/* "red.v4.f32.add": each element by itself, all in one access. */
+OPERATION(atomic_vector)
+{
+    uint64_t addresses[WARP_LANES];
+    enum space space = (enum space)instruction->space;
+    uint32_t bytes = (uint32_t)instruction->bytes * instruction->count;
+    warp_addresses(warp, &instruction->address, addresses);
+    for (uint32_t left = warp->mask; left; left &= left - 1) {
+        unsigned lane = (unsigned)__builtin_ctz(left);
+        unsigned char *at = memory_reach(warp, instruction, space, lane, addresses[lane], bytes,
+                                         REACH_READ | REACH_WRITE);
+        if (!at) return OUTCOME_FAULT;
+        for (uint32_t e = 0; e < instruction->count; e++)
+            exchange(instruction, at + e * instruction->bytes,
+                     LANES(const uint32_t, instruction->list[e])[lane], 0);
+    }
+    memory_count(warp, space, addresses, bytes);
+    return OUTCOME_NEXT;
+}
+
+static status read_vector(struct decoder *decoder)
+{
+    uint32_t list[OPERAND_LIST_MAX];
+    uint16_t count = 0;
+    TRY(read_registers_of(decoder, decoder->types[0], true, list, &count));
+    if (count != decoder->instruction->count || type_bits(decoder->types[0]) > 32)
+        return decoder_refuse(decoder, "its vector has another size");
+    decoder->instruction->run = atomic_vector;
+    return keep_list(decoder, list, count);
+}
+
 static status take_kind(struct decoder *decoder)
 {
     struct instruction *instruction = decoder->instruction;
@@ -147,6 +178,10 @@ static status decode_atomic(struct decoder *decoder, const struct opcode *opcode
                                  decoder_take(decoder, "shared::cluster")
                              ? SPACE_SHARED
                              : SPACE_GENERIC;
+    instruction->count = decoder_take(decoder, "v2")   ? 2
+                         : decoder_take(decoder, "v4") ? 4
+                         : decoder_take(decoder, "v8") ? 8
+                                                       : 1;
     TRY(take_kind(decoder));
     instruction->run = atomic_any;
     instruction->flags |= FLAG_VOLATILE;
@@ -155,7 +190,12 @@ static status decode_atomic(struct decoder *decoder, const struct opcode *opcode
         TRY(read_comma(decoder));
     }
     TRY(read_address(decoder, &instruction->address, NULL));
-    int sources = instruction->immediate == SWAP ? 2 : 1;
+    if (instruction->count > 1) {
+        if (opcode->name[0] == 'a') return decoder_refuse(decoder, "red only for vectors");
+        TRY(read_comma(decoder));
+        TRY(read_vector(decoder));
+    }
+    int sources = instruction->count > 1 ? 0 : instruction->immediate == SWAP ? 2 : 1;
     for (int i = 0; i < sources; i++) {
         TRY(read_comma(decoder));
         TRY(read_source(decoder, decoder->types[0], &instruction->sources[i]));

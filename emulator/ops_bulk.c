@@ -276,7 +276,27 @@ static status decode_wait(struct decoder *decoder, const struct opcode *opcode)
     return read_immediate(decoder, 0, 1 << 20, &decoder->instruction->immediate);
 }
 
+/* Prefetches: a cache is not modelled. */
+OPERATION(bulk_nothing)
+{
+    (void)warp;
+    (void)instruction;
+    return OUTCOME_NEXT;
+}
+
+static status decode_prefetch(struct decoder *decoder, const struct opcode *opcode)
+{
+    (void)opcode;
+    for (int i = 0; i < decoder->part_count; i++) decoder->parts[i].taken = true;
+    decoder->instruction->run = bulk_nothing;
+    while (!token_is(&decoder->lexer->token, ";") && decoder->lexer->token.kind != TOKEN_END)
+        lexer_advance(decoder->lexer);
+    return STATUS_OK;
+}
+
 const struct opcode opcodes_bulk[] = {
+    {"cp.async.bulk.prefetch", NULL, NULL, CATEGORY_ASYNCHRONOUS, decode_prefetch},
+    {"cp.async.bulk.prefetch.tensor", NULL, NULL, CATEGORY_ASYNCHRONOUS, decode_prefetch},
     {"cp.async.bulk", NULL, NULL, CATEGORY_ASYNCHRONOUS, decode_bulk},
     {"cp.async.bulk.tensor", NULL, NULL, CATEGORY_ASYNCHRONOUS, decode_bulk},
     {"cp.async.bulk.commit_group", NULL, NULL, CATEGORY_ASYNCHRONOUS, decode_commit},

@@ -177,16 +177,21 @@ static operation *system_function(const struct token *name, int arguments)
     return NULL;
 }
 
-static status bind_function(struct decoder *decoder, struct call *call, const struct token *name)
+/* Bodies may come behind their calls, so this waits until all have been read. */
+static status bind_function(const struct parser *parser, const struct pending_call *pending)
 {
     uint32_t number;
-    const struct symbol *symbol = symbol_find(decoder->parser, name, &number);
+    struct call *call = pending->call;
+    struct diagnostic *diagnostic = parser->lexer.diagnostic;
+    const struct symbol *symbol = symbol_find(parser, &pending->name, &number);
     if (!symbol || symbol->kind != SYMBOL_FUNCTION || !symbol->count)
-        return decoder_refuse(decoder, "the function has no body before its call");
-    const struct function *function = &decoder->parser->module->functions[symbol->value];
+        return fail(diagnostic, STATUS_BAD_INPUT, "ptx:%u: the function %.*s has no body",
+                    pending->line, (int)pending->name.length, pending->name.text);
+    const struct function *function = &parser->module->functions[symbol->value];
     size_t results = call->has_result;
     if (function->parameter_count != (size_t)call->argument_count + results)
-        return decoder_refuse(decoder, "the function has other parameters");
+        return fail(diagnostic, STATUS_BAD_INPUT, "ptx:%u: %s has other parameters", pending->line,
+                    function->name);
     for (int i = 0; i < call->argument_count; i++)
         call->arguments[i].to = function->parameters[results + (size_t)i].offset;
     if (call->has_result) {
@@ -194,6 +199,50 @@ static status bind_function(struct decoder *decoder, struct call *call, const st
         call->result.from = function->parameters[0].offset;
     }
     call->function = symbol->value;
+    return STATUS_OK;
+}
+
+/* A function's frame and registers are there once: nothing may call itself, through others either.
+ * Functions are deeper than all that call them; without a circle none is deeper than their number. */
+static status check_recursion(const struct parser *parser)
+{
+    struct module *module = parser->module;
+    size_t *depths;
+    bool deeper = true;
+    TRY_NEW(depths, parser->arena, module->function_count + 1, parser->lexer.diagnostic);
+    while (deeper) {
+        deeper = false;
+        for (size_t c = 0; c < parser->call_count; c++) {
+            const struct pending_call *pending = &parser->calls[c];
+            size_t wanted = depths[pending->caller] + 1;
+            if (depths[pending->call->function] >= wanted) continue;
+            if (wanted > module->function_count)
+                return fail(parser->lexer.diagnostic, STATUS_BAD_INPUT,
+                            "ptx:%u: %s calls itself, which the stand-in does not have",
+                            pending->line, module->functions[pending->caller].name);
+            depths[pending->call->function] = wanted;
+            deeper = true;
+        }
+    }
+    return STATUS_OK;
+}
+
+status calls_bind(const struct parser *parser)
+{
+    for (size_t c = 0; c < parser->call_count; c++) TRY(bind_function(parser, &parser->calls[c]));
+    return check_recursion(parser);
+}
+
+static status call_later(struct decoder *decoder, struct call *call, const struct token *name)
+{
+    struct parser *parser = decoder->parser;
+    TRY_APPEND(parser->calls, parser->call_count, parser->call_capacity, parser->arena,
+               decoder->lexer->diagnostic);
+    parser->calls[parser->call_count - 1] =
+        (struct pending_call){.call = call,
+                              .name = *name,
+                              .caller = parser->module->function_count - 1,
+                              .line = decoder->instruction->line};
     return STATUS_OK;
 }
 
@@ -219,7 +268,7 @@ static status decode_call(struct decoder *decoder, const struct opcode *opcode)
     instruction->detail = call;
     instruction->run = system_function(&name, call->argument_count);
     if (instruction->run) return STATUS_OK;
-    TRY(bind_function(decoder, call, &name));
+    TRY(call_later(decoder, call, &name));
     instruction->run = call_function;
     if (!call->has_result) return STATUS_OK;
     decoder->parser->behind = (struct instruction){.run = call_result,

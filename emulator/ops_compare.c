@@ -46,14 +46,17 @@ static const struct {
     {                                                                                              \
         const uint32_t *a = SOURCE(uint32_t, 0), *b = SOURCE(uint32_t, 1);                         \
         for (unsigned lane = 0; lane < WARP_LANES; lane++) {                                       \
-            float x = decode((uint16_t)a[lane]), y = decode((uint16_t)b[lane]);                    \
+            float x = decode((uint16_t)(a[lane] >> shift));                                        \
+            float y = decode((uint16_t)(b[lane] >> shift));                                        \
             less |= (uint32_t)(x < y) << lane;                                                     \
             greater |= (uint32_t)(x > y) << lane;                                                  \
             equal |= (uint32_t)(x == y) << lane;                                                   \
         }                                                                                          \
     }
 
-static uint32_t compare(const struct warp *warp, const struct instruction *instruction)
+/* `shift`: to the half of a pair. */
+static uint32_t compare(const struct warp *warp, const struct instruction *instruction,
+                        unsigned shift)
 {
     uint32_t less = 0, equal = 0, greater = 0, result = 0;
     switch (instruction->type) {
@@ -68,7 +71,8 @@ static uint32_t compare(const struct warp *warp, const struct instruction *instr
     case TYPE_S64: COMPARE_LOOP(uint64_t, int64_t) break;
     case TYPE_F32: COMPARE_LOOP(float, float) break;
     case TYPE_F64: COMPARE_LOOP(double, double) break;
-    case TYPE_F16: HALF_LOOP(f16_decode) break;
+    case TYPE_F16:
+    case TYPE_F16X2: HALF_LOOP(f16_decode) break;
     default: HALF_LOOP(bf16_decode) break;
     }
     if (instruction->count & LESS) result |= less;
@@ -91,14 +95,16 @@ static uint32_t combine(uint32_t a, uint32_t b, uint8_t how)
 
 OPERATION(set_predicate)
 {
-    uint32_t result = compare(warp, instruction), other = 0;
+    uint32_t result = compare(warp, instruction, 0), other = 0, second = ~result;
+    bool pair = instruction->type == TYPE_F16X2 || instruction->type == TYPE_BF16X2;
+    if (pair) second = compare(warp, instruction, 16);
     if (instruction->space) {
         other = *SOURCE(uint32_t, 2);
         if (instruction->flags & FLAG_NEGATE) other = ~other;
     }
     if (instruction->destination2)
         write_predicate(warp, instruction->destination2,
-                        combine(~result, other, instruction->space));
+                        combine(second, other, instruction->space));
     write_predicate(warp, instruction->destination, combine(result, other, instruction->space));
     return OUTCOME_NEXT;
 }
@@ -106,7 +112,7 @@ OPERATION(set_predicate)
 /* set: the result as a number, all ones or 1.0. */
 OPERATION(set_number)
 {
-    uint32_t result = compare(warp, instruction), *d = DESTINATION(uint32_t);
+    uint32_t result = compare(warp, instruction, 0), *d = DESTINATION(uint32_t);
     uint32_t one = instruction->type2 == TYPE_F32 ? 0x3f800000u : UINT32_MAX;
     EACH_LANE(d[lane] = result >> lane & 1 ? one : 0);
     return OUTCOME_NEXT;
@@ -139,7 +145,8 @@ static status decode_setp(struct decoder *decoder, const struct opcode *opcode)
     if (decoder_take(decoder, "and")) instruction->space = 'a';
     if (decoder_take(decoder, "or")) instruction->space = 'o';
     if (decoder_take(decoder, "xor")) instruction->space = 'x';
-    if (decoder->type_count != 1 || !type_compares(decoder->types[0]))
+    bool pair = decoder->types[0] == TYPE_F16X2 || decoder->types[0] == TYPE_BF16X2;
+    if (decoder->type_count != 1 || (!pair && !type_compares(decoder->types[0])))
         return decoder_refuse(decoder, "not for this type");
     instruction->type = (uint8_t)decoder->types[0];
     instruction->run = set_predicate;

@@ -73,9 +73,7 @@ static void copy_finish(struct warp *warp, const struct pending_copy *copy)
     shadow_arrive(block, copy->offset, copy->bytes, warp->index, warp->clock[warp->index], false);
 }
 
-/* Finishes the running lanes' copies of all groups but the last `kept`; with `all` those that are in
- * no group yet as well. */
-static void copies_finish(struct warp *warp, uint32_t kept, bool all)
+void copies_finish(struct warp *warp, uint32_t kept, bool all)
 {
     struct copy_list *list = &warp->copies;
     size_t left = 0;

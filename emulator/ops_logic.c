@@ -121,7 +121,10 @@ UNARY(find_s32, uint32_t, uint32_t, uint32_t,
           : UINT32_MAX)
 TABLE(find_runs) = {[TYPE_U32] = find_u32, [TYPE_S32] = find_s32};
 UNARY(find_shift_u32, uint32_t, uint32_t, uint32_t, x ? (uint32_t)__builtin_clz(x) : UINT32_MAX)
-TABLE(find_shift_runs) = {[TYPE_U32] = find_shift_u32};
+UNARY(find_shift_s32, uint32_t, uint32_t, uint32_t,
+      (x ^ (uint32_t)((int32_t)x >> 31)) ? (uint32_t)__builtin_clz(x ^ (uint32_t)((int32_t)x >> 31))
+                                         : UINT32_MAX)
+TABLE(find_shift_runs) = {[TYPE_U32] = find_shift_u32, [TYPE_S32] = find_shift_s32};
 
 static uint64_t extract(uint64_t value, uint32_t position, uint32_t length, uint32_t bits,
                         bool is_signed)
@@ -218,6 +221,39 @@ static uint32_t permute(uint32_t low, uint32_t high, uint32_t selector)
 TERNARY(permute_32, uint32_t, uint32_t, uint32_t, permute(x, y, z))
 TABLE(permute_runs) = {[TYPE_B32] = permute_32};
 
+/* prmt with a mode: two bits of the selector choose one of four patterns. */
+static const uint16_t permutations[][4] = {
+    {0x3210, 0x4321, 0x5432, 0x6543}, /* f4e: four bytes from that one on */
+    {0x5670, 0x6701, 0x7012, 0x0123}, /* b4e: the same backwards */
+    {0x0000, 0x1111, 0x2222, 0x3333}, /* rc8: that byte four times */
+    {0x3210, 0x3211, 0x3222, 0x3333}, /* ecl: its lower end takes the byte */
+    {0x0000, 0x1110, 0x2210, 0x3210}, /* ecr: its upper end does */
+    {0x1010, 0x3232, 0x1010, 0x3232}, /* rc16: that half twice */
+};
+
+OPERATION(permute_mode)
+{
+    uint32_t *d = DESTINATION(uint32_t);
+    const uint32_t *a = SOURCE(uint32_t, 0), *b = SOURCE(uint32_t, 1), *c = SOURCE(uint32_t, 2);
+    const uint16_t *patterns = permutations[instruction->count];
+    EACH_LANE(d[lane] = permute(a[lane], b[lane], patterns[c[lane] & 3]));
+    return OUTCOME_NEXT;
+}
+
+static status decode_permute_mode(struct decoder *decoder, const struct opcode *opcode)
+{
+    static const char *const modes[] = {"f4e", "b4e", "rc8", "ecl", "ecr", "rc16"};
+    struct instruction *instruction = decoder->instruction;
+    while (strcmp(strchr(opcode->name, '.') + 1, modes[instruction->count])) instruction->count++;
+    instruction->run = permute_mode;
+    TRY(read_destination(decoder, TYPE_B32, &instruction->destination));
+    for (int i = 0; i < 3; i++) {
+        TRY(read_comma(decoder));
+        TRY(read_source(decoder, TYPE_B32, &instruction->sources[i]));
+    }
+    return STATUS_OK;
+}
+
 const struct opcode opcodes_logic[] = {
     {"and", "daa", and_runs, CATEGORY_INTEGER, NULL},
     {"or", "daa", or_runs, CATEGORY_INTEGER, NULL},
@@ -240,5 +276,11 @@ const struct opcode opcodes_logic[] = {
     {"bmsk.clamp", "daa", mask_runs, CATEGORY_INTEGER, NULL},
     {"lop3", "daaai", logic3_runs, CATEGORY_INTEGER, NULL},
     {"prmt", "daaa", permute_runs, CATEGORY_INTEGER, NULL},
+    {"prmt.f4e", NULL, permute_runs, CATEGORY_INTEGER, decode_permute_mode},
+    {"prmt.b4e", NULL, permute_runs, CATEGORY_INTEGER, decode_permute_mode},
+    {"prmt.rc8", NULL, permute_runs, CATEGORY_INTEGER, decode_permute_mode},
+    {"prmt.ecl", NULL, permute_runs, CATEGORY_INTEGER, decode_permute_mode},
+    {"prmt.ecr", NULL, permute_runs, CATEGORY_INTEGER, decode_permute_mode},
+    {"prmt.rc16", NULL, permute_runs, CATEGORY_INTEGER, decode_permute_mode},
     {0},
 };

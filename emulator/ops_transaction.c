@@ -152,6 +152,26 @@ OPERATION(transaction_arrive)
     return OUTCOME_NEXT;
 }
 
+/* cp.async.mbarrier.arrive: arrives when the lane's copies of cp.async are there, which is at once.
+ * Without .noinc the barrier waits for that arrival in addition. */
+OPERATION(transaction_arrive_copies)
+{
+    uint64_t addresses[WARP_LANES];
+    copies_finish(warp, 0, true);
+    if (instruction->count) {
+        warp_addresses(warp, &instruction->address, addresses);
+        for (uint32_t left = warp->mask; left; left &= left - 1) {
+            struct block *block;
+            unsigned lane = (unsigned)__builtin_ctz(left);
+            struct transaction *transaction =
+                transaction_at(warp, instruction, lane, addresses[lane], &block);
+            if (!transaction) return OUTCOME_FAULT;
+            transaction->pending++;
+        }
+    }
+    return transaction_arrive(warp, instruction);
+}
+
 /* expect_tx and complete_tx. */
 OPERATION(transaction_count_bytes)
 {
@@ -240,6 +260,19 @@ static status decode_arrive(struct decoder *decoder, const struct opcode *opcode
     return constant_register(decoder->parser, one, &instruction->sources[0]);
 }
 
+static status decode_arrive_copies(struct decoder *decoder, const struct opcode *opcode)
+{
+    struct instruction *instruction = decoder->instruction;
+    struct constant one = {.value = 1};
+    (void)opcode;
+    take_space(decoder);
+    instruction->count = !decoder_take(decoder, "noinc");
+    instruction->run = transaction_arrive_copies;
+    TRY(registers_allocate(decoder->parser, TYPE_B64, 1, &instruction->destination));
+    TRY(read_address(decoder, &instruction->address, NULL));
+    return constant_register(decoder->parser, one, &instruction->sources[0]);
+}
+
 static status decode_bytes(struct decoder *decoder, const struct opcode *opcode)
 {
     struct instruction *instruction = decoder->instruction;
@@ -269,6 +302,7 @@ static status decode_wait(struct decoder *decoder, const struct opcode *opcode)
 }
 
 const struct opcode opcodes_transaction[] = {
+    {"cp.async.mbarrier.arrive", NULL, NULL, CATEGORY_BARRIER, decode_arrive_copies},
     {"mbarrier.init", NULL, NULL, CATEGORY_BARRIER, decode_start},
     {"mbarrier.inval", NULL, NULL, CATEGORY_BARRIER, decode_start},
     {"mbarrier.arrive", NULL, NULL, CATEGORY_BARRIER, decode_arrive},

@@ -8,8 +8,8 @@ static const struct opcode *const tables[] = {
     opcodes_integer,     opcodes_logic,   opcodes_float,       opcodes_half,   opcodes_convert,
     opcodes_rounded,     opcodes_compare, opcodes_move,        opcodes_memory, opcodes_atomic,
     opcodes_control,     opcodes_barrier, opcodes_exchange,    opcodes_copy,   opcodes_matrix,
-    opcodes_matrix_load, opcodes_call,    opcodes_transaction, opcodes_bulk,   opcodes_warpgroup,
-    opcodes_cluster,
+    opcodes_matrix_load, opcodes_call,    opcodes_transaction, opcodes_bulk,   opcodes_carry,
+    opcodes_warpgroup,   opcodes_cluster,
 };
 
 status decoder_refuse(struct decoder *decoder, const char *why)

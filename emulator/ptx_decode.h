@@ -47,7 +47,7 @@ extern const struct opcode opcodes_integer[], opcodes_logic[], opcodes_float[], 
     opcodes_rounded[], opcodes_convert[], opcodes_compare[], opcodes_move[], opcodes_memory[],
     opcodes_atomic[], opcodes_control[], opcodes_barrier[], opcodes_exchange[], opcodes_copy[],
     opcodes_matrix_load[], opcodes_matrix[], opcodes_transaction[], opcodes_bulk[],
-    opcodes_warpgroup[], opcodes_cluster[], opcodes_call[];
+    opcodes_warpgroup[], opcodes_cluster[], opcodes_call[], opcodes_carry[];
 
 /* Takes the modifier if the opcode has it. */
 bool decoder_take(struct decoder *decoder, const char *modifier);

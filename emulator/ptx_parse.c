@@ -220,6 +220,7 @@ status module_read(const char *text, size_t length, struct arena *arena, struct 
     if (!token_is(&parser->lexer.token, ".version"))
         return lexer_fail(&parser->lexer, "PTX begins with .version");
     while (parser->lexer.token.kind != TOKEN_END) TRY(read_module_statement(parser));
+    TRY(calls_bind(parser));
     *result = module;
     return STATUS_OK;
 }

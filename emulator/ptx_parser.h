@@ -34,6 +34,14 @@ struct fixup {
     uint32_t *place; /* where the number of the target goes; NULL: the instruction's target */
 };
 
+/* A call whose function may be defined further down. */
+struct pending_call {
+    struct call *call; /* ops_call.c */
+    struct token name;
+    size_t caller; /* function of the module */
+    uint32_t line;
+};
+
 enum { SYMBOL_CHAINS = 1024, SCOPE_DEPTH_MAX = 64 };
 
 struct parser {
@@ -46,6 +54,8 @@ struct parser {
     size_t declared_count, declared_capacity;
     struct fixup *fixups;
     size_t fixup_count, fixup_capacity;
+    struct pending_call *calls;
+    size_t call_count, call_capacity;
     size_t scope_declared[SCOPE_DEPTH_MAX], scope_fixups[SCOPE_DEPTH_MAX];
     int depth;
     uint32_t shared_bytes; /* of the module's variables outside functions */
@@ -72,6 +82,9 @@ bool special_by_name(const struct token *name, enum special *special, bool *wide
 CHECKED status read_variable(struct parser *parser, enum space space, bool constant, bool external);
 CHECKED status read_registers(struct parser *parser);
 CHECKED status read_parameters(struct parser *parser, bool returned);
+
+/* ops_call.c: when the whole module has been read. */
+CHECKED status calls_bind(const struct parser *parser);
 
 /* ptx_decode.c: one instruction up to its semicolon. */
 CHECKED status read_instruction(struct parser *parser);

@@ -88,7 +88,8 @@ struct warp {
     struct lane_group *group; /* the one that runs */
     struct lane_group groups[WARP_LANES];
     uint32_t group_count;
-    uint32_t live; /* lanes that have not returned */
+    uint32_t live;  /* lanes that have not returned */
+    uint32_t carry; /* a bit per lane */
     enum warp_state state;
     uint32_t index;
     struct block *block;
@@ -210,7 +211,11 @@ bool shadow_read_async(struct warp *warp, const struct instruction *instruction,
                        uint32_t bytes);
 void shadow_fence(struct warp *warp);
 
-/* cluster.c: opens the cluster's barrier when every warp that lives has arrived. */
+/* ops_copy.c: finishes the running lanes' copies of all groups but the last `kept`; with `all` those
+ * that are in no group yet as well. */
+void copies_finish(struct warp *warp, uint32_t kept, bool all);
+
+/* ops_cluster.c: opens the cluster's barrier when every warp that lives has arrived. */
 void cluster_check(struct block *block);
 
 /* block.c */
