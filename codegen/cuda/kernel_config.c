@@ -190,7 +190,8 @@ status kernel_config_write(const struct bound_space *bound, const struct config 
     space_values(bound, config, &writer.values);
     text_print(&writer.text, "// %s\n// %s ", bound->problem->text, bound->space->variant);
     config_print(bound->space, config, &writer.text);
-    text_append(&writer.text, "\n#pragma once\n");
+    /* Names that the compiler has for itself (floor) are not in its way here: kernels say config::floor. */
+    text_append(&writer.text, "\n#pragma once\nnamespace config {\n");
     write_whole(&writer, "sm", (int64_t)bound->facts->values[FACT_sm]);
     write_whole(&writer, "problem_rows", bound->problem->rows);
     write_whole(&writer, "problem_context", bound->problem->context);
@@ -199,6 +200,7 @@ status kernel_config_write(const struct bound_space *bound, const struct config 
     write_lets(&writer);
     write_attributes(&writer);
     write_operands(&writer);
+    text_append(&writer.text, "}\nusing namespace config;\n");
     *result = text_finish(&writer.text);
     TRY_MEMORY(*result, diagnostic);
     return STATUS_OK;

@@ -127,6 +127,12 @@ static void test_attention(void **state)
     check_table(attention_cases);
 }
 
+static void test_experts(void **state)
+{
+    (void)state;
+    check_table(expert_cases);
+}
+
 /* A missing page, and tokens outside the tables, give NaN or are dropped, as in the reference. */
 static void test_holes(void **state)
 {
@@ -158,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_experts),
         cmocka_unit_test(test_holes),
     };
     if (strcmp(nvrtc_identity(), "none") == 0) {
