@@ -35,12 +35,60 @@ static void *find_function(void *library, const char *name)
     return function;
 }
 
+/* A card counts nothing and gives no reasons. */
+static size_t no_launches(struct hone_emulator_counters *counters, size_t most)
+{
+    (void)counters;
+    (void)most;
+    return 0;
+}
+
+static const char *no_fault(void)
+{
+    return "";
+}
+
+static void find_reports(struct emulator *emulator)
+{
+    if (emulator->real) {
+        emulator->last_launches = no_launches;
+        emulator->last_fault = no_fault;
+        return;
+    }
+    *(void **)&emulator->last_launches =
+        find_function(emulator->library, "hone_emulator_last_launches");
+    *(void **)&emulator->last_fault = find_function(emulator->library, "hone_emulator_last_fault");
+}
+
+static void find_capability(struct emulator *emulator)
+{
+    int major = 0, minor = 0;
+    emulator->cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 0);
+    emulator->cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 0);
+    emulator->capability = major * 10 + minor;
+}
+
+bool emulator_can_run(const struct emulator *emulator, const char *architecture)
+{
+    int number = atoi(architecture + 3);
+    bool exact = architecture[strlen(architecture) - 1] == 'a';
+    if (!emulator->real) return true;
+    return exact ? emulator->capability == number : emulator->capability >= number;
+}
+
+void emulator_only(const struct emulator *emulator)
+{
+    if (emulator->real) skip();
+}
+
 bool emulator_open(struct emulator *emulator, const char *library, const char *cards,
                    const char *faults)
 {
     CUcontext context;
-    *emulator = (struct emulator){0};
-    set_variable("HONE_EMULATED_CARDS", cards);
+    const char *driver = getenv("HONE_TEST_CUDA_DRIVER");
+    *emulator = (struct emulator){.real = driver && *driver};
+    if (emulator->real) library = driver;
+    if (!emulator->real) set_variable("HONE_EMULATED_CARDS", cards);
     set_variable("HONE_EMULATOR_FAULTS", faults);
     set_variable("HONE_EMULATOR_QUIET", "1");
     emulator->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
@@ -54,18 +102,17 @@ bool emulator_open(struct emulator *emulator, const char *library, const char *c
     *(void **)&emulator->name = find_function(emulator->library, EXPANDED_TEXT(name));
     EMULATOR_FUNCTIONS(FIND)
 #undef FIND
-    *(void **)&emulator->last_launches =
-        find_function(emulator->library, "hone_emulator_last_launches");
-    *(void **)&emulator->last_fault = find_function(emulator->library, "hone_emulator_last_fault");
+    find_reports(emulator);
     if (emulator->cuInit(0) != CUDA_SUCCESS) return true; /* a fault that the test asked for */
     assert_int_equal(emulator->cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
     assert_int_equal(emulator->cuCtxSetCurrent(context), CUDA_SUCCESS);
+    find_capability(emulator);
     return true;
 }
 
 void emulator_close(struct emulator *emulator)
 {
-    if (emulator->library) dlclose(emulator->library);
+    if (emulator->library && !emulator->real) dlclose(emulator->library);
     *emulator = (struct emulator){0};
 }
 
@@ -137,11 +184,28 @@ static void encode_tensor(struct emulator *emulator, const struct emulated_tenso
     assert_int_equal(code, CUDA_SUCCESS);
 }
 
+/* The stand-in's card is as new afterwards, also when the kernel failed. */
+static void release_run(struct emulator *emulator, CUmodule module, CUdeviceptr input,
+                        CUdeviceptr output)
+{
+    if (emulator->real) {
+        if (input) emulator->cuMemFree(input);
+        emulator->cuMemFree(output);
+    } else {
+        emulator->cuDevicePrimaryCtxReset(0);
+    }
+    emulator->cuModuleUnload(module);
+}
+
 CUresult emulator_run(struct emulator *emulator, const struct emulation *emulation)
 {
     struct arena *arena = arena_create(0);
     CUmodule module;
     CUdeviceptr input = 0, output = 0;
+    if (!emulator_can_run(emulator, emulation->architecture)) {
+        arena_destroy(arena);
+        skip();
+    }
     const char *ptx = emulator_compile(arena, emulation->architecture, emulation->source);
     CUfunction function = load_kernel(emulator, ptx, &module);
     if (emulation->input_bytes) {
@@ -159,8 +223,7 @@ CUresult emulator_run(struct emulator *emulator, const struct emulation *emulati
     if (result == CUDA_SUCCESS)
         assert_int_equal(emulator->cuMemcpyDtoH(emulation->output, output, emulation->output_bytes),
                          CUDA_SUCCESS);
-    emulator->cuDevicePrimaryCtxReset(0);
-    emulator->cuModuleUnload(module);
+    release_run(emulator, module, input, output);
     arena_destroy(arena);
     return result;
 }

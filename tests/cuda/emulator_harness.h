@@ -1,4 +1,8 @@
-/* For tests of the stand-in driver: its functions by name, and kernels from CUDA C by NVRTC. */
+/* For tests of the stand-in driver: its functions by name, and kernels from CUDA C by NVRTC.
+ *
+ * HONE_TEST_CUDA_DRIVER=libcuda.so.1 makes the same tests run on a real card: what the stand-in
+ * takes the instructions to do is then compared with what they do.  Kernels for architectures that
+ * the card does not have, and tests of what only the stand-in notices, are left out. */
 #ifndef TESTS_EMULATOR_HARNESS_H
 #define TESTS_EMULATOR_HARNESS_H
 
@@ -18,21 +22,21 @@
 #define EMULATOR_FUNCTIONS(F)                                                                      \
     F(cuInit)                                                                                      \
     F(cuDriverGetVersion)                                                                          \
-    F(cuDeviceGetCount) F(cuDeviceGet) F(cuDeviceGetName) F(cuDeviceGetAttribute) F(               \
-        cuDeviceTotalMem) F(cuDeviceCanAccessPeer) F(cuDevicePrimaryCtxRetain)                     \
-        F(cuDevicePrimaryCtxRelease) F(cuDevicePrimaryCtxReset) F(cuCtxSetCurrent) F(              \
-            cuCtxSynchronize) F(cuCtxEnablePeerAccess) F(cuMemAlloc) F(cuMemFree)                  \
-            F(cuMemHostAlloc) F(cuMemFreeHost) F(cuMemGetInfo) F(cuMemcpyHtoD) F(cuMemcpyDtoH) F(  \
-                cuMemcpyHtoDAsync) F(cuMemcpyDtoHAsync) F(cuMemcpyDtoDAsync) F(cuMemcpyPeerAsync)  \
-                F(cuMemcpy2D) F(cuMemsetD8Async) F(cuMemsetD32) F(cuStreamCreate) F(               \
-                    cuStreamDestroy) F(cuStreamSynchronize) F(cuStreamWaitEvent)                   \
-                    F(cuStreamBeginCapture) F(cuStreamEndCapture) F(cuStreamIsCapturing) F(        \
-                        cuEventCreate) F(cuEventDestroy) F(cuEventRecord) F(cuEventSynchronize)    \
-                        F(cuEventElapsedTime) F(cuModuleLoadData) F(cuModuleLoadDataEx)            \
-                            F(cuModuleUnload) F(cuModuleGetFunction) F(cuModuleGetGlobal) F(       \
-                                cuLibraryLoadData) F(cuLibraryUnload) F(cuLibraryGetKernel)        \
-                                F(cuKernelGetFunction) F(cuFuncGetAttribute) F(cuFuncSetAttribute) \
-                                    F(cuLaunchKernel) F(cuLaunchKernelEx)                          \
+    F(cuDeviceGetCount)                                                                            \
+    F(cuDeviceGet) F(cuDeviceGetName) F(cuDeviceGetAttribute) F(cuDeviceTotalMem) F(               \
+        cuDeviceCanAccessPeer) F(cuDevicePrimaryCtxRetain) F(cuDevicePrimaryCtxRelease)            \
+        F(cuDevicePrimaryCtxReset) F(cuCtxSetCurrent) F(cuCtxSynchronize) F(cuCtxEnablePeerAccess) \
+            F(cuMemAlloc) F(cuMemFree) F(cuMemHostAlloc) F(cuMemFreeHost) F(cuMemGetInfo) F(       \
+                cuMemcpyHtoD) F(cuMemcpyDtoH) F(cuMemcpyHtoDAsync) F(cuMemcpyDtoHAsync)            \
+                F(cuMemcpyDtoDAsync) F(cuMemcpyPeerAsync) F(cuMemcpy2D) F(cuMemsetD8Async) F(      \
+                    cuMemsetD32) F(cuStreamCreate) F(cuStreamDestroy) F(cuStreamSynchronize)       \
+                    F(cuStreamWaitEvent) F(cuStreamBeginCapture) F(cuStreamEndCapture) F(          \
+                        cuStreamIsCapturing) F(cuEventCreate) F(cuEventDestroy) F(cuEventRecord)   \
+                        F(cuEventSynchronize) F(cuEventElapsedTime) F(cuModuleLoadData)            \
+                            F(cuModuleLoadDataEx) F(cuModuleUnload) F(cuModuleGetFunction) F(      \
+                                cuModuleGetGlobal) F(cuLibraryLoadData) F(cuLibraryUnload)         \
+                                F(cuLibraryGetKernel) F(cuKernelGetFunction) F(cuFuncGetAttribute) \
+                                    F(cuFuncSetAttribute) F(cuLaunchKernel) F(cuLaunchKernelEx)    \
                                         F(cuLaunchCooperativeKernel) F(cuLaunchHostFunc)           \
                                             F(cuOccupancyMaxActiveBlocksPerMultiprocessor)         \
                                                 F(cuGraphInstantiate) F(cuGraphLaunch)             \
@@ -46,6 +50,8 @@
 
 struct emulator {
     void *library;
+    bool real;      /* a card */
+    int capability; /* 90 */
 #define MEMBER(name) __typeof__(name) *name;
     EMULATOR_FUNCTIONS(MEMBER)
 #undef MEMBER
@@ -59,6 +65,12 @@ bool emulator_open(struct emulator *emulator, const char *library, const char *c
                    const char *faults);
 #define EMULATOR_LIBRARY HONE_BUILD_FOLDER "/lib/hone/emulator/libcuda.so.1"
 void emulator_close(struct emulator *emulator);
+
+/* Whether kernels for "sm_90a" can run: on the stand-in always.  emulator_run skips the test where
+ * they cannot. */
+bool emulator_can_run(const struct emulator *emulator, const char *architecture);
+/* Skips the test on a real card. */
+void emulator_only(const struct emulator *emulator);
 
 /* PTX of `source` for "sm_86"; in `arena`.  Fails the test when it does not compile. */
 const char *emulator_compile(struct arena *arena, const char *architecture, const char *source);
@@ -90,6 +102,13 @@ struct emulation {
 
 /* Compiles, copies, launches, copies back; returns what the launch did. */
 CUresult emulator_run(struct emulator *emulator, const struct emulation *emulation);
+
+/* Relative to the sum of magnitudes, for products that are added in f32: cards add in other orders
+ * and drop bits of the smaller summands; for fp8 they keep 14 bits. */
+static inline double emulator_tolerance(const struct emulator *emulator, int element_bits)
+{
+    return !emulator->real ? 1e-6 : element_bits <= 8 ? 1e-3 : 1e-5;
+}
 
 /* Random bits that are the same in every run. */
 uint32_t emulator_random(uint64_t *state);

@@ -127,6 +127,7 @@ static void check_planted(const struct planted *planted)
 static void test_mistakes(void **unused)
 {
     (void)unused;
+    emulator_only(&emulator);
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) check_planted(&mistakes[i]);
 }
 
@@ -157,6 +158,7 @@ static struct hone_emulator_counters count_kernel(const char *source)
 static void test_counters(void **unused)
 {
     (void)unused;
+    emulator_only(&emulator);
     struct hone_emulator_counters dense = count_kernel(
         KERNEL("__shared__ int s[4096]; s[t] = in[t]; __syncthreads(); out[t] = s[t ^ 1];"));
     struct hone_emulator_counters strided = count_kernel(KERNEL(

@@ -113,6 +113,7 @@ static void test_multicast(void **unused)
 static void test_mistakes(void **unused)
 {
     (void)unused;
+    emulator_only(&emulator);
     static const struct {
         const char *what, *source;
         CUresult result;

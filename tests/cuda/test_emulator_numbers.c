@@ -120,6 +120,7 @@ static void test_formats(void **unused)
     uint64_t state = 30;
     for (size_t f = 0; f < sizeof format_cases / sizeof *format_cases; f++) {
         const struct format_case *format = &format_cases[f];
+        if (!emulator_can_run(&emulator, format->architecture)) continue;
         int bits = type_bits(format->type);
         for (int i = 0; i < 2 * COUNT; i++) input[i] = input_number(&state, format->largest);
         int length = snprintf(source, sizeof source, "#define FOUR %d\n#define MASK %d\n",

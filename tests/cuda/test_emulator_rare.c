@@ -151,6 +151,7 @@ static void test_calls(void **unused)
 static void test_recursion(void **unused)
 {
     (void)unused;
+    emulator_only(&emulator);
     struct arena *arena = arena_create(0);
     CUmodule module;
     const char *ptx = emulator_compile(

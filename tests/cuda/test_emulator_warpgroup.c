@@ -257,7 +257,9 @@ static void check_element(const struct product_case *own, const unsigned char *a
         sum += own->sign * product;
         magnitude += fabs(product);
     }
-    double tolerance = own->d == TYPE_S32 ? 0 : own->d == TYPE_F16 ? 1e-3 : 1e-6;
+    double tolerance = own->d == TYPE_S32   ? 0
+                       : own->d == TYPE_F16 ? 1e-3
+                                            : emulator_tolerance(&emulator, bits_in(own->a));
     if (!(fabs(got - old - sum) <= tolerance * magnitude))
         CHECK_FAIL("%s %s [%u, %u]: got %g, expected %g", own->types, own->manners, row, column,
                    got, old + sum);
