@@ -3,10 +3,12 @@
  * The bytes are the same on every machine: numbers of 4 or 8 bytes, lowest byte first, in the order
  * of the structs, behind a mark that names the version:
  *
- *     "HONEIMG3"  target 4  launches 4  workspaces 4  code bytes 8  text offset 8
+ *     "HONEIMG4"  target 4  launches 4  workspaces 4  code bytes 8  text offset 8
  *     per workspace: bytes per row 8, fixed bytes 8, zeroed 4
  *     per launch: length of name 4, name, offset 8, rows per item 8, items per row group 8, unit 8,
- *         threads 4, shared bytes 4, cluster 4, resources 5 times 4, arguments 4, and per argument kind 4, index 4
+ *         threads 4, shared bytes 4, cluster 4, resources 5 times 4, arguments 4, and per argument kind 4, index 4,
+ *         kind 4, and if that is a product: outputs 8, inner 8, bfloat 4, algorithm 4, and what was
+ *         found of it: version 8, device 16, 64 bytes
  *     the code */
 #include "ir/image.h"
 
@@ -16,7 +18,7 @@
 #include <string.h>
 
 enum { MARK_BYTES = 8, NAME_BYTES_MAX = 255 };
-static const char mark[MARK_BYTES + 1] = "HONEIMG2";
+static const char mark[MARK_BYTES + 1] = "HONEIMG4";
 
 /* No launch has more items, and no image more workspace, than this: products of two such numbers
  * fit 64 bits. */
@@ -42,6 +44,19 @@ int64_t launch_items(const struct launch *launch, int64_t rows)
     return groups * geometry->items_per_row_group;
 }
 
+bool launch_matmul_is_sound(const struct launch *launch)
+{
+    if (launch->argument_count != MATMUL_ARGUMENTS) return false;
+    for (int a = 0; a < MATMUL_ARGUMENTS; a++) {
+        enum argument_kind kind = launch->arguments[a].kind;
+        bool absent = kind == ARGUMENT_NULL && (a == MATMUL_BIAS || a == MATMUL_RESIDUAL);
+        bool workspace = kind == ARGUMENT_WORKSPACE && (a == MATMUL_X || a == MATMUL_SCRATCH);
+        bool operand = kind == ARGUMENT_OPERAND && a != MATMUL_SCRATCH;
+        if (!absent && !workspace && !operand) return false;
+    }
+    return true;
+}
+
 static void put(struct text *text, int64_t value, int byte_count)
 {
     char bytes[8];
@@ -56,6 +71,18 @@ static void put_resources(struct text *text, const struct kernel_resources *reso
     put(text, resources->local_bytes, 4);
     put(text, resources->shared_bytes, 4);
     put(text, resources->instructions, 4);
+}
+
+static void put_matmul(struct text *text, const struct matmul_call *matmul)
+{
+    put(text, matmul->outputs, 8);
+    put(text, matmul->inner, 8);
+    put(text, matmul->bfloat, 4);
+    put(text, matmul->algorithm, 4);
+    put(text, (int64_t)matmul->found.library, 8);
+    put(text, (int64_t)matmul->found.device.low, 8);
+    put(text, (int64_t)matmul->found.device.high, 8);
+    text_append_range(text, (const char *)matmul->found.bytes, MATMUL_ALGORITHM_BYTES);
 }
 
 static void put_launch(struct text *text, const struct launch *launch)
@@ -76,6 +103,8 @@ static void put_launch(struct text *text, const struct launch *launch)
         put(text, launch->arguments[a].kind, 4);
         put(text, launch->arguments[a].index, 4);
     }
+    put(text, launch->kind, 4);
+    if (launch->kind == LAUNCH_MATMUL) put_matmul(text, &launch->matmul);
 }
 
 status image_encode(const struct image *image, struct arena *arena, void **bytes,
@@ -181,13 +210,13 @@ static status get_geometry(struct image_reader *reader, struct geometry *geometr
     return STATUS_OK;
 }
 
-/* On the CPU all three are 0. */
+/* On the CPU all three are 0; get_kind looks at the threads once more. */
 static status get_block(struct image_reader *reader, const struct image *image,
                         struct launch *launch)
 {
     bool cuda = image->target == TARGET_CUDA;
     int64_t threads = get(reader, 4), shared_bytes = get(reader, 4), cluster = get(reader, 4);
-    if (threads < cuda || threads > (cuda ? IMAGE_THREADS_MAX : 0))
+    if (threads < 0 || threads > (cuda ? IMAGE_THREADS_MAX : 0))
         return refuse(reader, "the number of threads is out of range");
     if (shared_bytes < 0 || shared_bytes > (cuda ? IMAGE_SHARED_BYTES_MAX : 0))
         return refuse(reader, "the shared memory is out of range");
@@ -210,6 +239,40 @@ static status get_resources(struct image_reader *reader, struct kernel_resources
     return STATUS_OK;
 }
 
+static status get_matmul(struct image_reader *reader, struct launch *launch)
+{
+    struct matmul_call *matmul = &launch->matmul;
+    matmul->outputs = get(reader, 8);
+    matmul->inner = get(reader, 8);
+    int64_t bfloat = get(reader, 4), algorithm = get(reader, 4);
+    matmul->found.library = (uint64_t)get(reader, 8);
+    matmul->found.device.low = (uint64_t)get(reader, 8);
+    matmul->found.device.high = (uint64_t)get(reader, 8);
+    char *bytes;
+    TRY(get_bytes(reader, MATMUL_ALGORITHM_BYTES, &bytes));
+    memcpy(matmul->found.bytes, bytes, MATMUL_ALGORITHM_BYTES);
+    matmul->bfloat = bfloat == 1;
+    matmul->algorithm = (int)algorithm;
+    bool sound = matmul->outputs >= 1 && matmul->outputs <= count_limit && matmul->inner >= 1 &&
+                 matmul->inner <= count_limit && (bfloat == 0 || bfloat == 1) && algorithm >= 0 &&
+                 algorithm < SPACE_VALUES_MAX && launch_matmul_is_sound(launch);
+    return sound ? STATUS_OK : refuse(reader, "the product makes no sense");
+}
+
+/* What a launch is, and what kernels need beside. */
+static status get_kind(struct image_reader *reader, const struct image *image,
+                       struct launch *launch)
+{
+    bool cuda = image->target == TARGET_CUDA;
+    int64_t kind = get(reader, 4);
+    if (kind < 0 || kind >= LAUNCH_KIND_COUNT || (kind != LAUNCH_KERNEL && !cuda))
+        return refuse(reader, "unknown kind of launch");
+    launch->kind = (enum launch_kind)kind;
+    if (launch->kind == LAUNCH_MATMUL) return get_matmul(reader, launch);
+    return launch->threads < cuda ? refuse(reader, "the number of threads is out of range")
+                                  : STATUS_OK;
+}
+
 static status get_launch(struct image_reader *reader, const struct image *image,
                          struct launch *launch)
 {
@@ -228,7 +291,7 @@ static status get_launch(struct image_reader *reader, const struct image *image,
     launch->argument_count = (int)arguments;
     for (int a = 0; a < launch->argument_count; a++)
         TRY(get_argument(reader, image, &launch->arguments[a]));
-    return STATUS_OK;
+    return get_kind(reader, image, launch);
 }
 
 static status get_head(struct image_reader *reader, struct image *image)

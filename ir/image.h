@@ -10,6 +10,7 @@
 #ifndef IR_IMAGE_H
 #define IR_IMAGE_H
 
+#include "base/hash.h"
 #include "ir/space.h"
 
 enum argument_kind {
@@ -70,8 +71,43 @@ struct kernel_resources {
     int instructions;
 };
 
+/* A product by cuBLASLt instead of a kernel, CUDA only:
+ *
+ *     y[rows][outputs] = x[rows][inner] weight[outputs][inner]^T + bias[outputs] + residual[rows][outputs]
+ *
+ * with x and weight in f16 or bf16, the rest and the sums in f32, and the rows of the step.  Bias and residual may be absent. */
+enum matmul_argument {
+    MATMUL_X,
+    MATMUL_WEIGHT,
+    MATMUL_BIAS,
+    MATMUL_RESIDUAL,
+    MATMUL_Y,
+    MATMUL_SCRATCH, /* the workspace that the library may use */
+    MATMUL_ARGUMENTS
+};
+
+/* The library's own description of an algorithm, which only this version of it understands. */
+enum { MATMUL_ALGORITHM_BYTES = 64 };
+struct matmul_algorithm {
+    uint64_t library; /* its version; 0: nothing is known yet */
+    struct hash device; /* of the class of devices that it was found on */
+    uint8_t bytes[MATMUL_ALGORITHM_BYTES];
+};
+
+/* The first ranks are those of the library's heuristic for the problem's rows; the others number all that it can do, in the
+ * order in which it lists its algorithms and their parameters. */
+enum { MATMUL_HEURISTIC_RANKS = 16 };
+
+struct matmul_call {
+    int64_t outputs, inner;
+    bool bfloat;   /* x and weight are bf16, otherwise f16 */
+    int algorithm; /* rank */
+    struct matmul_algorithm found; /* of that rank, when the image has been on a device (device_resolve) */
+};
+
 struct launch {
-    const char *name; /* CUDA: of the entry */
+    enum launch_kind kind;
+    const char *name; /* CUDA: of the entry; of the call */
     int64_t offset; /* of the entry in the code (CUDA: 0); -1: the operator's reference, whose work
                      * items the operator counts itself (op.reference_items) whatever the geometry
                      * says */
@@ -79,6 +115,7 @@ struct launch {
     int threads, shared_bytes; /* CUDA: per block, dynamic shared memory; 0 on the CPU */
     int cluster;               /* CUDA: blocks per cluster; 0: no clusters */
     struct kernel_resources resources; /* CUDA: of its kernel, for people; zeros where unknown */
+    struct matmul_call matmul; /* MATMUL */
     int argument_count;
     struct argument arguments[LAUNCH_ARGUMENTS_MAX];
 };
@@ -104,6 +141,8 @@ CHECKED status space_launches(const struct bound_space *bound, const struct conf
 void image_print_resources(const struct image *image, struct text *text);
 
 int64_t launch_items(const struct launch *launch, int64_t rows);
+/* Whether a product has its arguments, each of a kind that can be one. */
+bool launch_matmul_is_sound(const struct launch *launch);
 
 /* To and from bytes, for artifacts and plan files.  Decoding treats its input as hostile. */
 CHECKED status image_encode(const struct image *image, struct arena *arena, void **bytes,

@@ -100,7 +100,7 @@ static bool launch_is_sound(const struct plan_image *row, const struct launch *l
             argument->index >= (workspace ? row->image.workspace_count : operands))
             return false;
     }
-    return true;
+    return launch->kind != LAUNCH_MATMUL || launch_matmul_is_sound(launch);
 }
 
 static bool image_is_sound(const struct plan_image *row)

@@ -46,6 +46,18 @@
  *         arguments: [x, weight, partial, y]    # operands and workspaces, as the kernel takes them;
  *                                       # null where the problem has no such operand.  Behind them
  *                                       # every kernel takes `const struct step *step`
+ *       - call: cublaslt_matmul           # instead of a kernel: a call of a library (ir/image.h)
+ *         outputs: weight.rows
+ *         inner: weight.columns
+ *         bfloat: weight.bf16             # type of x and weight: bf16, or f16 where this is 0
+ *         algorithm: algorithm            # a rank in the library's list
+ *         arguments: [narrow, weight, bias, residual, y, scratch]   # x, weight, bias, residual, y,
+ *                                       # and the workspace that the library may use
+ *
+ * A tunable may be discovered: its values are ranks in a list that only the device at hand has.
+ *
+ *     tunables:
+ *       algorithm: {discovered: 256}      # 0 to 255; a rank beyond the list's end is no candidate
  *
  * Conditions and rules are computed in whole numbers (facts without their fraction), the estimate
  * in reals.  A `let` is computed in the arithmetic of whoever reads it.  What contains a real
@@ -73,7 +85,13 @@ enum {
 
 enum { IMAGE_LAUNCHES_MAX = 8, LAUNCH_ARGUMENTS_MAX = 24, IMAGE_WORKSPACES_MAX = 4 };
 
-enum tunable_kind { TUNABLE_COMPILE, TUNABLE_LAUNCH, TUNABLE_LAYOUT, TUNABLE_NUMERICS };
+enum tunable_kind {
+    TUNABLE_COMPILE,
+    TUNABLE_LAUNCH,
+    TUNABLE_LAYOUT,
+    TUNABLE_NUMERICS,
+    TUNABLE_DISCOVERED /* kernels do not depend on it */
+};
 
 struct tunable {
     const char *name;
@@ -112,10 +130,18 @@ struct workspace_rule {
     bool zeroed;
 };
 
-/* A launch of a CUDA space: one kernel.  Absent expressions are NULL. */
+enum launch_kind {
+    LAUNCH_KERNEL,
+    LAUNCH_MATMUL, /* a product by cuBLASLt */
+    LAUNCH_KIND_COUNT
+};
+
+/* A launch of a CUDA space: one kernel, or one call of a library.  Absent expressions are NULL. */
 struct launch_rule {
-    const char *entry;
+    enum launch_kind kind;
+    const char *entry; /* of the kernel; the call's name */
     const struct expression *rows_per_item, *items, *threads, *shared_bytes, *cluster, *when;
+    const struct expression *outputs, *inner, *bfloat, *algorithm; /* MATMUL */
     int argument_count;
     const char *arguments[LAUNCH_ARGUMENTS_MAX]; /* names of operands and workspaces */
 };

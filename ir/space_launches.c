@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+static const char matmul_name[] = "cublaslt_matmul";
+
 /* ---- Reading ---- */
 
 /* An optional expression over whole numbers. */
@@ -91,11 +93,38 @@ static status read_arguments(struct name_context *context, struct yaml *map,
     return STATUS_OK;
 }
 
+static status read_call(struct name_context *context, struct yaml *map, struct launch_rule *launch)
+{
+    struct diagnostic *diagnostic = context->diagnostic;
+    struct yaml *call;
+    TRY(yaml_require(map, "call", YAML_SCALAR, &call, diagnostic));
+    if (strcmp(call->text, matmul_name) != 0)
+        return yaml_fail(call, diagnostic, "'%.80s' is no call; the only one is %s", call->text,
+                         matmul_name);
+    launch->kind = LAUNCH_MATMUL;
+    launch->entry = matmul_name;
+    TRY(read_whole(context, map, "outputs", &launch->outputs));
+    TRY(read_whole(context, map, "inner", &launch->inner));
+    TRY(read_whole(context, map, "bfloat", &launch->bfloat));
+    TRY(read_whole(context, map, "algorithm", &launch->algorithm));
+    TRY(read_whole(context, map, "when", &launch->when));
+    if (!launch->outputs || !launch->inner || !launch->bfloat || !launch->algorithm)
+        return yaml_fail(map, diagnostic, "%s needs 'outputs', 'inner', 'bfloat' and 'algorithm'",
+                         matmul_name);
+    TRY(read_arguments(context, map, launch));
+    if (launch->argument_count != MATMUL_ARGUMENTS)
+        return yaml_fail(map, diagnostic,
+                         "%s has %d arguments: x, weight, bias, residual, y and a workspace",
+                         matmul_name, MATMUL_ARGUMENTS);
+    return STATUS_OK;
+}
+
 static status read_launch(struct name_context *context, struct yaml *map,
                           struct launch_rule *launch)
 {
     struct diagnostic *diagnostic = context->diagnostic;
     struct yaml *entry;
+    if (yaml_find(map, "call")) return read_call(context, map, launch);
     TRY(yaml_require(map, "entry", YAML_SCALAR, &entry, diagnostic));
     TRY(space_name_check(context, entry, entry->text));
     launch->entry = arena_text(context->arena, entry->text);
@@ -151,7 +180,9 @@ void space_launches_mark_lets(struct space *space)
         const struct launch_rule *launch = &space->launches[l];
         const struct expression *const all[] = {launch->rows_per_item, launch->items,
                                                 launch->threads,       launch->shared_bytes,
-                                                launch->cluster,       launch->when};
+                                                launch->cluster,       launch->when,
+                                                launch->outputs,       launch->inner,
+                                                launch->bfloat,        launch->algorithm};
         for (size_t e = 0; e < sizeof all / sizeof *all; e++) mark_optional(space, all[e]);
     }
     for (int l = 0; space->target == TARGET_CUDA && l < space->let_count; l++)
@@ -197,6 +228,16 @@ static struct argument argument_of(const struct bound_space *bound, const char *
     return (struct argument){.kind = ARGUMENT_OPERAND, .index = operand};
 }
 
+/* As argument_of, null as well where the problem leaves the operand out. */
+static struct argument present_argument_of(const struct bound_space *bound, const char *name)
+{
+    struct argument argument = argument_of(bound, name);
+    bool absent = argument.kind == ARGUMENT_OPERAND &&
+                  argument.index < bound->problem->input_count &&
+                  !bound->problem->operands[argument.index].present;
+    return absent ? (struct argument){.kind = ARGUMENT_NULL} : argument;
+}
+
 /* On cards whose limit is unknown the driver has the last word. */
 static int64_t shared_limit(const struct bound_space *bound)
 {
@@ -204,9 +245,37 @@ static int64_t shared_limit(const struct bound_space *bound)
     return limit > 0 && limit < IMAGE_SHARED_BYTES_MAX ? (int64_t)limit : IMAGE_SHARED_BYTES_MAX;
 }
 
+/* One item, so that what counts items counts a call once. */
+static status fill_matmul(const struct numbers *numbers, const struct launch_rule *rule,
+                          struct launch *launch)
+{
+    struct place outputs = {rule->entry, "outputs", 0, 1, INT32_MAX};
+    struct place inner = {rule->entry, "inner", 0, 1, INT32_MAX};
+    struct place bfloat = {rule->entry, "bfloat", 0, 0, 1};
+    struct place algorithm = {rule->entry, "algorithm", 0, 0, SPACE_VALUES_MAX - 1};
+    int64_t number;
+    *launch = (struct launch){.kind = LAUNCH_MATMUL,
+                              .name = rule->entry,
+                              .geometry = {.items_per_row_group = 1, .unit = 1},
+                              .argument_count = rule->argument_count};
+    TRY(compute(numbers, rule->outputs, outputs, &launch->matmul.outputs));
+    TRY(compute(numbers, rule->inner, inner, &launch->matmul.inner));
+    TRY(compute(numbers, rule->bfloat, bfloat, &number));
+    launch->matmul.bfloat = number == 1;
+    TRY(compute(numbers, rule->algorithm, algorithm, &number));
+    launch->matmul.algorithm = (int)number;
+    for (int a = 0; a < rule->argument_count; a++)
+        launch->arguments[a] = present_argument_of(numbers->bound, rule->arguments[a]);
+    if (launch_matmul_is_sound(launch)) return STATUS_OK;
+    return fail(numbers->diagnostic, STATUS_BAD_INPUT,
+                "%s: %s: its arguments must be x, weight, bias, residual, y and a workspace",
+                numbers->bound->space->variant, rule->entry);
+}
+
 static status fill_launch(const struct numbers *numbers, const struct launch_rule *rule,
                           struct launch *launch)
 {
+    if (rule->kind == LAUNCH_MATMUL) return fill_matmul(numbers, rule, launch);
     struct place items = {rule->entry, "items", 1, 1, INT32_MAX};
     struct place rows = {rule->entry, "rows_per_item", 0, 0, INT32_MAX};
     struct place threads = {rule->entry, "threads", 1, 1, IMAGE_THREADS_MAX};

@@ -11,6 +11,7 @@ static const char *const known_keys[] = {
     "default",    "require", "reason",        "operands",      "accumulation", "launches",
     "workspaces", "entry",   "rows_per_item", "items",         "threads",      "shared_bytes",
     "cluster",    "when",    "arguments",     "per_row_bytes", "fixed_bytes",  "zeroed",
+    "discovered", "call",    "outputs",       "inner",         "bfloat",       "algorithm",
     NULL,
 };
 
@@ -158,6 +159,24 @@ static status read_default(struct yaml *map, struct tunable *tunable, struct dia
     return STATUS_OK;
 }
 
+/* Ranks in a list that only the device has. */
+static status read_discovered(const struct name_context *context, struct yaml *map,
+                              struct tunable *tunable)
+{
+    int64_t count, *values;
+    struct yaml *node = yaml_find(map, "discovered");
+    TRY(yaml_integer(node, &count, context->diagnostic));
+    if (count < 1 || count > SPACE_VALUES_MAX)
+        return yaml_fail(node, context->diagnostic, "'%s' must have 1 to %d ranks", map->key,
+                         SPACE_VALUES_MAX);
+    TRY_NEW(values, context->arena, (int)count, context->diagnostic);
+    for (int v = 0; v < (int)count; v++) values[v] = v;
+    tunable->values = values;
+    tunable->value_count = (int)count;
+    tunable->kind = TUNABLE_DISCOVERED;
+    return STATUS_OK;
+}
+
 static status read_tunable(const struct name_context *context, struct yaml *map,
                            struct tunable *tunable)
 {
@@ -169,6 +188,7 @@ static status read_tunable(const struct name_context *context, struct yaml *map,
     tunable->name = arena_text(context->arena, map->key);
     TRY_MEMORY(tunable->name, diagnostic);
     struct yaml *list;
+    if (yaml_find(map, "discovered")) return read_discovered(context, map, tunable);
     TRY(yaml_require(map, "values", YAML_LIST, &list, diagnostic));
     if (!list->count || list->count > SPACE_VALUES_MAX)
         return yaml_fail(list, diagnostic, "'%s' must have 1 to %d values", map->key,

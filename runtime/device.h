@@ -59,9 +59,10 @@ struct device_peer {
 CHECKED status device_measure_peer(struct device *device, struct device *source,
                                    struct device_peer *peer, struct diagnostic *diagnostic);
 /* What has happened on a card since it was opened: images that were loaded from PTX because the card does not know their
- * cubin, and launches of captured graphs. */
+ * cubin, launches of captured graphs, and algorithms of libraries that were looked up by their rank, because no image
+ * brought them along or they were of another version or card. */
 struct device_counts {
-    int64_t translated_images, graph_launches;
+    int64_t translated_images, graph_launches, chosen_algorithms;
 };
 struct device_counts device_counts(const struct device *device);
 /* What the stand-in driver counted of the last launches, the oldest first: a JSON array (docs/emulator.md).
@@ -96,6 +97,10 @@ CHECKED status kernel_load(struct device *device, const struct problem *problem,
                            const struct image *image, struct kernel **kernel,
                            struct diagnostic *diagnostic);
 void kernel_unload(struct kernel *kernel);
+/* Looks up what an image leaves to the device at hand (algorithms of libraries) and writes it into the image, so that later
+ * loads of it take that. */
+CHECKED status device_resolve(struct device *device, const struct problem *problem,
+                              struct image *image, struct diagnostic *diagnostic);
 
 CHECKED status device_launch(struct device *device, const struct kernel *kernel,
                              const struct run *run, void *const *operands,

@@ -61,6 +61,8 @@ struct device_interface {
     status (*time)(struct device *device, const struct device_timing *timing, double *seconds,
                    struct diagnostic *diagnostic);
     /* NULL where there is nothing to do or to tell: */
+    status (*resolve)(struct device *device, const struct problem *problem, struct image *image,
+                      struct diagnostic *diagnostic);
     status (*connect)(struct device *device, struct device *source, struct diagnostic *diagnostic);
     status (*rates)(struct device *device, struct device_rates *rates,
                     struct diagnostic *diagnostic);

@@ -63,6 +63,16 @@ status kernel_load(struct device *device, const struct problem *problem, const s
     return device->interface->load(device, problem, image, kernel, diagnostic);
 }
 
+status device_resolve(struct device *device, const struct problem *problem, struct image *image,
+                      struct diagnostic *diagnostic)
+{
+    bool wanted = false;
+    for (int l = 0; l < image->launch_count; l++)
+        wanted = wanted || image->launches[l].kind != LAUNCH_KERNEL;
+    if (!wanted || !device->interface->resolve) return STATUS_OK;
+    return device->interface->resolve(device, problem, image, diagnostic);
+}
+
 void kernel_unload(struct kernel *kernel)
 {
     if (kernel) kernel->device->interface->unload(kernel);

@@ -22,8 +22,8 @@ static void close_device(void *context)
 static status generate(void *context, const struct generation *generation, struct arena *arena,
                        struct image *image, struct diagnostic *diagnostic)
 {
-    (void)context;
-    return compile_here(generation, arena, image, NULL, diagnostic);
+    TRY(compile_here(generation, arena, image, NULL, diagnostic));
+    return device_resolve(context, generation->problem, image, diagnostic);
 }
 
 static status load(void *context, const struct problem *problem, const struct image *image,

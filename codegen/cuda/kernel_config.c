@@ -43,6 +43,7 @@ static void write_tunables(struct writer *writer)
 {
     for (int t = 0; t < writer->space->tunable_count; t++) {
         const struct tunable *tunable = &writer->space->tunables[t];
+        if (tunable->kind == TUNABLE_DISCOVERED) continue;
         write_whole(writer, tunable->name, writer->values.whole[t]);
         for (int v = 0; tunable->words && v < tunable->value_count; v++)
             write_joined(writer, tunable->name, tunable->words[v], v);

@@ -32,6 +32,7 @@ struct cuda_slot {
 struct cuda_graph {
     struct hash launches;
     CUgraphExec executable; /* NULL: seen once */
+    bool refused;           /* a library's work could not be captured: it is launched every time */
     uint64_t used;          /* the submission that used it last */
 };
 
@@ -40,10 +41,14 @@ struct cuda_peer {
     bool direct; /* bytes arrive as they were sent, without the host */
 };
 
+struct cuda_matmul; /* cuda_cublaslt.h */
+struct cublaslt;
+
 struct cuda_kernel {
     struct kernel base;
     CUmodule module;
     CUfunction functions[IMAGE_LAUNCHES_MAX];
+    struct cuda_matmul *matmuls[IMAGE_LAUNCHES_MAX]; /* of launches that are products */
 };
 
 struct cuda_device {
@@ -74,6 +79,8 @@ struct cuda_device {
     bool submitted, handed_over;   /* handed_over: to the queue's thread */
     struct diagnostic failure;     /* of the submission; a fatal one stays */
     _Atomic bool fatal;
+    struct cublaslt *cublaslt; /* NULL: not loaded yet */
+    int64_t chosen_algorithms; /* of the library, by their rank */
     int64_t translated_images; /* that were loaded from PTX, because the card does not know their cubin */
     struct cuda_graph graphs[GRAPHS_MAX];
     int graph_count;
@@ -136,6 +143,8 @@ CHECKED status cuda_load(struct device *device, const struct problem *problem,
                          const struct image *image, struct kernel **kernel,
                          struct diagnostic *diagnostic);
 void cuda_unload(struct kernel *kernel);
+CHECKED status cuda_resolve(struct device *device, const struct problem *problem,
+                            struct image *image, struct diagnostic *diagnostic);
 /* Gives the kernel's launches to the stream; `step` numbers a row of card->steps. */
 CHECKED status cuda_launch(struct cuda_device *card, const struct cuda_kernel *kernel,
                            void *const *operands, int step, struct diagnostic *diagnostic);

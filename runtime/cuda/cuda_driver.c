@@ -12,8 +12,8 @@ enum { VERSION_LEAST = 12000 };
 
 static const char LIBRARY_NAME[] = "libcuda.so.1";
 
-/* The stand-in lies in hone/emulator/ beside libhone. */
-static status find_stand_in(struct arena *arena, const char **path, struct diagnostic *diagnostic)
+status cuda_stand_in_path(const char *library, struct arena *arena, const char **path,
+                          struct diagnostic *diagnostic)
 {
     Dl_info info;
     const char *folder = dladdr((const void *)&LIBRARY_NAME, &info) && info.dli_fname
@@ -21,7 +21,7 @@ static status find_stand_in(struct arena *arena, const char **path, struct diagn
                              : NULL;
     const char *const places[] = {"hone/emulator", "../lib/hone/emulator"};
     for (size_t i = 0; folder && i < sizeof places / sizeof *places; i++) {
-        *path = arena_print(arena, "%s/%s/%s", folder, places[i], LIBRARY_NAME);
+        *path = arena_print(arena, "%s/%s/%s", folder, places[i], library);
         TRY_MEMORY(*path, diagnostic);
         if (file_exists(*path)) return STATUS_OK;
     }
@@ -34,7 +34,7 @@ static status find_stand_in(struct arena *arena, const char **path, struct diagn
 static status find_driver(const char *emulated_cards, struct arena *arena, const char **path,
                           struct diagnostic *diagnostic)
 {
-    if (emulated_cards) return find_stand_in(arena, path, diagnostic);
+    if (emulated_cards) return cuda_stand_in_path(LIBRARY_NAME, arena, path, diagnostic);
     const char *folder = getenv("HONE_CUDA_PATH");
     *path = folder && *folder ? file_join(arena, folder, LIBRARY_NAME) : LIBRARY_NAME;
     TRY_MEMORY(*path, diagnostic);

@@ -27,6 +27,10 @@ CHECKED status cuda_driver_open(const char *emulated_cards, struct arena *arena,
                                 struct cuda_driver *driver, struct diagnostic *diagnostic);
 void cuda_driver_close(struct cuda_driver *driver); /* also one that was not opened */
 
+/* A library of the stand-in's folder, which lies in hone/emulator/ beside libhone. */
+CHECKED status cuda_stand_in_path(const char *library, struct arena *arena, const char **path,
+                                  struct diagnostic *diagnostic);
+
 /* STATUS_NO_MEMORY or STATUS_DEVICE with a message: "cuda:0: WHAT: CUDA_ERROR_... (words)".  Is STATUS_OK for success. */
 CHECKED status cuda_check(const struct cuda_driver *driver, CUresult result, const char *owner,
                           const char *what, struct diagnostic *diagnostic);

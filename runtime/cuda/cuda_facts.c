@@ -1,5 +1,5 @@
 /* The facts of a card, from the driver's attributes.  Rates are what clocks and widths promise; hone devices measures. */
-#include "runtime/cuda/cuda_device.h"
+#include "runtime/cuda/cuda_cublaslt.h"
 
 #include "ir/card.h"
 
@@ -90,5 +90,6 @@ status cuda_describe(const char *emulated_cards, int ordinal, const char *owner,
     TRY(cuda_driver_open(emulated_cards, arena, &driver, diagnostic));
     status code = describe_card(&driver, ordinal, owner, description, diagnostic);
     cuda_driver_close(&driver);
+    description->values[FACT_has_cublaslt] = cuda_cublaslt_is_here(emulated_cards, arena);
     return code;
 }

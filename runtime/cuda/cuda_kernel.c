@@ -1,5 +1,5 @@
 /* Images on a card: modules, workspaces, launches. */
-#include "runtime/cuda/cuda_device.h"
+#include "runtime/cuda/cuda_cublaslt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,7 +93,12 @@ static status load_parts(struct cuda_device *card, struct cuda_kernel *kernel,
     TRY(cuda_enter(card, diagnostic));
     TRY(grow_scratch(card, scratch_bytes, diagnostic));
     TRY(load_module(card, kernel, image, diagnostic));
-    for (int l = 0; l < image->launch_count; l++) TRY(find_function(card, kernel, l, diagnostic));
+    for (int l = 0; l < image->launch_count; l++) {
+        if (image->launches[l].kind == LAUNCH_MATMUL)
+            TRY(cuda_matmul_create(card, &kernel->base, l, &kernel->matmuls[l], diagnostic));
+        else
+            TRY(find_function(card, kernel, l, diagnostic));
+    }
     return STATUS_OK;
 }
 
@@ -134,6 +139,7 @@ void cuda_unload(struct kernel *kernel)
         cuda_graphs_drop(card);
         card->driver.cuModuleUnload(own->module);
     }
+    for (int l = 0; l < kernel->image.launch_count; l++) cuda_matmul_destroy(own->matmuls[l]);
     kernel_destroy(kernel);
 }
 
@@ -181,6 +187,16 @@ static CUresult launch_one(const struct cuda_device *card, const struct cuda_ker
     return card->driver.cuLaunchKernelEx(&config, kernel->functions[l], parameters, NULL);
 }
 
+static status run_matmul(struct cuda_device *card, const struct cuda_kernel *kernel, int l,
+                         void *const *operands, int step, struct diagnostic *diagnostic)
+{
+    const struct launch *launch = &kernel->base.image.launches[l];
+    CUdeviceptr addresses[MATMUL_ARGUMENTS];
+    for (int a = 0; a < MATMUL_ARGUMENTS; a++)
+        addresses[a] = argument_address(card, &kernel->base, &launch->arguments[a], operands);
+    return cuda_matmul_run(card, kernel->matmuls[l], addresses, card->steps[step].rows, diagnostic);
+}
+
 static status zero_workspaces(struct cuda_device *card, const struct kernel *kernel,
                               struct diagnostic *diagnostic)
 {
@@ -202,7 +218,11 @@ status cuda_launch(struct cuda_device *card, const struct cuda_kernel *kernel,
     TRY(zero_workspaces(card, &kernel->base, diagnostic));
     for (int l = 0; l < image->launch_count; l++) {
         char what[640];
-        CUresult result = launch_one(card, kernel, l, operands, step);
+        CUresult result = CUDA_SUCCESS;
+        if (image->launches[l].kind == LAUNCH_MATMUL)
+            TRY(run_matmul(card, kernel, l, operands, step, diagnostic));
+        else
+            result = launch_one(card, kernel, l, operands, step);
         if (result == CUDA_SUCCESS && card->blocking) result = card->driver.cuStreamSynchronize(card->stream);
         if (result == CUDA_SUCCESS) continue;
         snprintf(what, sizeof what, "kernel %.64s of %.500s", image->launches[l].name, kernel->base.problem->text);

@@ -4,7 +4,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "ir/card.h"
-#include "runtime/cuda/cuda_device.h"
+#include "runtime/cuda/cuda_cublaslt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +115,8 @@ static void counts(const struct device *device, struct device_counts *result)
 {
     const struct cuda_device *card = (const struct cuda_device *)device;
     *result = (struct device_counts){.translated_images = card->translated_images,
-                                     .graph_launches = (int64_t)card->graph_launches};
+                                     .graph_launches = (int64_t)card->graph_launches,
+                                     .chosen_algorithms = card->chosen_algorithms};
 }
 
 bool cuda_is_card(const struct device *device)
@@ -132,6 +133,7 @@ static void destroy_parts(struct cuda_device *card)
     driver->cuCtxSetCurrent(card->context);
     if (card->stream) driver->cuStreamSynchronize(card->stream);
     cuda_graphs_drop(card);
+    cuda_cublaslt_close(card);
     if (card->scratch) device_free(&card->base, card->scratch, card->scratch_bytes);
     cuda_staging_destroy(card);
     for (int e = 0; e < 2; e++)
@@ -164,6 +166,7 @@ const struct device_interface device_cuda_interface = {
     .fetch = cuda_fetch,
     .load = cuda_load,
     .unload = cuda_unload,
+    .resolve = cuda_resolve,
     .submit = cuda_submit,
     .finish = cuda_finish,
     .time = cuda_time,
