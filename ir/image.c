@@ -44,6 +44,14 @@ int64_t launch_items(const struct launch *launch, int64_t rows)
     return groups * geometry->items_per_row_group;
 }
 
+bool image_is_resolved(const struct image *image)
+{
+    for (int l = 0; l < image->launch_count; l++)
+        if (image->launches[l].kind == LAUNCH_MATMUL && !image->launches[l].matmul.found.library)
+            return false;
+    return true;
+}
+
 bool launch_matmul_is_sound(const struct launch *launch)
 {
     if (launch->argument_count != MATMUL_ARGUMENTS) return false;

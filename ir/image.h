@@ -141,6 +141,8 @@ CHECKED status space_launches(const struct bound_space *bound, const struct conf
 void image_print_resources(const struct image *image, struct text *text);
 
 int64_t launch_items(const struct launch *launch, int64_t rows);
+/* Whether the algorithms of all products are known (device_resolve). */
+bool image_is_resolved(const struct image *image);
 /* Whether a product has its arguments, each of a kind that can be one. */
 bool launch_matmul_is_sound(const struct launch *launch);
 

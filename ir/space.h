@@ -257,6 +257,8 @@ const struct rule *space_check(const struct bound_space *bound, const struct con
 const struct rule *space_check_soft(const struct bound_space *bound, const struct config *config);
 /* Seconds; infinite where the estimate has no value. */
 double space_estimate(const struct bound_space *bound, const struct config *config);
+/* Whether the variant calls a library, so that its image is not finished before it has been on a device. */
+bool space_calls_library(const struct space *space);
 /* The default values, or the legal config nearest to them. */
 void space_default(const struct bound_space *bound, struct config *config);
 

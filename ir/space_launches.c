@@ -189,6 +189,13 @@ void space_launches_mark_lets(struct space *space)
         if (!space->lets[l].real) space->lets[l].used_whole = true;
 }
 
+bool space_calls_library(const struct space *space)
+{
+    for (int l = 0; l < space->launch_count; l++)
+        if (space->launches[l].kind != LAUNCH_KERNEL) return true;
+    return false;
+}
+
 /* ---- The numbers of one config ---- */
 
 struct numbers {

@@ -145,11 +145,25 @@ static status compile_apart(struct session *session, const struct generation *ge
     return STATUS_OK;
 }
 
+/* An artifact that has never been on a device leaves open what a library is to do; it is made anew. */
+static bool read_artifact(struct session *session, const struct generation *generation, void **image,
+                          size_t *image_bytes)
+{
+    const char *folder = session->tuning->setup->options.artifact_folder;
+    struct diagnostic ignored = {0};
+    struct image decoded;
+    if (!folder || !generation->space ||
+        !artifact_read(folder, compile_key(generation), session->arena, image, image_bytes))
+        return false;
+    return !space_calls_library(generation->space) ||
+           (image_decode(*image, *image_bytes, session->arena, &decoded, &ignored) == STATUS_OK &&
+            image_is_resolved(&decoded));
+}
+
 status session_image(struct session *session, const struct candidate *candidate, void **image,
                      size_t *image_bytes, struct outcome *outcome, struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
-    const char *folder = setup->options.artifact_folder;
     const struct known *known = session_find(session, candidate);
     const struct generation generation = {.space = candidate->space,
                                           .problem = session->problem,
@@ -163,10 +177,8 @@ status session_image(struct session *session, const struct candidate *candidate,
     }
     const struct tune_packed *packed = session_packed(session, candidate);
     if (packed) return image_encode(packed->image, session->arena, image, image_bytes, diagnostic);
-    if (folder && candidate->space &&
-        artifact_read(folder, compile_key(&generation), session->arena, image, image_bytes))
-        return STATUS_OK;
-    if (session->tuning->pool && candidate->space)
+    if (read_artifact(session, &generation, image, image_bytes)) return STATUS_OK;
+    if (session->tuning->pool && candidate->space && !space_calls_library(candidate->space))
         return compile_apart(session, &generation, image, image_bytes, outcome, diagnostic);
     TRY(worker_select(session->tuning->worker, session->problem_index, diagnostic));
     return worker_compile(session->tuning->worker, candidate, session->arena, image, image_bytes,
@@ -222,9 +234,7 @@ status session_keep_code(struct session *session, const struct candidate *candid
     struct diagnostic reason = {0};
     void *image;
     size_t bytes;
-    if (!folder || !candidate->space ||
-        artifact_read(folder, compile_key(&generation), session->arena, &image, &bytes))
-        return STATUS_OK;
+    if (!folder || !candidate->space || read_artifact(session, &generation, &image, &bytes)) return STATUS_OK;
     TRY(session_image(session, candidate, &image, &bytes, &outcome, diagnostic));
     if (outcome.status == RECORD_OK &&
         artifact_write(folder, compile_key(&generation), image, bytes, &reason) != STATUS_OK)

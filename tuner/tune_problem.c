@@ -140,7 +140,9 @@ static status compile_ahead(struct session *session, const void *state, struct d
                                               .problem = session->problem,
                                               .config = &candidates[c].config,
                                               .facts = setup->facts};
-        if (!candidates[c].space || session_find(session, &candidates[c])) continue;
+        if (!candidates[c].space || space_calls_library(candidates[c].space) ||
+            session_find(session, &candidates[c]))
+            continue;
         TRY(compile_pool_add(session->tuning->pool, &generation, diagnostic));
     }
     return compile_pool_tend(session->tuning->pool, diagnostic);

@@ -5,6 +5,7 @@
 #include "runtime/device.h"
 #include "tests/check.h"
 #include "tests/ops/variant_harness.h"
+#include "tuner/artifact.h"
 #include "tuner/tune.h"
 
 #include <stdlib.h>
@@ -139,6 +140,23 @@ static int count_records(const struct record *records, int count, enum record_st
     return found;
 }
 
+/* The winner's artifact says what its rank stands for, so that a run need not ask the library. */
+static void check_kept(struct bench *bench, const char *winner, const char *folder)
+{
+    struct diagnostic diagnostic = {0};
+    struct candidate candidate;
+    void *bytes;
+    size_t count;
+    CHECK_OK(candidate_parse(&bench->catalogue, winner, &candidate, &diagnostic));
+    const struct generation generation = {.space = candidate.space,
+                                          .problem = bench->problem,
+                                          .config = &candidate.config,
+                                          .facts = device_facts(bench->device)};
+    assert_true(artifact_read(folder, compile_key(&generation), bench->arena, &bytes, &count));
+    CHECK_OK(image_decode(bytes, count, bench->arena, &bench->image, &diagnostic));
+    assert_true(image_is_resolved(&bench->image));
+}
+
 static void tuning_measures_the_librarys_algorithms(void **unused)
 {
     (void)unused;
@@ -163,7 +181,7 @@ static void tuning_measures_the_librarys_algorithms(void **unused)
                               .store = store,
                               .problems = &problem,
                               .problem_count = 1,
-                              .options = {.effort = 2, .seed = 1, .budget_seconds = 60}};
+                              .options = {.effort = 2, .seed = 1, .budget_seconds = 60, .artifact_folder = folder}};
     tune.limits.child_bytes = 0;
     CHECK_OK(tune_run(&tune, bench.arena, &report, &diagnostic));
     CHECK_OK(store_records(store, bench.problem->key, device_facts(bench.device)->class_name, bench.arena, &records, &count,
@@ -176,6 +194,7 @@ static void tuning_measures_the_librarys_algorithms(void **unused)
     for (int r = 0; r < count; r++)
         if (records[r].status == RECORD_OK)
             assert_true(report.rows[0].decision.seconds <= records[r].median_seconds * 1.02);
+    check_kept(&bench, report.rows[0].winner, folder);
     store_close(store);
     assert_int_equal(system(arena_print(bench.arena, "rm -rf %s", folder)), 0);
     bench_close(&bench);
