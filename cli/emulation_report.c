@@ -12,7 +12,7 @@ struct kernel_counts {
     json_int_t global_accesses, global_bytes, global_sectors, unique_sectors;
     json_int_t shared_accesses, shared_waves, matrix_operations, barriers;
     double modelled_seconds;
-    json_t *instructions;
+    json_t *instructions, *lines;
 };
 
 enum { SECTOR_BYTES = 32, WARP_LANES = 32 };
@@ -32,7 +32,7 @@ static status read_counts(json_t *kernel, struct kernel_counts *counts, struct d
     json_t *fault = NULL;
     int code = json_unpack_ex(
         kernel, &error, 0,
-        "{s:s, s:[III], s:[III], s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:o}", "kernel",
+        "{s:s, s:[III], s:[III], s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:o, s:o}", "kernel",
         &counts->name, "grid", &counts->grid[0], &counts->grid[1], &counts->grid[2], "block", &counts->block[0],
         &counts->block[1], &counts->block[2], "shared_bytes", &counts->shared_bytes, "instructions",
         &counts->instructions, "warp_instructions", &counts->warp_instructions, "lane_instructions",
@@ -40,8 +40,8 @@ static status read_counts(json_t *kernel, struct kernel_counts *counts, struct d
         "global_sectors", &counts->global_sectors, "unique_sectors", &counts->unique_sectors, "shared_accesses",
         &counts->shared_accesses, "shared_waves", &counts->shared_waves, "matrix_operations",
         &counts->matrix_operations, "barriers", &counts->barriers, "modelled_seconds", &counts->modelled_seconds,
-        "fault", &fault);
-    if (code != 0 || !json_is_object(counts->instructions))
+        "lines", &counts->lines, "fault", &fault);
+    if (code != 0 || !json_is_object(counts->instructions) || !json_is_array(counts->lines))
         return fail(diagnostic, STATUS_DEVICE, "the stand-in driver's report: %s; reinstall Hone", error.text);
     counts->fault = json_string_value(fault);
     return STATUS_OK;
@@ -91,6 +91,26 @@ static void print_memory(const struct kernel_counts *counts)
            (long long)(counts->shared_waves - counts->shared_accesses));
 }
 
+/* Instructions of the PTX that lose something. */
+static void print_lines(const struct kernel_counts *counts)
+{
+    size_t index;
+    json_t *line;
+    if (json_array_size(counts->lines) > 0) printf("  costly accesses\n");
+    json_array_foreach(counts->lines, index, line)
+    {
+        json_int_t waves = json_integer_value(json_object_get(line, "shared_waves"));
+        json_int_t accesses = json_integer_value(json_object_get(line, "shared_accesses"));
+        json_int_t sectors = json_integer_value(json_object_get(line, "global_sectors"));
+        json_int_t bytes = json_integer_value(json_object_get(line, "global_bytes"));
+        const char *text = json_string_value(json_object_get(line, "text"));
+        printf("    ptx:%-6lld ", (long long)json_integer_value(json_object_get(line, "line")));
+        if (waves > accesses) printf("%.1f waves per access   ", (double)waves / (double)accesses);
+        if (sectors > 0) printf("%.0f%% of sectors used   ", share(bytes, sectors * SECTOR_BYTES));
+        printf("%s\n", text ? text : "");
+    }
+}
+
 static void print_counts(const struct kernel_counts *counts)
 {
     char seconds[32];
@@ -103,6 +123,7 @@ static void print_counts(const struct kernel_counts *counts)
     printf("  %-18s %lld\n", "barriers", (long long)counts->barriers);
     if (counts->matrix_operations > 0)
         printf("  %-18s %lld multiplications and additions of matrix instructions\n", "matrix", (long long)counts->matrix_operations);
+    print_lines(counts);
     printf("  %-18s %s\n", "modelled time", text_seconds(counts->modelled_seconds, seconds));
     printf("  %-18s %s\n", "faults", counts->fault ? counts->fault : "none");
 }

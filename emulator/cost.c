@@ -45,7 +45,7 @@ double cost_clocks(const struct cost_card *card, const struct hone_emulator_coun
     for (size_t c = 0; c < CATEGORY_COUNT; c++)
         clocks += (double)counters->instructions[c] * categories[c].clocks;
     /* Products run beside other instructions. */
-    double products = (double)counters->matrix_operations / card->matrix_operations_per_clock;
+    double products = (double)counters->matrix_work / card->matrix_operations_per_clock;
     return products > clocks ? products : clocks;
 }
 

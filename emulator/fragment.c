@@ -31,6 +31,30 @@ status element_reader_create(struct decoder *decoder, enum ptx_type type, uint32
     return STATUS_OK;
 }
 
+/* Peaks of one multiprocessor: sm_86, 89 and 120 512 operations a clock for f16 into f32, 1024
+ * into f16, 2048 for s8; 1024 for fp8 into f32, 2048 into f16 or with block scales, 4096 for fp4 with
+ * them.  Cards for computing centres: the same for f16 and f32 sums, twice for 8 bits. */
+uint32_t matrix_rate_eighths(const struct matrix_rate *rate)
+{
+    int target = rate->target;
+    bool halved = target == 86 || target == 89 || target == 120 || target == 121;
+    int bits = type_bits(rate->element);
+    bool whole = rate->sum == TYPE_S32, small = bits <= 8;
+    uint32_t eighths = bits == 32 ? 4 : 8;
+    /* Without block scales narrower floats stand in bytes. */
+    if (small) eighths *= bits == 4 && (whole || rate->scaled) ? 4 : 2;
+    if (halved && (whole || rate->scaled || rate->sum == TYPE_F16)) eighths *= 2;
+    if (target == 90 && !rate->warpgroup) eighths = eighths * 5 / 8;
+    return eighths;
+}
+
+void matrix_count(struct warp *warp, uint64_t operations, uint32_t rate_eighths)
+{
+    struct hone_emulator_counters *counters = &warp->block->gang->counters;
+    counters->matrix_operations += operations;
+    counters->matrix_work += operations * 8 / rate_eighths;
+}
+
 float element_value(const struct element_reader *reader, uint32_t word, uint32_t index)
 {
     uint32_t code = word >> index * reader->bits;

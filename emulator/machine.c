@@ -18,8 +18,9 @@ struct machine {
     const struct launch *launch;
     const struct cost_card *card;
     struct launch_result *result;
-    pthread_mutex_t lock; /* of `result` and `clocks` */
-    double *clocks;       /* per multiprocessor */
+    pthread_mutex_t lock;           /* of `result` and `clocks` */
+    double *clocks;                 /* per multiprocessor */
+    struct access_counts *accesses; /* per instruction */
     uint32_t gang_blocks, gang_count;
     atomic_uint next_gang;
     atomic_bool failed;
@@ -291,6 +292,7 @@ static void add_counters(struct hone_emulator_counters *sum,
     sum->shared_accesses += part->shared_accesses;
     sum->shared_waves += part->shared_waves;
     sum->matrix_operations += part->matrix_operations;
+    sum->matrix_work += part->matrix_work;
     sum->barriers += part->barriers;
 }
 
@@ -319,11 +321,26 @@ static status gang_create(struct machine *machine, struct arena *arena, struct g
     gang->launch = machine->launch;
     gang->arena = arena;
     gang->block_count = machine->gang_blocks;
+    TRY_NEW(gang->accesses, arena, machine->launch->module->code_count, diagnostic);
     TRY_NEW(gang->blocks, arena, gang->block_count, diagnostic);
     for (uint32_t b = 0; b < gang->block_count; b++)
         TRY(block_create(&gang->blocks[b], gang, diagnostic));
     *result = gang;
     return STATUS_OK;
+}
+
+static void add_accesses(struct machine *machine, const struct gang *gang)
+{
+    pthread_mutex_lock(&machine->lock);
+    for (size_t pc = 0; pc < machine->launch->module->code_count; pc++) {
+        struct access_counts *sum = &machine->accesses[pc];
+        const struct access_counts *part = &gang->accesses[pc];
+        sum->shared_accesses += part->shared_accesses;
+        sum->shared_waves += part->shared_waves;
+        sum->global_bytes += part->global_bytes;
+        sum->global_sectors += part->global_sectors;
+    }
+    pthread_mutex_unlock(&machine->lock);
 }
 
 static status run_gangs(struct machine *machine, struct arena *arena, struct diagnostic *diagnostic)
@@ -343,6 +360,7 @@ static status run_gangs(struct machine *machine, struct arena *arena, struct dia
         gang_run(gang, number & 1);
         gang_report(gang, number, &fault);
     }
+    add_accesses(machine, gang);
     return STATUS_OK;
 }
 
@@ -387,6 +405,7 @@ static void finish_result(struct machine *machine)
         result->counters.unique_sectors = result->counters.global_sectors;
     result->seconds = cost_seconds(machine->card, busiest, &result->counters);
     result->counters.seconds = result->seconds;
+    traffic_worst(machine->launch->module, machine->accesses, &result->counters);
 }
 
 static status machine_run(struct machine *machine, struct arena *arena,
@@ -397,6 +416,7 @@ static status machine_run(struct machine *machine, struct arena *arena,
     uint32_t cluster = launch->cluster[0] * launch->cluster[1] * launch->cluster[2];
     machine->gang_blocks = launch->cooperative ? (uint32_t)blocks : cluster;
     machine->gang_count = (uint32_t)(blocks / machine->gang_blocks);
+    TRY_NEW(machine->accesses, arena, launch->module->code_count, diagnostic);
     TRY_NEW(machine->clocks, arena, machine->card->multiprocessors, diagnostic);
     run_threads(machine);
     if (machine->status != STATUS_OK) return fail_memory(diagnostic, 0);

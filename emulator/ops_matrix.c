@@ -16,6 +16,7 @@ struct product {
     /* Places in the instruction's list of registers. */
     uint32_t d_at, a_at, b_at, c_at;
     uint32_t scales; /* per row; 0: none */
+    uint32_t rate_eighths;
     const float *scale_values;
     uint32_t scale_a, scale_b, select_a[2], select_b[2]; /* registers: word, byte, thread */
 };
@@ -138,7 +139,7 @@ OPERATION(matrix_multiply)
     for (uint32_t row = 0; row < product->m; row++)
         multiply_row(product, &matrices, row, sums[row]);
     store_sums(warp, instruction, product, sums);
-    warp->block->gang->counters.matrix_operations += 2ull * product->m * COLUMNS * product->k;
+    matrix_count(warp, 2ull * product->m * COLUMNS * product->k, product->rate_eighths);
     return OUTCOME_NEXT;
 }
 
@@ -262,6 +263,11 @@ static status decode_multiply(struct decoder *decoder, const struct opcode *opco
         types[3] != types[0] || !type_multiplies(types[1]) || !type_multiplies(types[2]))
         return decoder_refuse(decoder, "not for these types");
     TRY(take_scaling(decoder, product, &container));
+    const struct matrix_rate rate = {.target = decoder->parser->module->target,
+                                     .element = types[1],
+                                     .sum = types[0],
+                                     .scaled = product->scales > 0};
+    product->rate_eighths = matrix_rate_eighths(&rate);
     TRY(element_reader_create(decoder, types[1], container, &product->a));
     TRY(element_reader_create(decoder, types[2], container, &product->b));
     return read_operands(decoder, product);

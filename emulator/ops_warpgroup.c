@@ -32,7 +32,7 @@ OPERATION(product_issue)
     for (int which = product->a_in_registers; which < 2; which++)
         pending->descriptors[which] = *LANES(const uint64_t, product->descriptors[which]);
     if (!warpgroup_check(warp, pending)) return OUTCOME_FAULT;
-    warp->block->gang->counters.matrix_operations += 2ull * WARP_ROWS * product->n * product->k;
+    matrix_count(warp, 2ull * WARP_ROWS * product->n * product->k, product->rate_eighths);
     return OUTCOME_NEXT;
 }
 
@@ -104,6 +104,11 @@ static status take_types(struct decoder *decoder, struct warpgroup_product *prod
     bool integers = type_kind(types[1]) != KIND_FLOAT;
     if ((!product->whole && !product->half && types[0] != TYPE_F32) || integers != product->whole)
         return decoder_refuse(decoder, "not for these types");
+    const struct matrix_rate rate = {.target = decoder->parser->module->target,
+                                     .element = types[1],
+                                     .sum = types[0],
+                                     .warpgroup = true};
+    product->rate_eighths = matrix_rate_eighths(&rate);
     TRY(element_reader_create(decoder, types[1], 0, &product->a));
     return element_reader_create(decoder, types[2], 0, &product->b);
 }

@@ -44,6 +44,22 @@ static void add_instructions(struct text *text, const struct hone_emulator_count
     add_number(text, "lane_instructions", counters->lanes);
 }
 
+static void add_lines(struct text *text, const struct hone_emulator_counters *counters)
+{
+    text_print(text, ",\"lines\":[");
+    for (uint32_t i = 0; i < counters->line_count; i++) {
+        const struct hone_emulator_line *line = &counters->lines[i];
+        text_print(text, "%s{\"line\":%u,\"text\":", i ? "," : "", line->line);
+        add_string(text, line->text);
+        add_number(text, "shared_accesses", line->shared_accesses);
+        add_number(text, "shared_waves", line->shared_waves);
+        add_number(text, "global_bytes", line->global_bytes);
+        add_number(text, "global_sectors", line->global_sectors);
+        text_print(text, "}");
+    }
+    text_print(text, "]");
+}
+
 static void add_launch(struct text *text, const struct hone_emulator_counters *counters)
 {
     text_print(text, "{\"kernel\":");
@@ -60,6 +76,7 @@ static void add_launch(struct text *text, const struct hone_emulator_counters *c
     add_number(text, "shared_waves", counters->shared_waves);
     add_number(text, "matrix_operations", counters->matrix_operations);
     add_number(text, "barriers", counters->barriers);
+    add_lines(text, counters);
     text_print(text, ",\"modelled_seconds\":%.9g,\"fault\":", counters->seconds);
     if (*counters->fault)
         add_string(text, counters->fault);

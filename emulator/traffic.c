@@ -3,6 +3,7 @@
 #include "emulator/traffic.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -21,6 +22,11 @@ static void map_sector(struct warp *warp, uint64_t sector)
     uint64_t mask = UINT64_C(1) << bit % 64;
     if (!(atomic_load_explicit(word, memory_order_relaxed) & mask))
         atomic_fetch_or_explicit(word, mask, memory_order_relaxed);
+}
+
+static struct access_counts *accesses_of(const struct warp *warp)
+{
+    return &warp->block->gang->accesses[warp->pc];
 }
 
 void count_global(struct warp *warp, const uint64_t addresses[static WARP_LANES], uint32_t mask,
@@ -43,6 +49,9 @@ void count_global(struct warp *warp, const uint64_t addresses[static WARP_LANES]
         }
     }
     counters->global_sectors += count;
+    struct access_counts *own = accesses_of(warp);
+    own->global_sectors += count;
+    own->global_bytes += (uint64_t)(unsigned)__builtin_popcount(mask) * bytes;
 }
 
 void count_range(struct warp *warp, uint64_t address, uint64_t bytes)
@@ -52,6 +61,8 @@ void count_range(struct warp *warp, uint64_t address, uint64_t bytes)
     uint64_t first = address >> SECTOR_SHIFT, last = (address + bytes - 1) >> SECTOR_SHIFT;
     counters->global_bytes += bytes;
     counters->global_sectors += last - first + 1;
+    accesses_of(warp)->global_bytes += bytes;
+    accesses_of(warp)->global_sectors += last - first + 1;
     for (uint64_t sector = first; sector <= last; sector++) map_sector(warp, sector);
 }
 
@@ -98,4 +109,42 @@ void count_shared(struct warp *warp, const uint64_t addresses[static WARP_LANES]
     }
     counters->shared_accesses += phases;
     counters->shared_waves += waves;
+    accesses_of(warp)->shared_accesses += phases;
+    accesses_of(warp)->shared_waves += waves;
+}
+
+/* Waves and sectors that the instruction's accesses could have done without. */
+static uint64_t lost(const struct access_counts *counts)
+{
+    uint64_t needed = (counts->global_bytes + (1 << SECTOR_SHIFT) - 1) >> SECTOR_SHIFT;
+    uint64_t sectors = counts->global_sectors > needed ? counts->global_sectors - needed : 0;
+    return sectors + counts->shared_waves - counts->shared_accesses;
+}
+
+void traffic_worst(const struct module *module, const struct access_counts *accesses,
+                   struct hone_emulator_counters *counters)
+{
+    uint32_t worst[EMULATOR_LINES], count = 0;
+    for (uint32_t pc = 0; pc < module->code_count; pc++) {
+        uint32_t at = count;
+        if (!lost(&accesses[pc])) continue;
+        while (at && lost(&accesses[pc]) > lost(&accesses[worst[at - 1]])) at--;
+        if (at == EMULATOR_LINES) continue;
+        if (count < EMULATOR_LINES) count++;
+        memmove(&worst[at + 1], &worst[at], (count - 1 - at) * sizeof *worst);
+        worst[at] = pc;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct access_counts *from = &accesses[worst[i]];
+        struct hone_emulator_line *line = &counters->lines[i];
+        char text[128];
+        line->line = module->code[worst[i]].line;
+        snprintf(line->text, sizeof line->text, "%.*s", (int)sizeof line->text - 1,
+                 module_line(module, line->line, text));
+        line->shared_accesses = from->shared_accesses;
+        line->shared_waves = from->shared_waves;
+        line->global_bytes = from->global_bytes;
+        line->global_sectors = from->global_sectors;
+    }
+    counters->line_count = count;
 }

@@ -136,6 +136,11 @@ struct block {
 
 struct machine; /* machine.c: the launch that all threads work on */
 
+/* What the accesses of one instruction of the module came to. */
+struct access_counts {
+    uint64_t shared_accesses, shared_waves, global_bytes, global_sectors;
+};
+
 /* What one host thread runs. */
 struct gang {
     struct machine *machine;
@@ -145,7 +150,8 @@ struct gang {
     uint32_t block_count;
     struct bulk_list bulk; /* copies that complete on transaction barriers */
     struct hone_emulator_counters counters;
-    uint64_t events; /* things that may end another warp's wait */
+    struct access_counts *accesses; /* one per instruction, of all gangs of the thread */
+    uint64_t events;                /* things that may end another warp's wait */
     struct machine_fault *fault;
 };
 

@@ -16,7 +16,7 @@ enum {
 };
 
 struct warpgroup_product {
-    uint32_t n, k, element_bytes;
+    uint32_t n, k, element_bytes, rate_eighths;
     struct element_reader a, b;
     bool whole, saturate, half; /* s32 accumulators; with saturation; f16 accumulators */
     bool a_in_registers, transposed_a, transposed_b, negated;

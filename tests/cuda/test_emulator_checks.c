@@ -172,6 +172,13 @@ static void test_counters(void **unused)
     assert_int_equal(dense.global_sectors, 2 * 16);
     assert_int_equal(strided.global_sectors, 16 + 64);
     assert_int_equal(dense.unique_sectors, 32);
+    assert_int_equal(dense.line_count, 0);
+    assert_int_equal(strided.line_count,
+                     3); /* the load from global memory, and both accesses to s */
+    assert_int_equal(strided.lines[0].shared_waves, 4 * 32);
+    assert_non_null(strstr(strided.lines[0].text, ".shared."));
+    assert_int_equal(strided.lines[2].global_sectors, 64);
+    assert_int_equal(strided.lines[2].global_bytes, 512);
     assert_int_equal(dense.barriers, 1);
     struct hone_emulator_counters again = count_kernel(
         KERNEL("__shared__ int s[4096]; s[t] = in[t]; __syncthreads(); out[t] = s[t ^ 1];"));
