@@ -22,10 +22,10 @@ struct arguments {
     int positional_count;
     const char *positional[ARGUMENT_LIST_MAX];
     const char *devices, *cpu, *kv, *layer_map, *numerics, *variants, *models, *cache;
-    const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel, *decode;
+    const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel, *decode, *against;
     const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
-        repeat, rows, candidates;
+        repeat, rows, candidates, limit;
     double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */
     bool references, allow_unknown_keys, ignore_end, roofline, show_graph, show_fused, show_plan,
         show_emulated, plain, json, quiet, help;
