@@ -22,11 +22,14 @@ struct reading {
     fail((reading)->diagnostic, STATUS_BAD_INPUT, "%.500s: byte %" PRIu64 ": " format,             \
          (reading)->file.path, (uint64_t)(offset), __VA_ARGS__)
 
-/* Python's serialised objects run code when they are loaded; they are never opened. */
+/* Python's serialised objects run code when they are loaded; they are never opened.  A header of 640
+ * bytes begins as a pickle of version 2 does, but its text follows. */
 static bool looks_like_pickle(const struct mapped_file *file)
 {
     if (file->byte_count < 4) return false;
-    return !memcmp(file->bytes, "PK\3\4", 4) || (file->bytes[0] == 0x80 && file->bytes[1] <= 5);
+    bool header = file->byte_count > LENGTH_BYTES && file->bytes[LENGTH_BYTES] == '{';
+    return !memcmp(file->bytes, "PK\3\4", 4) ||
+           (file->bytes[0] == 0x80 && file->bytes[1] <= 5 && !header);
 }
 
 static status read_head(struct reading *reading)

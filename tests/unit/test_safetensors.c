@@ -95,6 +95,19 @@ static void one_file_opens(void **state)
     source_close(&source);
 }
 
+/* The length of this header begins with the bytes 0x80 0x02, as some pickles do. */
+static void a_header_of_640_bytes_is_no_pickle(void **state)
+{
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct model_source source;
+    write_config(scratch, "{\"model_type\": \"llama\"}");
+    write_tensors(scratch, "model.safetensors",
+                  arena_print(scratch->arena, "%-640s", two_tensors), 20, 0);
+    CHECK_OK(open_folder(scratch, &source, &diagnostic));
+    source_close(&source);
+}
+
 #define TENSOR(name, dtype, shape, offsets)                                                        \
     "{\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 
@@ -319,6 +332,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(one_file_opens),
+        TEST(a_header_of_640_bytes_is_no_pickle),
         TEST(hostile_headers_are_refused),
         TEST(scalars_and_empty_tensors_are_legal),
         TEST(every_truncation_is_refused),
