@@ -130,12 +130,21 @@ static status read_op(struct graph_reader *reader, struct node *node)
                         "there is no operator %s", name);
 }
 
+/* Optional operands at the end need not be written, so that an operator may get more of them. */
+static bool rest_is_optional(const struct op *op, int from)
+{
+    while (op->inputs[from].name && op->inputs[from].optional) from++;
+    return !op->inputs[from].name;
+}
+
 static status read_operands(struct graph_reader *reader, struct node *node)
 {
     int count = op_input_count(node->op);
     TRY(scanner_expect(&reader->scanner, "("));
     for (int i = 0; i < OP_INPUTS_MAX; i++) node->inputs[i] = VALUE_NONE;
     for (int i = 0; i < count; i++) {
+        if (i && rest_is_optional(node->op, i) && scanner_take(&reader->scanner, ")"))
+            return STATUS_OK;
         if (i) TRY(scanner_expect(&reader->scanner, ","));
         TRY(read_value(reader, &node->inputs[i]));
     }

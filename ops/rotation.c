@@ -11,7 +11,7 @@
 static const double two_pi = 6.28318530717958647693;
 
 const char *const rotation_pairing_names[] = {"interleaved", "halves", NULL};
-const char *const rotation_scaling_names[] = {"none", "linear", "llama3", "yarn", NULL};
+const char *const rotation_scaling_names[] = {"none", "linear", "llama3", "yarn", "long", NULL};
 
 int64_t rotation_rotated(const union attribute *attributes)
 {
@@ -23,11 +23,12 @@ status rotation_check(const union attribute *attributes, struct diagnostic *diag
 {
     int64_t rotated = rotation_rotated(attributes);
     int64_t head_size = attributes[ROTATION_HEAD_SIZE].integer;
-    if (rotated % 2 != 0 || rotated > head_size)
-        return fail(
-            diagnostic, STATUS_BAD_INPUT,
-            "rotated is %lld and head_size %lld; rotated must be even and at most head_size",
-            (long long)rotated, (long long)head_size);
+    int64_t first = attributes[ROTATION_FIRST].integer;
+    if (rotated % 2 != 0 || first + rotated > head_size)
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "rotated is %lld from element %lld on and head_size %lld; rotated must be even "
+                    "and within the head",
+                    (long long)rotated, (long long)first, (long long)head_size);
     if (attributes[ROTATION_SCALING].integer == SCALING_LLAMA3 &&
         attributes[ROTATION_HIGH_FACTOR].real <= attributes[ROTATION_LOW_FACTOR].real)
         return fail(diagnostic, STATUS_BAD_INPUT,
@@ -90,7 +91,8 @@ static double scaled_frequency(const union attribute *attributes, int64_t pair)
     double exponent = -2.0 * (double)pair / (double)rotation_rotated(attributes);
     double frequency = pow(attributes[ROTATION_BASE].real, exponent);
     switch ((enum rotation_scaling)attributes[ROTATION_SCALING].integer) {
-    case SCALING_NONE: break;
+    case SCALING_NONE:
+    case SCALING_LONG: break; /* by the factors */
     case SCALING_LINEAR: return frequency / attributes[ROTATION_FACTOR].real;
     case SCALING_LLAMA3: return scale_llama3(attributes, frequency);
     case SCALING_YARN: return scale_yarn(attributes, yarn_ramp(attributes), pair, frequency);
@@ -101,9 +103,12 @@ static double scaled_frequency(const union attribute *attributes, int64_t pair)
 static double magnitude(const union attribute *attributes)
 {
     double factor = attributes[ROTATION_FACTOR].real;
-    if (attributes[ROTATION_SCALING].integer != SCALING_YARN) return 1;
+    int64_t scaling = attributes[ROTATION_SCALING].integer;
+    if (scaling != SCALING_YARN && scaling != SCALING_LONG) return 1;
     if (attributes[ROTATION_ATTENTION_FACTOR].real > 0)
         return attributes[ROTATION_ATTENTION_FACTOR].real;
+    if (scaling == SCALING_LONG && factor > 1)
+        return sqrt(1 + log(factor) / log(attributes[ROTATION_ORIGINAL_CONTEXT].real));
     return factor > 1 ? 0.1 * log(factor) + 1 : 1;
 }
 
@@ -111,6 +116,7 @@ void rotation_create(const union attribute *attributes, const float *factors,
                      struct rotation *rotation)
 {
     rotation->head_size = attributes[ROTATION_HEAD_SIZE].integer;
+    rotation->first = attributes[ROTATION_FIRST].integer;
     rotation->pairs = rotation_rotated(attributes) / 2;
     rotation->pairing = (enum rotation_pairing)attributes[ROTATION_PAIRING].integer;
     rotation->magnitude = magnitude(attributes);
@@ -132,11 +138,15 @@ void rotation_apply(const struct rotation *rotation, const struct turns *turns, 
                     float *to)
 {
     bool halves = rotation->pairing == PAIRING_HALVES;
+    int64_t rest = rotation->head_size - rotation->first;
+    for (int64_t c = 0; c < rotation->first; c++) to[c] = from[c];
+    from += rotation->first;
+    to += rotation->first;
     for (int64_t i = 0; i < rotation->pairs; i++) {
         int64_t a = halves ? i : 2 * i, b = halves ? i + rotation->pairs : 2 * i + 1;
         double x = (double)from[a], y = (double)from[b];
         to[a] = (float)(x * turns->cosines[i] - y * turns->sines[i]);
         to[b] = (float)(x * turns->sines[i] + y * turns->cosines[i]);
     }
-    for (int64_t c = 2 * rotation->pairs; c < rotation->head_size; c++) to[c] = from[c];
+    for (int64_t c = 2 * rotation->pairs; c < rest; c++) to[c] = from[c];
 }

@@ -9,12 +9,12 @@ enum rotation_pairing {
     PAIRING_HALVES       /* elements i and i + rotated / 2 */
 };
 
-enum rotation_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_LLAMA3, SCALING_YARN };
+enum rotation_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_LLAMA3, SCALING_YARN, SCALING_LONG };
 
 /* The rows that both operators' attribute tables have in common, in this order. */
 enum rotation_attribute {
     ROTATION_HEAD_SIZE,
-    ROTATION_ROTATED, /* leading elements of a head that turn; 0: all of them */
+    ROTATION_ROTATED, /* elements of a head that turn; 0: all of them */
     ROTATION_PAIRING,
     ROTATION_BASE,
     ROTATION_SCALING,
@@ -24,8 +24,11 @@ enum rotation_attribute {
     ROTATION_ORIGINAL_CONTEXT, /* llama3, yarn */
     ROTATION_BETA_FAST,        /* yarn */
     ROTATION_BETA_SLOW,        /* yarn */
-    ROTATION_ATTENTION_FACTOR, /* yarn: multiplies sine and cosine; 0: 0.1 ln(factor) + 1 */
-    ROTATION_TRUNCATE,         /* yarn: whether the ramp's ends are rounded outwards */
+    /* yarn, long: multiplies sine and cosine; 0: 0.1 ln(factor) + 1, and for long
+                                  sqrt(1 + ln(factor) / ln(original_context)) */
+    ROTATION_ATTENTION_FACTOR,
+    ROTATION_TRUNCATE, /* yarn: whether the ramp's ends are rounded outwards */
+    ROTATION_FIRST,    /* where within a head the rotated elements begin */
     ROTATION_ATTRIBUTE_COUNT
 };
 
@@ -92,12 +95,17 @@ extern const char *const rotation_scaling_names[];
                                                  .kind = ATTRIBUTE_REAL,                           \
                                                  .least = 0,                                       \
                                                  .most = 1e6},                                     \
-        [(first) + ROTATION_TRUNCATE] = {                                                          \
-            .name = "truncate", .kind = ATTRIBUTE_INTEGER, .otherwise = 1, .least = 0, .most = 1}
+        [(first) + ROTATION_TRUNCATE] = {.name = "truncate",                                       \
+                                         .kind = ATTRIBUTE_INTEGER,                                \
+                                         .otherwise = 1,                                           \
+                                         .least = 0,                                               \
+                                         .most = 1},                                               \
+        [(first) + ROTATION_FIRST] = {                                                             \
+            .name = "first", .kind = ATTRIBUTE_INTEGER, .least = 0, .most = ROTATION_HEAD_MOST}
 
 /* Radians per position for each pair, and what sine and cosine are multiplied with. */
 struct rotation {
-    int64_t head_size, pairs;
+    int64_t head_size, first, pairs;
     enum rotation_pairing pairing;
     double magnitude;
     double frequencies[ROTATION_PAIRS_MAX];

@@ -1,5 +1,6 @@
 /* attention: y[r][h] = sum_j p_j v_j over the tokens j that token r of its sequence sees,
- * p = softmax(scale * q[r][h] . k_j), where head h uses key and value head h * kv_heads / heads. */
+ * p = softmax(scale * q[r][h] . k_j), where head h uses key and value head h * kv_heads / heads.
+ * A sink is one more score of the softmax, without a value. */
 #include "ops/attention/attention.h"
 
 #include "ops/access.h"
@@ -15,6 +16,7 @@ static const struct input_rule inputs[] = {
     {.name = "pages"},
     {.name = "k_state"},
     {.name = "v_state"},
+    {.name = "sinks", .optional = true},
     {0},
 };
 static const char *const outputs[] = {"y", NULL};
@@ -42,6 +44,10 @@ static const struct attribute_rule attributes[] = {
     [ATTENTION_SCALE] = {.name = "scale", .kind = ATTRIBUTE_REAL, .least = 0, .most = 1e6},
     [ATTENTION_WINDOW] = {.name = "window", .kind = ATTRIBUTE_INTEGER, .least = 0, .most = 1 << 30},
     [ATTENTION_SOFTCAP] = {.name = "softcap", .kind = ATTRIBUTE_REAL, .least = 0, .most = 1e6},
+    [ATTENTION_VALUES_IN_KEYS] = {.name = "values_in_keys",
+                                  .kind = ATTRIBUTE_INTEGER,
+                                  .least = 0,
+                                  .most = 1},
     {0},
 };
 
@@ -57,12 +63,18 @@ struct attention_shape attention_shape_of(const union attribute *values)
         .softcap = values[ATTENTION_SOFTCAP].real,
     };
     if (!shape.value_size) shape.value_size = shape.head_size;
+    shape.value_stride =
+        values[ATTENTION_VALUES_IN_KEYS].integer ? shape.head_size : shape.value_size;
     if (shape.scale == 0) shape.scale = 1 / sqrt((double)shape.head_size);
     return shape;
 }
 
 static status check_heads(const struct attention_shape *shape, struct diagnostic *diagnostic)
 {
+    if (shape->value_size > shape->value_stride)
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "value_size is %lld and head_size %lld; values in keys cannot be larger",
+                    (long long)shape->value_size, (long long)shape->head_size);
     if (shape->heads % shape->kv_heads == 0) return STATUS_OK;
     return fail(diagnostic, STATUS_BAD_INPUT,
                 "heads is %lld and kv_heads %lld; heads must be a multiple of kv_heads",
@@ -81,8 +93,10 @@ static status infer(const union attribute *values, const struct tensor_type *con
     TRY(infer_batch(&inference, ATTENTION_POSITIONS, ATTENTION_Q));
     TRY(infer_state_heads(&inference, ATTENTION_K_STATE, shape.kv_heads, shape.head_size,
                           "kv_heads * head_size"));
-    TRY(infer_state_heads(&inference, ATTENTION_V_STATE, shape.kv_heads, shape.value_size,
+    TRY(infer_state_heads(&inference, ATTENTION_V_STATE, shape.kv_heads, shape.value_stride,
                           "kv_heads * value_size"));
+    TRY(infer_operand(&inference, ATTENTION_SINKS, 1, CLASS_F32));
+    TRY(infer_size(&inference, ATTENTION_SINKS, 0, shape.heads, "heads"));
     TRY(infer_equal(&inference, ATTENTION_V_STATE, 0, ATTENTION_K_STATE, 0));
     TRY(infer_equal(&inference, ATTENTION_V_STATE, 1, ATTENTION_K_STATE, 1));
     infer_output(&inference, 0, ELEMENT_F32, types[ATTENTION_Q]->shape[0],
@@ -141,6 +155,7 @@ static bool fill(const struct problem *problem, const struct run *run, int opera
         fill_uniform(-QUERY_MOST, QUERY_MOST, count, seed, operand, bytes);
         return true;
     }
+    if (operand == ATTENTION_SINKS) return false;
     if (operand != ATTENTION_K_STATE && operand != ATTENTION_V_STATE)
         return fill_batch(&batch, operand - ATTENTION_POSITIONS, bytes);
     struct paged_state state = paged_state_at(problem, run, operand, bytes);

@@ -21,6 +21,7 @@ struct attention_run {
     struct attention_shape shape;
     struct page_table table;
     struct paged_state k, v;
+    const float *sinks; /* NULL: none */
 };
 
 /* Heads [first, end) of row `row`, which share head `kv_head` of keys and values. */
@@ -54,10 +55,11 @@ static struct attention_item item_of(const struct attention_shape *shape, int64_
     return result;
 }
 
-static void decode_head(const struct paged_state *state, const unsigned char *row, int64_t head,
+/* `size` numbers from element `first` of a row on. */
+static void decode_head(const struct paged_state *state, const unsigned char *row, int64_t first,
                         int64_t size, float *values)
 {
-    element_decode_row(state->element, row + element_row_bytes(state->element, head * size), size,
+    element_decode_row(state->element, row + element_row_bytes(state->element, first), size,
                        values);
 }
 
@@ -90,8 +92,8 @@ static bool add_token(const struct attention_run *run, const struct attention_it
     const unsigned char *v_row = paged_row(&run->v, &run->table, sequence, position);
     float k[ATTENTION_HEAD_MOST], v[ATTENTION_HEAD_MOST];
     if (!k_row || !v_row) return false;
-    decode_head(&run->k, k_row, item->kv_head, shape->head_size, k);
-    decode_head(&run->v, v_row, item->kv_head, shape->value_size, v);
+    decode_head(&run->k, k_row, item->kv_head * shape->head_size, shape->head_size, k);
+    decode_head(&run->v, v_row, item->kv_head * shape->value_stride, shape->value_size, v);
     for (int64_t h = 0; h < item->end - item->first; h++)
         sum_add(&sums[h], score_of(shape, q + h * shape->head_size, k), v, shape->value_size);
     return true;
@@ -105,6 +107,8 @@ static void attend(const struct attention_run *run, const struct attention_item 
     int64_t first = shape->window > 0 ? larger(0, position - shape->window + 1) : 0;
     bool complete = position >= 0;
     for (int h = 0; h < HEADS_TOGETHER; h++) sums[h].largest = -INFINITY;
+    for (int64_t h = 0; run->sinks && h < item->end - item->first; h++)
+        sums[h] = (struct softmax_sum){(double)run->sinks[item->first + h], 1, {0}};
     for (int64_t j = first; j <= position && complete; j++)
         complete = add_token(run, item, q, sequence, j, sums);
     for (int64_t h = 0; h < item->end - item->first; h++)
@@ -121,6 +125,7 @@ void attention_reference(const struct problem *problem, const struct run *run,
         .table = page_table_of(problem, run, ATTENTION_PAGES, operands),
         .k = paged_state_of(problem, run, ATTENTION_K_STATE, operands),
         .v = paged_state_of(problem, run, ATTENTION_V_STATE, operands),
+        .sinks = operands[ATTENTION_SINKS],
     };
     const struct attention_shape *shape = &attention.shape;
     const int32_t *positions = operands[ATTENTION_POSITIONS];

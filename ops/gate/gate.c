@@ -1,4 +1,4 @@
-/* gate: y[r] = act(gate[r]) * up[r]. */
+/* gate: y[r] = act(gate[r]) * (up[r] + shift); a gate of one column is for all columns of up. */
 #include "ops/gate/gate.h"
 
 #include "ops/access.h"
@@ -7,8 +7,14 @@
 static const struct input_rule inputs[] = {{.name = "gate"}, {.name = "up"}, {0}};
 static const char *const outputs[] = {"y", NULL};
 
+static const char *const activations[] = {"silu", "gelu_tanh", "gelu", "sigmoid", NULL};
+
 static const struct attribute_rule attributes[] = {
-    [GATE_ACTIVATION] = ACTIVATION_ATTRIBUTE,
+    [GATE_ACTIVATION] = {.name = "activation", .kind = ATTRIBUTE_CHOICE, .choices = activations},
+    [GATE_LIMIT] = {.name = "limit", .kind = ATTRIBUTE_REAL, .least = 0, .most = 1e6},
+    [GATE_SLOPE] =
+        {.name = "slope", .kind = ATTRIBUTE_REAL, .otherwise = 1, .least = 1e-3, .most = 1e3},
+    [GATE_SHIFT] = {.name = "shift", .kind = ATTRIBUTE_REAL, .least = -1e3, .most = 1e3},
     {0},
 };
 
@@ -16,13 +22,15 @@ static status infer(const union attribute *values, const struct tensor_type *con
                     struct tensor_type *results, struct diagnostic *diagnostic)
 {
     struct inference inference = {&op_gate, types, results, diagnostic};
-    (void)values;
+    bool slope = values[GATE_SLOPE].real != 1, silu = values[GATE_ACTIVATION].integer == 0;
+    if (slope && !silu) return fail(diagnostic, STATUS_BAD_INPUT, "a slope is for silu only");
     TRY(infer_begin(&inference));
     TRY(infer_rows(&inference, GATE_GATE));
     TRY(infer_rows_like(&inference, GATE_UP, GATE_GATE));
-    TRY(infer_equal(&inference, GATE_UP, 1, GATE_GATE, 1));
-    infer_output(&inference, 0, ELEMENT_F32, types[GATE_GATE]->shape[0],
-                 types[GATE_GATE]->shape[1]);
+    if (types[GATE_GATE]->shape[1].scale != 1) {
+        TRY(infer_equal(&inference, GATE_UP, 1, GATE_GATE, 1));
+    }
+    infer_output(&inference, 0, ELEMENT_F32, types[GATE_UP]->shape[0], types[GATE_UP]->shape[1]);
     return STATUS_OK;
 }
 

@@ -1,4 +1,4 @@
-/* rmsnorm_cpu: rmsnorm and add_rmsnorm, a row per work item.  The first pass over the row adds the
+/* rmsnorm_cpu: rmsnorm and add_rmsnorm, a row (or a head of one) per work item.  The first pass over the row adds the
  * squares (and x and y, where the operator does), the second one scales what the nearest cache
  * still holds.  `unroll` registers of partial sums keep the additions from waiting for one another
  * and the rounding error small. */
@@ -12,6 +12,7 @@ enum { UNROLL_MAX = 8 };
 
 struct norm_kernel {
     struct columns columns;
+    int64_t heads; /* stretches of a row with a norm of their own */
     double epsilon, offset;
     bool adds;
     value x, y, sum, weight, norm; /* operands; y and sum NULL without an addition */
@@ -56,12 +57,9 @@ static value scale_of(struct emitter *e, const struct norm_kernel *k, struct nor
     return divf(e, constant_f32(e, 1), rootf(e, addf(e, mean, constant_f32(e, k->epsilon))));
 }
 
-static void emit_rows(struct emitter *e, const struct norm_kernel *k,
-                      const struct kernel_arguments *kernel)
+static void emit_head(struct emitter *e, const struct norm_kernel *k, value head)
 {
-    struct row_loop rows;
-    rows_begin(e, &rows, kernel, 1);
-    value offset = mul(e, rows.row, constant_i64(e, 4 * k->columns.columns));
+    value offset = mul(e, head, constant_i64(e, 4 * k->columns.columns));
     struct norm_row row = {
         .x = address(e, k->x, offset), .weight = k->weight, .norm = address(e, k->norm, offset)};
     if (k->adds) {
@@ -71,6 +69,21 @@ static void emit_rows(struct emitter *e, const struct norm_kernel *k,
     row.offset = k->offset;
     row.scale = scale_of(e, k, &row);
     columns_each(e, &k->columns, scale_step, &row, NULL);
+}
+
+static void emit_rows(struct emitter *e, const struct norm_kernel *k,
+                      const struct kernel_arguments *kernel)
+{
+    struct row_loop rows;
+    rows_begin(e, &rows, kernel, k->heads);
+    if (k->heads == 1) {
+        emit_head(e, k, rows.row);
+    } else {
+        struct loop loop;
+        loop_begin(e, &loop, rows.first, rows.end, 1, NULL, 0);
+        emit_head(e, k, add(e, mul(e, rows.row, constant_i64(e, k->heads)), loop.index));
+        loop_end(e, &loop, NULL);
+    }
     rows_end(e, &rows);
 }
 
@@ -97,11 +110,13 @@ status rmsnorm_cpu_generate(const struct generation *generation, struct arena *a
 {
     const struct problem *problem = generation->problem;
     struct geometry geometry;
-    TRY(rows_geometry(problem, RMSNORM_X, 1, &geometry, diagnostic));
+    struct norm_kernel k = {.adds = problem->op == &op_add_rmsnorm};
+    int weight = k.adds ? (int)ADD_RMSNORM_WEIGHT : RMSNORM_WEIGHT;
+    k.columns.columns = fixed_dimension(problem, weight, 0);
+    k.heads = fixed_dimension(problem, RMSNORM_X, 1) / k.columns.columns;
+    TRY(rows_geometry(problem, RMSNORM_X, k.heads, &geometry, diagnostic));
     struct emitter e;
     TRY(emitter_create(generation->facts, arena, &e, diagnostic));
-    struct norm_kernel k = {.adds = problem->op == &op_add_rmsnorm};
-    k.columns.columns = fixed_dimension(problem, RMSNORM_X, 1);
     k.columns.lanes = e.lanes;
     k.columns.unroll = (int)config_value(generation->space, generation->config, "unroll");
     k.epsilon = problem->attributes[RMSNORM_EPSILON].real;

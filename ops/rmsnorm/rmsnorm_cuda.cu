@@ -4,7 +4,7 @@
 #include "codegen/cuda/warp.cuh"
 #include "config.cuh"
 
-constexpr int columns = x_columns;
+constexpr int columns = weight_columns; // of a row, or of a head with a norm of its own
 constexpr int stride = threads_per_row * vector;
 constexpr bool adds = norm_present;
 

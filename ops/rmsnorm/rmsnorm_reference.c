@@ -21,8 +21,9 @@ void rmsnorm_reference(const struct problem *problem, const struct run *run, voi
     int64_t columns = fixed_dimension(problem, RMSNORM_X, 1);
     const float *x = operands[RMSNORM_X];
     float *y = operands[RMSNORM_Y];
-    for (int64_t r = begin; r < end; r++)
-        rmsnorm_row(x + r * columns, operands[RMSNORM_WEIGHT], columns,
+    int64_t width = fixed_dimension(problem, RMSNORM_WEIGHT, 0);
+    for (int64_t at = begin * columns; at < end * columns; at += width)
+        rmsnorm_row(x + at, operands[RMSNORM_WEIGHT], width,
                     problem->attributes[RMSNORM_EPSILON].real,
-                    problem->attributes[RMSNORM_OFFSET].real, y + r * columns);
+                    problem->attributes[RMSNORM_OFFSET].real, y + at);
 }

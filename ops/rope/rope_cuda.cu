@@ -25,7 +25,7 @@ KERNEL(threads) rope(const float *x, const int *positions, const float *factors,
         y[head + pair_second(pair)] = turned.y;
     }
     for (int i = threadIdx.x; i < count * rest; i += threads) {
-        const long long at = begin + i / maximum(rest, 1) * head_size + rotated_elements + i % maximum(rest, 1);
+        const long long at = begin + i / maximum(rest, 1) * head_size + still_element(i % maximum(rest, 1));
         y[at] = x[at];
     }
 }

@@ -124,8 +124,12 @@ DEVICE constexpr table make_table()
 
 DEVICE constexpr double magnitude()
 {
-    if (scaling != scaling_yarn) return 1;
+    if (scaling != scaling_yarn && scaling != scaling_long) return 1;
     if (attention_factor_exact > 0) return attention_factor_exact;
+    if (scaling == scaling_long && factor_exact > 1) {
+        const double stretched = 1 + logarithm(factor_exact) / logarithm(original_context_exact);
+        return exponential(logarithm(stretched) / 2);
+    }
     return factor_exact > 1 ? 0.1 * logarithm(factor_exact) + 1 : 1;
 }
 
@@ -170,12 +174,18 @@ DEVICE float2 rotation_turn(int pair, int position, const float *factors)
 // The elements of a pair within its head.
 DEVICE int pair_first(int pair)
 {
-    return pairing == pairing_halves ? pair : 2 * pair;
+    return first + (pairing == pairing_halves ? pair : 2 * pair);
 }
 
 DEVICE int pair_second(int pair)
 {
-    return pairing == pairing_halves ? pair + pair_count : 2 * pair + 1;
+    return first + (pairing == pairing_halves ? pair + pair_count : 2 * pair + 1);
+}
+
+// Element `i` of those that do not turn.
+DEVICE int still_element(int i)
+{
+    return i < first ? i : i + rotated_elements;
 }
 
 DEVICE float2 rotate(float2 turn, float x, float y)

@@ -154,22 +154,30 @@ static void turn_neighbours(struct emitter *e, const struct rotation_kernel *k,
     }
 }
 
+static void copy_parts(struct emitter *e, const struct head *head, int64_t first, int64_t end)
+{
+    for (; first < end; first += e->lanes) {
+        struct part part = part_of(e, first, end);
+        store_part(e, head, part, load_part(e, head->from, part));
+    }
+}
+
 void rotation_turn(struct emitter *e, const struct rotation_kernel *k, int64_t heads, value from,
                    enum element_type element, value to)
 {
-    int64_t size = k->rotation.head_size;
+    int64_t size = k->rotation.head_size, start = k->rotation.first;
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, heads), 1, NULL, 0);
     struct head head = {.element = element};
     head.from = address(e, from, mul(e, loop.index, constant_i64(e, 4 * size)));
     head.to = address(e, to, mul(e, loop.index, constant_i64(e, element_row_bytes(element, size))));
+    copy_parts(e, &head, 0, start);
+    copy_parts(e, &head, start + 2 * k->rotation.pairs, size);
+    head.from = address_at(e, head.from, 4 * start);
+    head.to = address_at(e, head.to, element_row_bytes(element, start));
     if (is_interleaved(k))
         turn_neighbours(e, k, &head);
     else
         turn_halves(e, k, &head);
-    for (int64_t first = 2 * k->rotation.pairs; first < size; first += e->lanes) {
-        struct part part = part_of(e, first, size);
-        store_part(e, &head, part, load_part(e, head.from, part));
-    }
     loop_end(e, &loop, NULL);
 }

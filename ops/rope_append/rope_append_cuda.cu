@@ -58,7 +58,7 @@ rope_append(const float *q, const float *k, const float *v, const int *positions
         store_turned(head, pair_second(pair), turned.y);
     }
     for (int i = threadIdx.x; i < count * rest; i += threads) {
-        const int element = rotated_elements + i % maximum(rest, 1);
+        const int element = still_element(i % maximum(rest, 1));
         const head_place head = place_of(first_head + i / maximum(rest, 1), row, q, k, y, key);
         store_turned(head, element, head.from[element]);
     }

@@ -133,6 +133,14 @@ static void test_experts(void **state)
     check_table(expert_cases);
 }
 
+/* What no variant computes must be taken by none. */
+static void test_refused(void **state)
+{
+    (void)state;
+    variant_check_refused(&checks[0], dense_reference_cases);
+    variant_check_refused(&checks[0], attention_reference_cases);
+}
+
 /* A missing page, and tokens outside the tables, give NaN or are dropped, as in the reference. */
 static void test_holes(void **state)
 {
@@ -166,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_refused),
         cmocka_unit_test(test_experts),
         cmocka_unit_test(test_holes),
     };

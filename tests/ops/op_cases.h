@@ -41,6 +41,8 @@ static const struct op_case dense_cases[] = {
     {"rmsnorm(f32[tokens,1], f32[1])", 0, 0, 0},
     {"rmsnorm(f32[tokens,63], f32[63]) {epsilon=1e-06}", 0, 0, 0},
     {"rmsnorm(f32[tokens,2048], f32[2048]) {epsilon=1e-05 offset=1}", 0, 0, 0},
+    {"rmsnorm(f32[tokens,96], f32[32]) {epsilon=1e-06}", 0, 0, 0},
+    {"rmsnorm(f32[tokens,105], f32[7]) {epsilon=1e-05 offset=1}", 0, 0, 0},
     {"add_rmsnorm(f32[tokens,31], f32[tokens,31], f32[31])", 0, 0, 0},
     {"add_rmsnorm(f32[tokens,1024], f32[tokens,1024], f32[1024]) {epsilon=1e-06 offset=1}", 0, 0,
      0},
@@ -50,6 +52,24 @@ static const struct op_case dense_cases[] = {
     {"gate(f32[tokens,256], f32[tokens,256]) {activation=gelu}", 0, 0, 0},
     {"gate(f32[2*tokens,77], f32[2*tokens,77]) {activation=gelu_tanh}", 0, 0, 0},
     {"select(i32[outputs], f32[tokens,65])", 0, 0, 0},
+    {NULL, 0, 0, 0},
+};
+
+/* What only some architectures need and references alone compute so far. */
+static const struct op_case dense_reference_cases[] = {
+    {"gate(f32[tokens,1], f32[tokens,65]) {activation=sigmoid}", 0, 0, 0},
+    {"gate(f32[tokens,33], f32[tokens,33]) {activation=sigmoid}", 0, 0, 0},
+    {"gate(f32[tokens,40], f32[tokens,40]) {limit=0.5 slope=1.702 shift=1}", 0, 0, 0},
+    {"gate(f32[3*tokens,17], f32[3*tokens,17]) {activation=gelu limit=0.25}", 0, 0, 0},
+    {"softcap(f32[tokens,77]) {limit=0.5}", 0, 0, 0},
+    {"softcap(f32[outputs,256]) {limit=30}", 0, 0, 0},
+    {"part(f32[tokens,60]) {heads=5 first=3 size=7}", 0, 0, 0},
+    {"part(f32[tokens,64]) {heads=1 size=64}", 0, 0, 0},
+    {"join(f32[tokens,24], f32[tokens,6]) {heads=3}", 0, 0, 0},
+    {"join(f32[tokens,24], f32[tokens,5]) {heads=4 shared=1}", 0, 0, 0},
+    {"head_linear(f32[tokens,96], q8_0[3,5,32])", 0, 0, 0},
+    {"head_linear(f32[tokens,35], bf16[5,9,7])", 0, 0, 0},
+    {"head_linear(f32[tokens,33], f32[4,6,33]) {shared=1}", 0, 0, 0},
     {NULL, 0, 0, 0},
 };
 
@@ -83,6 +103,25 @@ static const struct op_case attention_cases[] = {
     {NULL, 0, 0, 0},
 };
 
+/* Sinks, and values that lie within the keys, which references alone compute so far. */
+static const struct op_case attention_reference_cases[] = {
+    {"attention(f32[tokens,192], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "f16[pages,16,64], f16[pages,16,64], f32[6]) {heads=6 kv_heads=2 head_size=32 window=9}",
+     60, 2, 17},
+    {"attention(f32[tokens,51], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "f32[pages,4,17], f32[pages,4,17], f32[3]) {heads=3 kv_heads=1 head_size=17 scale=0.3}",
+     20, 1, 17},
+    {"attention(f32[tokens,96], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "bf16[pages,8,24], bf16[pages,8,24]) "
+     "{heads=4 kv_heads=1 head_size=24 value_size=16 values_in_keys=1}",
+     50, 3, 17},
+    {"attention(f32[tokens,96], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "f32[pages,8,48], f32[pages,8,48]) "
+     "{heads=4 kv_heads=2 head_size=24 value_size=5 values_in_keys=1}",
+     50, 2, 17},
+    {NULL, 0, 0, 0},
+};
+
 /* rope, append and both together. */
 static const struct op_case position_cases[] = {
     {"rope(f32[tokens,6], i32[tokens]) {heads=3 head_size=2 pairing=interleaved}", 0, 0, 0},
@@ -105,6 +144,15 @@ static const struct op_case position_cases[] = {
     {"rope(f32[tokens,64], i32[tokens], f32[16]) {heads=1 head_size=64 rotated=32 "
      "pairing=interleaved}",
      0, 0, 0},
+    {"rope(f32[tokens,40], i32[tokens], f32[4]) {heads=2 head_size=20 first=12 rotated=8 "
+     "pairing=interleaved}",
+     0, 0, 0},
+    {"rope(f32[tokens,63], i32[tokens]) {heads=3 head_size=21 first=5 rotated=6 pairing=halves "
+     "scaling=yarn factor=4 original_context=128}",
+     0, 0, 0},
+    {"rope(f32[tokens,96], i32[tokens], f32[8]) {heads=3 head_size=32 rotated=16 pairing=halves "
+     "scaling=long factor=32 original_context=4096}",
+     0, 0, 0},
     {"append(f32[tokens,5], i32[tokens], i32[tokens], i32[sequences,stride], f32[pages,3,5])", 300,
      2, 255},
     {"append(f32[tokens,160], i32[tokens], i32[tokens], i32[sequences,stride], f16[pages,16,160])",
@@ -120,6 +168,10 @@ static const struct op_case position_cases[] = {
     {"rope_append(f32[tokens,480], f32[tokens,160], f32[tokens,30], i32[tokens], i32[tokens], "
      "i32[sequences,stride], f32[20], f32[pages,8,160], bf16[pages,8,30]) "
      "{heads=6 kv_heads=2 head_size=80 rotated=40 pairing=halves scaling=yarn factor=4}",
+     90, 3, 17},
+    {"rope_append(f32[tokens,96], f32[tokens,48], f32[tokens,10], i32[tokens], i32[tokens], "
+     "i32[sequences,stride], _, f16[pages,8,48], f32[pages,8,10]) "
+     "{heads=4 kv_heads=2 head_size=24 first=16 rotated=8 pairing=interleaved}",
      90, 3, 17},
     {"rope_append(f32[tokens,128], f32[tokens,128], f32[tokens,128], i32[tokens], i32[tokens], "
      "i32[sequences,stride], _, q8_0[pages,4,128], q8_0[pages,4,128]) "
@@ -158,6 +210,8 @@ static const struct op_case expert_cases[] = {
     {"combine(f32[tokens,2], f32[2*tokens,64], i32[2*tokens])", 0, 0, 0},
     {"combine(f32[tokens,1], f32[tokens,3], i32[tokens])", 0, 0, 0},
     {"combine(f32[tokens,8], f32[8*tokens,129], i32[8*tokens])", 0, 0, 0},
+    {"grouped_bias(f32[2*tokens,33], i32[9], f32[8,33])", 0, 0, 0},
+    {"grouped_bias(f32[tokens,5], i32[2], f32[1,5])", 0, 0, 0},
     {"transfer(f32[tokens,77])", 0, 0, 0},
     {"transfer(i32[3*tokens])", 0, 0, 0},
     {"transfer(q8_0[tokens,64])", 0, 0, 0},

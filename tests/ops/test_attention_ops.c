@@ -49,13 +49,18 @@ static long double definition_rope(const struct operands *o, int output, int64_t
     const float *x = o->values[ROPE_X] + r * columns_of(o, ROPE_X) + c;
     bool halves = a[ROTATION_PAIRING].integer == PAIRING_HALVES;
     (void)output;
-    if (within >= rotated) return (long double)x[0];
+    within -= a[ROTATION_FIRST].integer;
+    if (within < 0 || within >= rotated) return (long double)x[0];
     int64_t pair = halves ? within % (rotated / 2) : within / 2;
     bool second = halves ? within >= rotated / 2 : within % 2;
     int64_t distance = halves ? rotated / 2 : 1;
     long double scale = (long double)a[ROTATION_ATTENTION_FACTOR].real;
+    bool longer = a[ROTATION_SCALING].integer == SCALING_LONG;
+    if (scale == 0 && longer)
+        scale = sqrtl(1 + logl((long double)a[ROTATION_FACTOR].real) /
+                              logl((long double)a[ROTATION_ORIGINAL_CONTEXT].real));
     if (scale == 0) scale = 0.1L * logl((long double)a[ROTATION_FACTOR].real) + 1;
-    if (a[ROTATION_SCALING].integer != SCALING_YARN) scale = 1;
+    if (a[ROTATION_SCALING].integer != SCALING_YARN && !longer) scale = 1;
     long double angle =
         (long double)o->values[ROPE_POSITIONS][r] * frequency(a, (long double)rotated, pair);
     if (o->values[ROPE_FACTORS]) angle /= (long double)o->values[ROPE_FACTORS][pair];
@@ -104,6 +109,8 @@ static void make_probabilities(const struct operands *o, struct probabilities *p
         largest = fmaxl(largest, score);
     }
     for (int64_t j = p->first; j < p->end; j++) sum += p->values[j] = expl(p->values[j] - largest);
+    if (o->values[ATTENTION_SINKS])
+        sum += expl((long double)o->values[ATTENTION_SINKS][p->head] - largest);
     for (int64_t j = p->first; j < p->end; j++) p->values[j] /= sum;
 }
 
@@ -119,11 +126,11 @@ static long double definition_attention(const struct operands *o, int output, in
         p.head = head;
         make_probabilities(o, &p);
     }
+    bool in_keys = o->problem->attributes[ATTENTION_VALUES_IN_KEYS].integer;
+    int64_t column = group * (in_keys ? shape.head_size : shape.value_size) + c % shape.value_size;
     long double sum = 0;
     for (int64_t j = p.first; j < p.end; j++)
-        sum += p.values[j] *
-               (long double)state_row(o, ATTENTION_V_STATE, r,
-                                      j)[group * shape.value_size + c % shape.value_size];
+        sum += p.values[j] * (long double)state_row(o, ATTENTION_V_STATE, r, j)[column];
     return sum;
 }
 
@@ -145,6 +152,8 @@ static void test_attention(void **state)
     (void)state;
     for (int c = 0; attention_cases[c].text; c++)
         check_definition(&attention_cases[c], definitions);
+    for (int c = 0; attention_reference_cases[c].text; c++)
+        check_definition(&attention_reference_cases[c], definitions);
 }
 
 /* Which row of x, if any, belongs into row `row` of the state. */

@@ -33,6 +33,13 @@ static void test_shared_cases(void **state)
     variant_check_table(&check, attention_cases, "attention(", BOUND);
 }
 
+/* What no variant computes must be taken by none. */
+static void test_refused_cases(void **state)
+{
+    (void)state;
+    variant_check_refused(&check, attention_reference_cases);
+}
+
 /* ---- Random shapes ---- */
 
 static int64_t pick(const int64_t *choices, size_t count)
@@ -120,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shared_cases),
+        cmocka_unit_test(test_refused_cases),
         cmocka_unit_test(test_random_shapes),
         cmocka_unit_test(test_holes),
     };

@@ -57,12 +57,61 @@ static long double definition_linear_gated(const struct operands *o, int output,
            product(o, 0, 2, r, n);
 }
 
+/* The clamped gate of gpt-oss: (up + 1) * gate * sigmoid(1.702 * gate), both within the limit. */
 static long double definition_gate(const struct operands *o, int output, int64_t r, int64_t c)
 {
-    int64_t i = r * columns_of(o, 0) + c;
+    const union attribute *a = o->problem->attributes;
+    int64_t gates = columns_of(o, 0);
+    long double gate = (long double)o->values[0][r * gates + (gates == 1 ? 0 : c)];
+    long double up = (long double)o->values[1][r * columns_of(o, 1) + c];
+    long double limit = (long double)a[1].real, slope = (long double)a[2].real;
     (void)output;
-    return activation(o->problem->attributes[0].integer, (long double)o->values[0][i]) *
-           (long double)o->values[1][i];
+    if (limit > 0 && gate > limit) gate = limit;
+    if (limit > 0 && up > limit) up = limit;
+    if (limit > 0 && up < -limit) up = -limit;
+    up += (long double)a[3].real;
+    if (a[0].integer == 3) return up / (1 + expl(-gate)); /* sigmoid */
+    if (slope != 1) return up * gate / (1 + expl(-slope * gate));
+    return activation(a[0].integer, gate) * up;
+}
+
+static long double definition_softcap(const struct operands *o, int output, int64_t r, int64_t c)
+{
+    long double limit = (long double)o->problem->attributes[0].real;
+    (void)output;
+    return limit * tanhl((long double)o->values[0][r * columns_of(o, 0) + c] / limit);
+}
+
+static long double definition_part(const struct operands *o, int output, int64_t r, int64_t c)
+{
+    int64_t heads = o->problem->attributes[0].integer, first = o->problem->attributes[1].integer;
+    int64_t size = o->problem->attributes[2].integer, columns = columns_of(o, 0);
+    (void)output;
+    return (long double)o->values[0][r * columns + c / size * (columns / heads) + first + c % size];
+}
+
+static long double definition_join(const struct operands *o, int output, int64_t r, int64_t c)
+{
+    int64_t heads = o->problem->attributes[0].integer, shared = o->problem->attributes[1].integer;
+    int64_t x = columns_of(o, 0) / heads, tail = columns_of(o, 1) / (shared ? 1 : heads);
+    int64_t head = c / (x + tail), within = c % (x + tail);
+    (void)output;
+    if (within < x) return (long double)o->values[0][r * columns_of(o, 0) + head * x + within];
+    return (long double)
+        o->values[1][r * columns_of(o, 1) + (shared ? 0 : head * tail) + within - x];
+}
+
+static long double definition_head_linear(const struct operands *o, int output, int64_t r,
+                                          int64_t i)
+{
+    const struct dimension *shape = o->problem->operands[1].type.shape;
+    int64_t n = shape[1].scale, k = shape[2].scale, head = i / n;
+    bool shared = o->problem->attributes[0].integer;
+    const float *x = o->values[0] + r * columns_of(o, 0) + (shared ? 0 : head * k);
+    long double sum = 0;
+    (void)output;
+    for (int64_t c = 0; c < k; c++) sum += (long double)x[c] * (long double)o->values[1][i * k + c];
+    return sum;
 }
 
 static long double definition_add(const struct operands *o, int output, int64_t r, int64_t c)
@@ -86,11 +135,11 @@ static long double norm(const float *x, const float *y, int64_t columns, int64_t
 
 static long double definition_rmsnorm(const struct operands *o, int output, int64_t r, int64_t c)
 {
-    int64_t columns = columns_of(o, 0);
+    int64_t columns = columns_of(o, 0), width = columns_of(o, 1); /* less: of a head */
     (void)output;
-    return norm(o->values[0] + r * columns, NULL, columns, c,
+    return norm(o->values[0] + r * columns + c / width * width, NULL, width, c % width,
                 (long double)o->problem->attributes[0].real,
-                (long double)o->values[1][c] + (long double)o->problem->attributes[1].real);
+                (long double)o->values[1][c % width] + (long double)o->problem->attributes[1].real);
 }
 
 static long double definition_add_rmsnorm(const struct operands *o, int output, int64_t r,
@@ -119,6 +168,10 @@ static const struct definition_row definitions[] = {
     {"rmsnorm", definition_rmsnorm, 0},
     {"add_rmsnorm", definition_add_rmsnorm, 2},
     {"select", definition_select, 0},
+    {"softcap", definition_softcap, 0},
+    {"part", definition_part, 0},
+    {"join", definition_join, 0},
+    {"head_linear", definition_head_linear, 0},
     {NULL, NULL, 0},
 };
 
@@ -126,6 +179,8 @@ static void test_definitions(void **state)
 {
     (void)state;
     for (int c = 0; dense_cases[c].text; c++) check_definition(&dense_cases[c], definitions);
+    for (int c = 0; dense_reference_cases[c].text; c++)
+        check_definition(&dense_reference_cases[c], definitions);
 }
 
 /* A weight in another layout gives the same bits. */

@@ -144,6 +144,17 @@ static long double definition_grouped_gated(const struct operands *o, int output
     return gate * (1 + tanhl(inner)) / 2 * up;
 }
 
+static long double definition_grouped_bias(const struct operands *o, int output, int64_t s,
+                                           int64_t c)
+{
+    int64_t columns = columns_of(o, 0), experts = rows_of(o, 2), expert = 0;
+    const float *offsets = o->values[1];
+    (void)output;
+    while (expert < experts && offsets[expert + 1] <= (float)s) expert++;
+    long double x = (long double)o->values[0][s * columns + c];
+    return expert < experts ? x + (long double)o->values[2][expert * columns + c] : x;
+}
+
 static long double definition_combine(const struct operands *o, int output, int64_t t, int64_t c)
 {
     int64_t used = columns_of(o, 0), columns = columns_of(o, 1);
@@ -166,6 +177,7 @@ static const struct definition_row definitions[] = {
     {"dispatch", definition_dispatch, 0},
     {"grouped_linear", definition_grouped_linear, 0},
     {"grouped_gated", definition_grouped_gated, 4},
+    {"grouped_bias", definition_grouped_bias, 0},
     {"combine", definition_combine, 0},
     {"transfer", definition_transfer, 0},
     {NULL, NULL, 0},

@@ -38,7 +38,20 @@ static const struct refusal refusals[] = {
     {"linear_group(f32[tokens,4], f32[3,4], f32[2,4], _, _, f32[3])", "b_bias is f32[3]"},
     {"linear_gated(f32[tokens,4], f32[3,4], f32[2,4])",
      "up is f32[2,4], but gate is f32[3,4]: dimension 0 (2) must equal dimension 0 of gate (3)"},
-    {"rmsnorm(f32[tokens,4], f32[5])", "weight is f32[5], but x is f32[tokens,4]"},
+    {"rmsnorm(f32[tokens,4], f32[5])", "x has 4 columns and weight 5; the columns must be a"},
+    {"rmsnorm(f32[tokens,6], f32[4])", "x has 6 columns and weight 4"},
+    {"rmsnorm(f32[tokens,4], f32[2,2])", "weight"},
+    {"gate(f32[tokens,2], f32[tokens,4])", "up is f32[tokens,4]"},
+    {"gate(f32[tokens,4], f32[tokens,4]) {activation=gelu slope=2}", "a slope is for silu only"},
+    {"softcap(f32[tokens,4]) {limit=0}", "limit"},
+    {"part(f32[tokens,9]) {heads=2 size=3}", "x has 9 columns in 2 heads"},
+    {"part(f32[tokens,8]) {heads=2 first=2 size=3}", "none of them has 5 columns"},
+    {"join(f32[tokens,8], f32[tokens,3]) {heads=2}", "both must fall into 2 heads"},
+    {"join(f32[tokens,8], f32[2*tokens,4]) {heads=2}", "tail is f32[2*tokens,4]"},
+    {"head_linear(f32[tokens,8], f32[3,5,2])", "x is f32[tokens,8]"},
+    {"head_linear(f32[tokens,6], f32[3,5,2]) {shared=1}", "x is f32[tokens,6]"},
+    {"grouped_bias(f32[tokens,8], i32[4], f32[4,8])", "offsets is i32[4]"},
+    {"grouped_bias(f32[tokens,8], i32[5], f32[4,7])", "bias is f32[4,7]"},
     {"rmsnorm(f32[tokens,4], f32[4]) {epsilon=-1}", "epsilon"},
     {"add_rmsnorm(f32[tokens,4], f32[tokens,5], f32[4])", "y is f32[tokens,5]"},
     {"add(f32[tokens,4], f32[outputs,4])", "y is f32[outputs,4]"},
@@ -78,6 +91,14 @@ static const struct refusal refusals[] = {
     {"attention(f32[tokens,24], " BATCH ", f32[pages,4,8], f32[pages,4,8]) "
      "{heads=3 kv_heads=1 head_size=8 window=-1}",
      "window"},
+    {"attention(f32[tokens,24], " BATCH ", f32[pages,4,8], f32[pages,4,8], f32[2]) "
+     "{heads=3 kv_heads=1 head_size=8}",
+     "sinks is f32[2]"},
+    {"attention(f32[tokens,24], " BATCH ", f32[pages,4,8], f32[pages,4,8]) "
+     "{heads=3 kv_heads=1 head_size=8 value_size=9 values_in_keys=1}",
+     "values in keys cannot be larger"},
+    {"rope(f32[tokens,16], i32[tokens]) {heads=2 head_size=8 first=2 rotated=8 pairing=halves}",
+     "from element 2"},
     {"rope_append(f32[tokens,16], f32[tokens,8], f32[tokens,8], " BATCH ", _, f32[pages,4,9], "
      "f32[pages,4,8]) {heads=2 kv_heads=1 head_size=8 pairing=halves}",
      "k_state is f32[pages,4,9]"},
@@ -193,7 +214,7 @@ static void test_table(void **state)
         assert_true(op_attribute_count(*op) <= OP_ATTRIBUTES_MAX);
         assert_ptr_equal(op_by_name(op_table(), (*op)->name), *op);
     }
-    assert_int_equal(count, 19);
+    assert_int_equal(count, 24);
 }
 
 int main(void)

@@ -52,6 +52,7 @@ static void test_rmsnorm(void **state)
     variant_check_table(&check, dense_cases, "rmsnorm(", BOUND);
     variant_check_table(&check, dense_cases, "add_rmsnorm(", BOUND);
     check_widths("add_rmsnorm(f32[tokens,W], f32[tokens,W], f32[W]) {offset=1}");
+    check_widths("rmsnorm(f32[2*tokens,W], f32[W]) {epsilon=1e-06}");
 }
 
 static void test_add(void **state)
@@ -68,6 +69,13 @@ static void test_gate(void **state)
     check_widths("gate(f32[tokens,W], f32[tokens,W])");
     check_widths("gate(f32[tokens,W], f32[tokens,W]) {activation=gelu_tanh}");
     check_widths("gate(f32[3*tokens,W], f32[3*tokens,W]) {activation=gelu}");
+}
+
+/* What no variant computes must be taken by none. */
+static void test_refused(void **state)
+{
+    (void)state;
+    variant_check_refused(&check, dense_reference_cases);
 }
 
 static void test_embed(void **state)
@@ -154,10 +162,11 @@ static void test_combine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rmsnorm),   cmocka_unit_test(test_add),
-        cmocka_unit_test(test_gate),      cmocka_unit_test(test_select),
-        cmocka_unit_test(test_combine),   cmocka_unit_test(test_embed),
-        cmocka_unit_test(test_positions), cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_add),
+        cmocka_unit_test(test_gate),    cmocka_unit_test(test_select),
+        cmocka_unit_test(test_combine), cmocka_unit_test(test_embed),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_holes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

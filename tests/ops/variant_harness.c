@@ -313,3 +313,18 @@ void variant_check_table(struct variant_check *check, const struct op_case *tabl
         }
     }
 }
+
+void variant_check_refused(struct variant_check *check, const struct op_case *table)
+{
+    for (const struct op_case *row = table; row->text; row++) {
+        struct diagnostic diagnostic = {0};
+        struct arena *arena = arena_create(0);
+        struct op_step step = {3, row->context, row->sequences};
+        struct problem *problem;
+        struct op_trial *trial;
+        CHECK_OK(op_case_problem(row->text, 3, row->context, arena, &problem, &diagnostic));
+        CHECK_OK(op_trial_create(problem, &step, 1, arena, &trial, &diagnostic));
+        if (variant_check_trial(check, trial, 0)) CHECK_FAIL("a variant takes %s", row->text);
+        arena_destroy(arena);
+    }
+}

@@ -52,6 +52,9 @@ void variant_renew_trial(struct op_trial *trial);
 void variant_check_table(struct variant_check *check, const struct op_case *table,
                          const char *prefix, double bound);
 
+/* The cases of a table that the variants of this target must not answer. */
+void variant_check_refused(struct variant_check *check, const struct op_case *table);
+
 /* One compiled image as an op_runner's context. */
 struct image_run {
     const struct image *image;

@@ -36,6 +36,11 @@ static void printing_and_parsing_are_inverse(void **unused)
     CHECK_TEXT(print(graph, arena), sample);
     CHECK_OK(graph_parse("again", print(graph, arena), fake_ops, arena, &again, &diagnostic));
     CHECK_TEXT(print(again, arena), sample);
+    CHECK_OK(graph_parse("short",
+                         "graph g\ninput x: f32[tokens,64]\nweight w: f32[96,64]\n"
+                         "y = linear(x, w)\noutput y\n",
+                         fake_ops, arena, &again, &diagnostic));
+    assert_non_null(strstr(print(again, arena), "y = linear(x, w, _, _)\n"));
     assert_int_equal(graph->layer_count, 4);
     assert_int_equal(graph->values[graph_find_value(graph, "w@1")].device, 1);
     CHECK_TEXT(graph->values[graph_find_value(graph, "w@1")].source, "w");
