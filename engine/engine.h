@@ -21,6 +21,7 @@ struct engine_options {
     int64_t chunk;       /* most tokens in one step; 0: CHUNK_DEFAULT */
     int64_t outputs;     /* most logit rows in one step; 0: OUTPUTS_DEFAULT */
     enum element_type state_element; /* K and V: f16, f32, bf16 */
+    const char *settings;            /* "mla=naive": choices that a model's description offers */
     const char *layer_map;           /* "0..51,45..79"; NULL: every layer once */
     int candidates;  /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */

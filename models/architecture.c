@@ -160,7 +160,8 @@ status read_texts(struct architecture_reader *reader, struct yaml *node, const c
  * all operators' attributes. */
 static status add_words(struct architecture_reader *reader, struct yaml *root)
 {
-    static const char *const built_in[SLOT_BUILT_IN_COUNT] = {"format", "name", "layer"};
+    static const char *const built_in[SLOT_BUILT_IN_COUNT] = {"format", "name", "layer",
+                                                              "run_context"};
     struct architecture *architecture = reader->architecture;
     int slot;
     for (int i = 0; i < SLOT_BUILT_IN_COUNT; i++) {
@@ -278,13 +279,15 @@ status architecture_read(struct yaml *root, const struct op *const *ops, struct 
                          struct architecture **architecture, struct diagnostic *diagnostic)
 {
     static const char *const known[] = {
-        "architecture", "description", "files",   "parameters", "let",        "checks",
-        "harmless",     "weights",     "state",   "ignored",    "graph",      "outputs",
-        "gguf",         "huggingface", "when",    "type",       "per",        "default",
-        "least",        "most",        "choices", "require",    "reason",     "shape",
-        "optional",     "otherwise",   "element", "before",     "layer",      "after",
-        "then",         "extends",     "blocks",  "use",        "attributes", "view",
-        "stored",       "start",       "strides", "values",     NULL};
+        "architecture", "description", "files",   "parameters",  "let",
+        "checks",       "harmless",    "weights", "state",       "ignored",
+        "graph",        "outputs",     "gguf",    "huggingface", "when",
+        "type",         "per",         "default", "least",       "most",
+        "choices",      "require",     "reason",  "shape",       "optional",
+        "otherwise",    "element",     "before",  "layer",       "after",
+        "then",         "extends",     "blocks",  "use",         "attributes",
+        "view",         "stored",      "start",   "strides",     "values",
+        "listed",       "unit",        NULL};
     struct architecture_reader reader = {.ops = ops, .arena = arena, .diagnostic = diagnostic};
     TRY_NEW(reader.architecture, arena, 1, diagnostic);
     reader.architecture->file = root->file;

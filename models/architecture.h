@@ -7,6 +7,8 @@
  *     files: {gguf: [llama, qwen2], huggingface: [llama], when: experts == 0}
  *     parameters:                 # a default may use the parameters above it
  *       layers:  {gguf: .block_count, huggingface: num_hidden_layers, least: 1, most: 1024}
+ *       dense:   {type: boolean, per: layer, listed: layers, huggingface: mlp_only_layers, ...}
+ *       partial: {unit: 0.001, huggingface: partial_rotary_factor, default: 1000}
  *       scaling: {type: choice, choices: {linear: linear, default: none}, default: none, ...}
  *     let: {group: heads / kv_heads}
  *     checks:
@@ -29,7 +31,8 @@
  *
  * Expressions (base/expression.h) may use parameters, `let` values, `layer` (within layers),
  * NAME.given (a parameter that the file sets, a weight that it holds), `format` and `name`
- * (compared with words: format == gguf, name == qwen2), and the words of choices. */
+ * (compared with words: format == gguf, name == qwen2), `run_context` (tokens that a sequence may
+ * have in this run), and the words of choices. */
 #ifndef MODELS_ARCHITECTURE_H
 #define MODELS_ARCHITECTURE_H
 
@@ -48,7 +51,7 @@ struct architecture_slot {
     bool per_layer; /* has a value within layers only */
 };
 
-enum { SLOT_FORMAT, SLOT_NAME, SLOT_LAYER, SLOT_BUILT_IN_COUNT };
+enum { SLOT_FORMAT, SLOT_NAME, SLOT_LAYER, SLOT_RUN_CONTEXT, SLOT_BUILT_IN_COUNT };
 
 /* An expression with the kind of number that it gives. */
 struct formula {
@@ -64,6 +67,8 @@ struct parameter {
     const char *name;
     enum parameter_type type;
     bool per_layer;
+    bool listed; /* a boolean per layer whose key lists the numbers of the layers that have it */
+    double unit; /* an integer whose key is a real number of these; 0: none */
     int slot, given_slot;
     int key_count[SOURCE_FORMAT_COUNT];
     const char **keys[SOURCE_FORMAT_COUNT]; /* all that are there must agree */
@@ -87,7 +92,7 @@ struct check_rule {
 
 /* Where a weight's numbers lie in a tensor of another shape: element [i, j, ..] of the weight is
  * element start + i * strides[0] + j * strides[1] + .. of the tensor. */
-struct weight_view {
+struct tensor_view {
     int stored_rank; /* 0: the weight is the tensor */
     struct formula stored[TENSOR_RANK_MAX];
     struct formula start;                    /* none: 0 */
@@ -103,7 +108,7 @@ struct weight_rule {
     const char **value_keys[SOURCE_FORMAT_COUNT]; /* metadata lists that hold it without a tensor */
     int rank;
     struct formula shape[TENSOR_RANK_MAX];
-    struct weight_view views[SOURCE_FORMAT_COUNT];
+    struct tensor_view views[SOURCE_FORMAT_COUNT];
     struct formula when;     /* the weight belongs to the model; none: always */
     struct formula optional; /* it may be missing; none: never */
     int otherwise;           /* weight used in its place, or -1 */

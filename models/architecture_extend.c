@@ -1,8 +1,9 @@
 /* A description that extends another one: `extends: llama` takes over the sections of llama.yaml.
  *
  * Parameters, derived values, weights, states, attribute groups and blocks are taken over one by
- * one: an entry of one's own replaces the one of its name where that stands, `none` removes it, new
- * ones follow behind.  Checks and ignored tensors add up.  Everything else (harmless, graph,
+ * one: an entry of one's own replaces the one of its name, `none` removes it.  Own entries keep
+ * their order and stand where those that they replace stood, or before; the rest follows behind, so
+ * that a default may use whatever stands above it in either file.  Checks and ignored tensors add up.  Everything else (harmless, graph,
  * outputs) is replaced as a whole.  `files` is never taken over, but its names stay words that
  * expressions may compare `name` with. */
 #include "models/architecture_extend.h"
@@ -50,30 +51,46 @@ static status merge_lists(const struct yaml *base, const struct yaml *own, struc
     return STATUS_OK;
 }
 
+/* Own entries [from, to) that are no removals. */
+static void append_own(const struct yaml *own, int from, int to, struct yaml *merged)
+{
+    for (int i = from; i < to; i++) {
+        if (is_removed(&own->items[i])) continue;
+        append(merged, &own->items[i]);
+        merged->items[merged->count - 1].used = false;
+    }
+}
+
+static int index_of(const struct yaml *map, const char *key)
+{
+    int i = map->count - 1;
+    while (i >= 0 && strcmp(map->items[i].key, key) != 0) i--;
+    return i;
+}
+
+/* Own entries keep their order, and each stands where the one that it replaces stood, or before. */
 static status merge_entries(const struct yaml *base, struct yaml *own, struct arena *arena,
                             struct yaml *merged, struct diagnostic *diagnostic)
 {
+    int taken = 0;
     if (own->kind != YAML_MAP) return yaml_fail(own, diagnostic, "a map is needed here");
     if (own->count > ENTRIES_MAX || base->count > ENTRIES_MAX) {
         return yaml_fail(own, diagnostic, "more than %d entries", ENTRIES_MAX);
     }
     TRY(begin(own, base, arena, merged, diagnostic));
-    for (int i = 0; i < base->count; i++) {
-        const struct yaml *item = yaml_find(own, base->items[i].key);
-        if (!item) item = &base->items[i];
-        if (!is_removed(item)) append(merged, item);
-    }
     for (int i = 0; i < own->count; i++) {
-        struct yaml *item = &own->items[i];
-        item->used = false; /* yaml_find above was no reading */
-        bool replaces = false;
-        for (int b = 0; b < base->count; b++) replaces |= !strcmp(base->items[b].key, item->key);
-        if (is_removed(item) && !replaces) {
-            return yaml_fail(item, diagnostic, "there is no '%.100s' to remove", item->key);
-        }
-        if (!replaces) append(merged, item);
+        if (!is_removed(&own->items[i]) || index_of(base, own->items[i].key) >= 0) continue;
+        return yaml_fail(&own->items[i], diagnostic, "there is no '%.100s' to remove",
+                         own->items[i].key);
     }
-    for (int i = 0; i < merged->count; i++) merged->items[i].used = false;
+    for (int i = 0; i < base->count; i++) {
+        int replacing = index_of(own, base->items[i].key);
+        if (replacing < 0) append(merged, &base->items[i]);
+        if (replacing < taken) continue;
+        append_own(own, taken, replacing + 1, merged);
+        taken = replacing + 1;
+    }
+    append_own(own, taken, own->count, merged);
     return STATUS_OK;
 }
 

@@ -4,6 +4,22 @@
 
 #include <string.h>
 
+/* How the file's value becomes the parameter's. */
+static status read_reading(struct architecture_reader *reader, struct yaml *node,
+                           struct parameter *parameter)
+{
+    struct yaml *listed = yaml_find(node, "listed"), *unit = yaml_find(node, "unit");
+    if (unit) TRY(yaml_real(unit, &parameter->unit, reader->diagnostic));
+    if (unit && !(parameter->unit > 0)) {
+        return yaml_fail(unit, reader->diagnostic, "a unit is above 0");
+    }
+    parameter->listed = listed;
+    bool layers = listed && listed->kind == YAML_SCALAR && !strcmp(listed->text, "layers");
+    if (!listed || (layers && parameter->per_layer)) return STATUS_OK;
+    return yaml_fail(listed, reader->diagnostic,
+                     "'listed' can only be 'layers', beside per: layer");
+}
+
 static status read_type(struct architecture_reader *reader, struct yaml *node,
                         struct parameter *parameter)
 {
@@ -15,6 +31,7 @@ static status read_type(struct architecture_reader *reader, struct yaml *node,
             return yaml_fail(per, reader->diagnostic, "'per' can only be 'layer'");
         }
     }
+    TRY(read_reading(reader, node, parameter));
     if (!type) return STATUS_OK;
     for (int i = 0; type->kind == YAML_SCALAR && i <= PARAMETER_CHOICE; i++) {
         if (strcmp(type->text, names[i]) != 0) continue;

@@ -40,7 +40,7 @@ static status read_sizes(struct architecture_reader *reader, struct yaml *node, 
 }
 
 static status read_view(struct architecture_reader *reader, struct yaml *node,
-                        const struct weight_rule *weight, struct weight_view *view)
+                        const struct weight_rule *weight, struct tensor_view *view)
 {
     struct yaml *start = yaml_find(node, "start"), *strides = yaml_find(node, "strides");
     int rank = weight->rank;

@@ -29,6 +29,21 @@ static const char *value_name(struct builder *builder, const char *name)
     return arena_print(builder->bound->arena, "%s.%" PRId64, name, builder->layer);
 }
 
+/* A line may give a name a new value; the graph tells the values apart: down.3, down_2.3. */
+static status result_name(struct builder *builder, const char *name, const char **result)
+{
+    int value;
+    *result = value_name(builder, name);
+    for (int i = 2; *result && (value = graph_find_value(builder->graph, *result)) != VALUE_NONE &&
+                    builder->graph->values[value].kind == VALUE_RESULT;
+         i++) {
+        const char *again = arena_print(builder->bound->arena, "%s_%d", name, i);
+        *result = again ? value_name(builder, again) : NULL;
+    }
+    TRY_MEMORY(*result, builder->bound->diagnostic);
+    return STATUS_OK;
+}
+
 static int find_local(const struct builder *builder, const char *name)
 {
     for (int i = 0; i < builder->local_count; i++) {
@@ -185,8 +200,7 @@ static status add_line(struct builder *builder, const struct statement *statemen
     }
     TRY(set_attributes(builder, statement, &node));
     for (int i = 0; i < statement->result_count; i++) {
-        names[i] = value_name(builder, statement->results[i]);
-        TRY_MEMORY(names[i], bound->diagnostic);
+        TRY(result_name(builder, statement->results[i], &names[i]));
     }
     if (graph_add_node(builder->graph, &node, names, &reason) != STATUS_OK) {
         return fail(bound->diagnostic, reason.code, "%.200s: %.100s:%d: %.600s",

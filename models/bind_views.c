@@ -51,7 +51,7 @@ static status place(const struct bound_architecture *bound, const struct weight_
                     struct placement *placement)
 {
     static const int64_t none[SYMBOL_COUNT] = {0};
-    const struct weight_view *view = &rule->views[bound->source->format];
+    const struct tensor_view *view = &rule->views[bound->source->format];
     struct tensor_type plain = *type;
     int64_t stride = 1;
     plain.element = ELEMENT_F32; /* a bound on the elements, whatever their blocks */

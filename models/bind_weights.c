@@ -58,7 +58,7 @@ status bind_shape(const struct bound_architecture *bound, const struct weight_ru
 status bind_stored_shape(const struct bound_architecture *bound, const struct weight_rule *rule,
                          struct tensor_type *type)
 {
-    const struct weight_view *view = &rule->views[bound->source->format];
+    const struct tensor_view *view = &rule->views[bound->source->format];
     if (!view->stored_rank) return bind_shape(bound, rule, type);
     return bind_sizes(bound, rule, view->stored, view->stored_rank, type);
 }
@@ -92,7 +92,7 @@ static status fail_shape(const struct search *search, const struct stored_tensor
                          const struct tensor_type *wanted, int first)
 {
     struct bound_architecture *bound = search->bound;
-    const struct weight_view *view = &search->rule->views[bound->source->format];
+    const struct tensor_view *view = &search->rule->views[bound->source->format];
     const struct formula *sizes = view->stored_rank ? view->stored : search->rule->shape;
     struct text text = {.arena = bound->arena};
     tensor_print(&tensor->type, &text);

@@ -227,6 +227,28 @@ static status open_tokenizer(struct model *model, const struct model_options *op
                 model->path, tokenizer_count(model->tokenizer), model->vocabulary);
 }
 
+/* What the user asks of a model: "mla=naive" is the metadata entry hone.mla. */
+static status add_settings(struct model_source *source, const char *settings,
+                           struct diagnostic *diagnostic)
+{
+    for (const char *rest = settings; rest && *rest;) {
+        size_t length = strcspn(rest, ","), name = strcspn(rest, "=");
+        if (name >= length) {
+            return fail(diagnostic, STATUS_USAGE, "'%.100s': a setting is NAME=VALUE", rest);
+        }
+        TRY_APPEND(source->metadata, source->metadata_count, source->metadata_capacity,
+                   source->arena, diagnostic);
+        struct metadata *entry = &source->metadata[source->metadata_count - 1];
+        entry->key = arena_print(source->arena, "hone.%.*s", (int)name, rest);
+        entry->kind = METADATA_TEXT;
+        entry->text = arena_text_range(source->arena, rest + name + 1, length - name - 1);
+        entry->length = (int64_t)(length - name - 1);
+        if (!entry->key || !entry->text) return fail_memory(diagnostic, length);
+        rest += length + (rest[length] == ',');
+    }
+    return settings ? source_index(source, diagnostic) : STATUS_OK;
+}
+
 static status open_files(struct model *model, const char *path, const struct model_options *options,
                          struct diagnostic *diagnostic)
 {
@@ -236,6 +258,8 @@ static status open_files(struct model *model, const char *path, const struct mod
     model->path = arena_text(model->arena, path);
     TRY_MEMORY(model->path, diagnostic);
     TRY(source_open(model->path, model->arena, options->progress, &files->source, diagnostic));
+    TRY(add_settings(&files->source, options->settings, diagnostic));
+    files->source.run_context = options->context;
     model->identity = files->source.identity;
     model->weights = (struct weight_source){files, find_weight};
     TRY(bind_model(model, options, diagnostic));

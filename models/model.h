@@ -18,6 +18,8 @@ struct model_options {
     const struct op *const *ops; /* op_table() */
     enum element_type state_element; /* of K and V: f16, f32 or bf16 */
     int64_t page_tokens;             /* tokens per KV page */
+    int64_t context;                 /* tokens that a sequence may have in this run; 0: as trained */
+    const char *settings;            /* "mla=naive,...": read as metadata hone.mla; may be NULL */
     bool allow_unknown_keys;         /* warn instead of refusing */
     const char *architecture_folder; /* further *.yaml, tried first; may be NULL */
     const struct progress *progress; /* for warnings; may be NULL */

@@ -63,6 +63,7 @@ struct model_source {
     struct mapped_file *files;
     int file_count;
     size_t file_capacity;
+    int64_t run_context;  /* tokens that a sequence may have in this run; not from the files */
     struct hash identity; /* of metadata and tensor directory */
 };
 

@@ -1,155 +1,7 @@
-/* Descriptions that extend one another, blocks of lines, groups of attributes, weights that are
- * parts of tensors or lists in the metadata: what they mean, and how mistakes are refused. */
-#include "models/gguf_write.h"
-#include "models/model.h"
-#include "ops/op_table.h"
+/* Descriptions that extend one another, blocks of lines, groups of attributes: what they mean, and how
+ * mistakes are refused. */
 #include "tests/check.h"
-
-#include <unistd.h>
-
-struct scratch {
-    struct arena *arena;
-    char folder[64];
-};
-
-static int set_up(void **state)
-{
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_extend_XXXXXX");
-    *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
-
-/* ---- A model of one layer, width 4, whose tensors count from 0 ---- */
-
-static void announce(struct gguf_writer *writer, const char *name, enum element_type element,
-                     int64_t rows, int64_t columns)
-{
-    struct diagnostic diagnostic = {0};
-    struct tensor_type type = {.element = element, .rank = 2};
-    int index;
-    type.shape[0] = dimension_fixed(rows);
-    type.shape[1] = dimension_fixed(columns);
-    CHECK_OK(gguf_put_tensor(writer, name, &type, &index, &diagnostic));
-}
-
-static const char *write_model(struct scratch *scratch)
-{
-    enum { COUNT = 48, EIGHTS_BYTES = 4 * 34 };
-    struct diagnostic diagnostic = {0};
-    struct gguf_writer *writer;
-    const char *path = file_join(scratch->arena, scratch->folder, "small.gguf");
-    float values[COUNT], list[3] = {0.5f, 1.5f, 2.5f};
-    uint8_t eights[EIGHTS_BYTES];
-    for (int i = 0; i < COUNT; i++) values[i] = (float)i;
-    for (int i = 0; i < EIGHTS_BYTES; i++) eights[i] = (uint8_t)(i / 34);
-    CHECK_OK(gguf_writer_create(path, scratch->arena, &writer, &diagnostic));
-    gguf_put_text(writer, "general.architecture", "llama");
-    gguf_put_integer(writer, "llama.block_count", GGUF_U32, 1);
-    gguf_put_integer(writer, "llama.embedding_length", GGUF_U32, 4);
-    gguf_put_numbers(writer, "own.list", GGUF_F32, 3, list);
-    announce(writer, "fused.weight", ELEMENT_F32, 12, 4);
-    announce(writer, "eights.weight", ELEMENT_Q8_0, 2, 64);
-    CHECK_OK(gguf_writer_start(writer, &diagnostic));
-    CHECK_OK(gguf_writer_bytes(writer, 0, 0, values, sizeof values, &diagnostic));
-    CHECK_OK(gguf_writer_bytes(writer, 1, 0, eights, sizeof eights, &diagnostic));
-    CHECK_OK(gguf_writer_finish(writer, &diagnostic));
-    gguf_writer_close(writer);
-    return path;
-}
-
-/* `second` may have any shape of two dimensions: `embed` takes its rows. */
-static const char base_description[] =
-    "architecture: basis\n"
-    "description: what others extend\n"
-    "files: {gguf: [basis, groundwork]}\n"
-    "parameters:\n"
-    "  layers: {gguf: .block_count, least: 1, most: 9}\n"
-    "  width: {gguf: .embedding_length, least: 1, most: 999}\n"
-    "  vocabulary: {gguf: .vocab_size, default: 4, least: 1, most: 999}\n"
-    "  context: {gguf: .context_length, default: 9, least: 1, most: 999}\n"
-    "let: {rows: width, gone: width * 2}\n"
-    "checks:\n"
-    "  - {require: rows == 4, reason: the base needs four rows}\n"
-    "weights:\n"
-    "  table: {gguf: fused.weight, view: {stored: [12, 4]}, shape: [rows, width]}\n"
-    "  second: {gguf: fused.weight, view: {stored: [12, 4], start: 16}, shape: [2, width]}\n"
-    "attributes: {gating: \"activation=silu\"}\n"
-    "blocks:\n"
-    "  body: ['x = gate(x, x) {*gating}']\n"
-    "  outer: [{use: body}]\n"
-    "graph:\n"
-    "  before: ['x = embed(tokens, table)', 'z = embed(tokens, second)']\n"
-    "  layer: [{use: outer}]\n"
-    "  after: ['s = select(outputs, x)', 'logits = linear(s, table)']\n"
-    "outputs: [logits]\n";
-
-static const char own_description[] =
-    "architecture: own\n"
-    "description: an extension\n"
-    "extends: basis\n"
-    "files: {gguf: llama}\n"
-    "let: {gone: none, gain: 1 if name == groundwork else 2}\n"
-    "checks:\n"
-    "  - {require: gain == 2, reason: the extension needs two}\n"
-    "weights:\n"
-    "  second: {gguf: fused.weight, view: {stored: [12, 4], start: 24}, shape: [3, width]}\n"
-    "blocks:\n"
-    "  body: ['y = gate(x, x) {*gating}', 'x = add(x, y)']\n"
-    "attributes:\n"
-    "  gating: \"activation=gelu\"\n";
-
-static void write_description(struct scratch *scratch, const char *name, const char *text)
-{
-    struct diagnostic diagnostic = {0};
-    const char *path = file_join(scratch->arena, scratch->folder, name);
-    CHECK_OK(file_write(path, text, strlen(text), &diagnostic));
-}
-
-/* `from` is replaced by `to` once. */
-static const char *replaced(struct scratch *scratch, const char *text, const char *from,
-                            const char *to)
-{
-    const char *place = strstr(text, from);
-    if (!place) CHECK_FAIL("'%s' is not in:\n%s", from, text);
-    return arena_print(scratch->arena, "%.*s%s%s", (int)(place - text), text, to,
-                       place + strlen(from));
-}
-
-/* Both descriptions are in the folder; `own` is the one that answers. */
-static status open_model(struct scratch *scratch, const char *base, const char *own,
-                         struct model **model, struct diagnostic *diagnostic)
-{
-    const char *path = write_model(scratch);
-    struct model_options options = {.ops = op_table(),
-                                    .state_element = ELEMENT_F16,
-                                    .page_tokens = 16,
-                                    .allow_unknown_keys = true,
-                                    .architecture_folder = scratch->folder};
-    write_description(scratch, "basis.yaml", base);
-    write_description(scratch, "own.yaml", own);
-    return model_open(path, &options, model, diagnostic);
-}
-
-static void check_graph(struct scratch *scratch, const struct model *model, const char *part)
-{
-    struct text text = {.arena = scratch->arena};
-    graph_print(model->graph, &text);
-    const char *graph = text_finish(&text);
-    if (!strstr(graph, part)) CHECK_FAIL("'%s' is not in:\n%s", part, graph);
-}
+#include "tests/unit/description_harness.h"
 
 static void entries_are_replaced_removed_and_added(void **state)
 {
@@ -203,6 +55,40 @@ static void extensions_are_extended(void **state)
     model_close(model);
 }
 
+/* Own entries stand where those stood that they replace, or before, so that both files' defaults find
+ * what they use. */
+static void entries_keep_their_order(void **state)
+{
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct model *model;
+    const char *own = replaced(scratch, own_description, "let: {gone: none, ",
+                               "let: {first: 3, gone: none, rows: first + 1, last: rows, ");
+    const char *base =
+        replaced(scratch, base_description, "gone: width * 2", "gone: width * 2, behind: rows * 2");
+    CHECK_OK(open_model(scratch, base, own, &model, &diagnostic));
+    model_close(model);
+    own = replaced(scratch, own_description, "let: {gone: none, ",
+                   "let: {gone: none, rows: behind, ");
+    CHECK_REFUSED(open_model(scratch, base, own, &model, &diagnostic), STATUS_BAD_INPUT,
+                  "unknown name 'behind'");
+}
+
+/* A name may be given anew within a layer; the graph tells the values apart. */
+static void names_are_given_anew(void **state)
+{
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct model *model;
+    const char *own = replaced(scratch, own_description, "'x = add(x, y)'",
+                               "'y = add(y, y)', 'y = add(y, x)', 'x = add(x, y)'");
+    CHECK_OK(open_model(scratch, base_description, own, &model, &diagnostic));
+    check_graph(scratch, model,
+                "y_2.0 = add(y.0, y.0) layer 0\ny_3.0 = add(y_2.0, x) layer 0\n"
+                "x.0 = add(x, y_3.0) layer 0\n");
+    model_close(model);
+}
+
 /* Later ones win, whether they stand in a group or in the line. */
 static void groups_stand_for_their_attributes(void **state)
 {
@@ -220,131 +106,6 @@ static void groups_stand_for_their_attributes(void **state)
         CHECK_OK(open_model(scratch, base_description, own, &model, &diagnostic));
         check_graph(scratch, model, rows[i][1]);
         model_close(model);
-    }
-}
-
-/* ---- Weights ---- */
-
-/* The model with `second` as `rule` says. */
-static status open_second(struct scratch *scratch, const char *rule, struct model **model,
-                          struct diagnostic *diagnostic)
-{
-    const char *written =
-        "{gguf: fused.weight, view: {stored: [12, 4], start: 24}, shape: [3, width]}";
-    return open_model(scratch, base_description, replaced(scratch, own_description, written, rule),
-                      model, diagnostic);
-}
-
-static void parts_of_tensors_are_weights(void **state)
-{
-    static const struct {
-        const char *rule;
-        int parts, count;
-        float numbers[12];
-    } rows[] = {
-        {"{gguf: fused.weight, view: {stored: [12, 4], start: 24}, shape: [2, 4]}",
-         1,
-         8,
-         {24, 25, 26, 27, 28, 29, 30, 31}},
-        {"{gguf: fused.weight, view: {gguf: {stored: [12, 4], start: 8 * width - 4},\n"
-         "    huggingface: {stored: [1]}}, shape: [1, 4]}",
-         1,
-         4,
-         {28, 29, 30, 31}},
-        /* every other row */
-        {"{gguf: fused.weight, view: {stored: [12, 4], start: 4, strides: [8, 1]}, shape: [3, 4]}",
-         3,
-         12,
-         {4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23}},
-        /* turned round */
-        {"{gguf: fused.weight, view: {stored: [12, 4], strides: [1, 4]}, shape: [4, 3]}",
-         1,
-         12,
-         {0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11}},
-        /* the last number of all */
-        {"{gguf: fused.weight, view: {stored: [12, 4], start: 47}, shape: [1, 1]}", 1, 1, {47}},
-        {"{values: {gguf: own.list}, shape: [1, 3], element: f32}", 1, 3, {0.5f, 1.5f, 2.5f}},
-        /* a tensor comes before a list */
-        {"{gguf: fused.weight, view: {stored: [12, 4]}, values: {gguf: own.list}, shape: [1, 3]}",
-         1,
-         3,
-         {0, 1, 2}},
-    };
-    struct scratch *scratch = *state;
-    struct diagnostic diagnostic = {0};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct stored_weight weight;
-        struct model *model;
-        int each = rows[i].count / rows[i].parts;
-        CHECK_OK(open_second(scratch, rows[i].rule, &model, &diagnostic));
-        CHECK_OK(model->weights.find(model->weights.context, "second", &weight, &diagnostic));
-        assert_int_equal(weight.part_count, rows[i].parts);
-        assert_int_equal(weight.part_bytes, each * 4);
-        for (int n = 0; n < rows[i].count; n++) {
-            float number;
-            memcpy(&number, (const char *)weight.parts[n / each] + n % each * 4, sizeof number);
-            if (number != rows[i].numbers[n]) {
-                CHECK_FAIL("%s: number %d is %g", rows[i].rule, n, (double)number);
-            }
-        }
-        model_close(model);
-    }
-}
-
-/* Quantised numbers can be parted between their blocks only. */
-static void blocks_stay_whole(void **state)
-{
-    struct scratch *scratch = *state;
-    struct diagnostic diagnostic = {0};
-    struct stored_weight weight;
-    struct model *model;
-    const char *rule = "{gguf: eights.weight, view: {stored: [2, 64], start: 32, strides: [64, 1]},"
-                       " shape: [2, 32]}";
-    CHECK_OK(open_second(scratch, rule, &model, &diagnostic));
-    CHECK_OK(model->weights.find(model->weights.context, "second", &weight, &diagnostic));
-    assert_int_equal(weight.part_count, 2);
-    assert_int_equal(weight.part_bytes, 34);
-    assert_int_equal(*(const uint8_t *)weight.parts[0], 1); /* each block has its number */
-    assert_int_equal(*(const uint8_t *)weight.parts[1], 3);
-    model_close(model);
-    CHECK_REFUSED(open_second(scratch, replaced(scratch, rule, "start: 32", "start: 16"), &model,
-                              &diagnostic),
-                  STATUS_BAD_INPUT, "second cannot be taken out of its blocks");
-}
-
-static void weights_that_do_not_fit_are_refused(void **state)
-{
-    static const char *const rows[][2] = {
-        {"{gguf: fused.weight, view: {stored: [11, 4]}, shape: [1, 4]}",
-         "tensor 'fused.weight' is f32[12,4], but [11,4] is needed (11, 4)"},
-        {"{gguf: fused.weight, view: {stored: [12, 4], start: 45}, shape: [1, 4]}",
-         "small.gguf: byte 320: tensor 'fused.weight': second would lie outside it"},
-        {"{gguf: fused.weight, view: {stored: [12, 4], start: -1}, shape: [1, 4]}", "outside it"},
-        {"{gguf: fused.weight, view: {stored: [12, 4], start: 48}, shape: [1, 1]}", "outside it"},
-        {"{gguf: fused.weight, view: {stored: [12, 4], strides: [0, 1]}, shape: [9, 4]}",
-         "outside it"},
-        {"{gguf: fused.weight, view: {stored: [12, 4], strides: [-4, 1]}, shape: [2, 4]}",
-         "outside it"},
-        /* every number within the tensor, but more of them than it has */
-        {"{gguf: fused.weight, view: {stored: [12, 4], strides: [1, 1]}, shape: [24, 24]}",
-         "outside it"},
-        {"{gguf: fused.weight, view: {stored: [12, 4], strides: [1000000000000, 1]},\n"
-         "    shape: [2, 4]}",
-         "outside it"},
-        {"{gguf: fused.weight, view: {stored: [12, 4]}, shape: [2000000000, 2000000000]}",
-         "more than 2^48 elements"},
-        {"{gguf: fused.weight, view: {stored: [12, 0]}, shape: [1, 4]}",
-         "second would have a size of 0 (0)"},
-        {"{values: {gguf: own.list}, shape: [1, 4]}", "key 'own.list' must be a list of 4 numbers"},
-        {"{values: {gguf: general.architecture}, shape: [1, 4]}", "must be a list of 4 numbers"},
-        {"{values: {gguf: own.absent}, shape: [1, 4]}", "tensor 'second' is missing"},
-    };
-    struct scratch *scratch = *state;
-    struct diagnostic diagnostic = {0};
-    struct model *model;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        CHECK_REFUSED(open_second(scratch, rows[i][0], &model, &diagnostic), STATUS_BAD_INPUT,
-                      rows[i][1]);
     }
 }
 
@@ -466,15 +227,14 @@ static void multiplying_descriptions_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, description_set_up, description_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(entries_are_replaced_removed_and_added),
         TEST(checks_add_up),
         TEST(extensions_are_extended),
+        TEST(entries_keep_their_order),
+        TEST(names_are_given_anew),
         TEST(groups_stand_for_their_attributes),
-        TEST(parts_of_tensors_are_weights),
-        TEST(blocks_stay_whole),
-        TEST(weights_that_do_not_fit_are_refused),
         TEST(mistakes_are_located),
         TEST(bases_are_checked),
         TEST(multiplying_descriptions_are_refused),
