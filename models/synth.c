@@ -95,6 +95,21 @@ static status add_parameter(struct synthesis *synthesis, struct yaml *node)
         entry->kind = METADATA_REAL;
         return yaml_real(node, &entry->real, synthesis->diagnostic);
     }
+    if (parameter->type == PARAMETER_BOOLEAN) {
+        bool value;
+        TRY(yaml_boolean(node, &value, synthesis->diagnostic));
+        entry->kind = METADATA_BOOLEAN;
+        entry->integer = value;
+        return STATUS_OK;
+    }
+    if (parameter->type == PARAMETER_CHOICE) {
+        if (node->kind != YAML_SCALAR)
+            return yaml_fail(node, synthesis->diagnostic, "a word is needed");
+        entry->kind = METADATA_TEXT;
+        entry->text = node->text;
+        entry->length = (int64_t)strlen(node->text);
+        return STATUS_OK;
+    }
     entry->kind = METADATA_INTEGER;
     TRY(yaml_integer(node, &entry->integer, synthesis->diagnostic));
     if (!strcmp(node->key, "layers") && synthesis->options->layers) {

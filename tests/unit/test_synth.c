@@ -195,9 +195,6 @@ static void failures_leave_nothing(void **state)
                   "did you mean 'small-dense'?");
     options = options_of("small-dense", ELEMENT_I8);
     CHECK_REFUSED(synth_write(path, &options, &diagnostic), STATUS_USAGE, "cannot be made of i8");
-    options = options_of("gpt-oss-20b", ELEMENT_F32);
-    CHECK_REFUSED(synth_write(path, &options, &diagnostic), STATUS_UNSUPPORTED,
-                  "needs the architecture 'gpt-oss'");
     options = options_of("small-dense", ELEMENT_F32);
     options.layers = 1 << 20;
     CHECK_REFUSED(synth_write(path, &options, &diagnostic), STATUS_BAD_INPUT, "out of bounds");
