@@ -11,6 +11,9 @@
 /* Newest first.  Versions before 12 do not know the options used. */
 static const char *const library_names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
 
+/* Versions that identities are made of: 12.0 to 15.9. */
+enum { MAJOR_FIRST = 12, MAJOR_COUNT = 4, MINOR_COUNT = 10 };
+
 enum { LIBRARY_NAMES = sizeof library_names / sizeof *library_names };
 
 /* Folders, as patterns; $NAME at the front is replaced by the environment variable's value. */
@@ -144,8 +147,11 @@ status nvrtc_open(struct arena *arena, struct nvrtc *nvrtc, struct diagnostic *d
                     "%s is no NVRTC that Hone can use: it has no %s; install NVRTC 12 or 13",
                     nvrtc->path, missing);
     int result = nvrtc->version(&nvrtc->major, &nvrtc->minor);
-    if (result == NVRTC_SUCCESS) return STATUS_OK;
-    return nvrtc_fail(nvrtc, result, "asking for its version", diagnostic);
+    if (result != NVRTC_SUCCESS) return nvrtc_fail(nvrtc, result, "asking for its version", diagnostic);
+    if (nvrtc->major >= MAJOR_FIRST) return STATUS_OK;
+    return fail(diagnostic, STATUS_COMPILE, "%s is NVRTC %d.%d; Hone needs %d or newer: install the CUDA toolkit 12 or 13, or "
+                "the Python package nvidia-cuda-nvrtc",
+                nvrtc->path, nvrtc->major, nvrtc->minor, MAJOR_FIRST);
 }
 
 /* Names of versions, so that an identity lives as long as the program. */
@@ -155,7 +161,6 @@ status nvrtc_open(struct arena *arena, struct nvrtc *nvrtc, struct diagnostic *d
             "nvrtc " #major ".4", "nvrtc " #major ".5", "nvrtc " #major ".6",                      \
             "nvrtc " #major ".7", "nvrtc " #major ".8", "nvrtc " #major ".9"                       \
     }
-enum { MAJOR_FIRST = 12, MAJOR_COUNT = 4, MINOR_COUNT = 10 };
 static const char *const identities[MAJOR_COUNT][MINOR_COUNT] = {VERSIONS(12), VERSIONS(13),
                                                                  VERSIONS(14), VERSIONS(15)};
 

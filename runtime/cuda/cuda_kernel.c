@@ -34,7 +34,7 @@ static status load_module(struct cuda_device *card, struct cuda_kernel *kernel,
     card->translated_images++;
     result = load_text(driver, &kernel->module, code + image->text_offset, log);
     log[LOG_BYTES - 1] = 0;
-    snprintf(what, sizeof what, "compiling a kernel's PTX: %.500s", log);
+    snprintf(what, sizeof what, "compiling a kernel's PTX%s%.500s", *log ? ": " : "", log);
     return cuda_answer(card, result, what, diagnostic);
 }
 
