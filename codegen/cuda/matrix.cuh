@@ -52,6 +52,19 @@ DEVICE void multiply_add_bf16(float (&sums)[4], const unsigned (&left)[4], unsig
 #endif
 }
 
+// sums += left * right for signed bytes: fragments have 32 columns instead of 16, a word has four.  From sm_80 on.
+DEVICE void multiply_add_bytes(int (&sums)[4], const unsigned (&left)[4], unsigned right_0, unsigned right_1)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
+                 : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
+                 : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right_0), "r"(right_1));
+#else
+    __trap();
+#endif
+}
+
 // ---- Tiles in shared memory: rows of `row_chunks` chunks of 16 bytes ----
 
 // Eight rows below each other have their equal chunks in different banks.

@@ -73,6 +73,13 @@ DEVICE float load_shared_float(shared_address from)
     return value;
 }
 
+DEVICE float2 load_shared_floats(shared_address from)
+{
+    float2 pair;
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(pair.x), "=f"(pair.y) : "r"(from) : "memory");
+    return pair;
+}
+
 // 16 bytes from global to shared memory, both at multiples of 16; zeros where `wanted` is false (the address must be
 // valid all the same).  Asynchronous from sm_80 on: copies belong to groups that are waited for.
 DEVICE void copy_async_16(shared_address to, const void *from, bool wanted)

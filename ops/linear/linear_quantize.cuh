@@ -9,7 +9,7 @@ constexpr int quantize_threads = 128;
 constexpr int block_lanes = 8; // of four elements each
 
 // Threads for rows * x_columns / 4 groups of four elements.  `bytes` [rows][columns], `scales` and `byte_sums` (of the
-// bytes of a block, for weights with an offset) [rows][columns / 32].
+// bytes of a block, for weights with an offset; null where nobody asks) [rows][columns / 32].
 DEVICE void quantize_rows(const float *x, int *bytes, float *scales, int *byte_sums, const struct step *step)
 {
     constexpr int row_groups = x_columns / 4;
@@ -33,5 +33,5 @@ DEVICE void quantize_rows(const float *x, int *bytes, float *scales, int *byte_s
     bytes[at] = word;
     if (threadIdx.x % block_lanes) return;
     scales[at / block_lanes] = tiny ? 0.0f : largest / 127.0f;
-    byte_sums[at / block_lanes] = sum;
+    if (byte_sums) byte_sums[at / block_lanes] = sum;
 }

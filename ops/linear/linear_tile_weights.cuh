@@ -1,11 +1,9 @@
 // Weights on their way into a stage of the tile, as 16-bit numbers: 16-bit ones are copied as they are, blocks are read
 // into registers early and unpacked to f16 late.
 #pragma once
-#include "codegen/cuda/matrix.cuh"
-#include "ops/linear/linear_outputs.cuh"
+#include "ops/linear/linear_tile_parts.cuh"
 
 constexpr int row_chunks = tile_columns / 8;
-constexpr int tile_threads = row_warps * output_warps * warp_lanes;
 constexpr bool packed = element_is_block(element);
 constexpr bool nibbles = element == element_q4_0;
 
