@@ -78,7 +78,9 @@ class Contest:
     def read(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.command[0]} ended with status {self.process.wait()}")
+            status = self.process.wait()
+            print(f"{self.command[0]} ended with status {status}", file=sys.stderr)
+            sys.exit(status or 1)
         return json.loads(line)
 
     def ask(self, request):

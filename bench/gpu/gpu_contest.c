@@ -8,7 +8,9 @@
  *
  *     open N      makes problem N's operands, loads and checks its contestants
  *     round       one sample of each
- *     copy        the card's bandwidth, by copies within it */
+ *     copy        the card's bandwidth, by copies within it
+ *
+ * Its status is 77 where there is no such card or no compiler for it. */
 #include "bench/gpu/contestants.h"
 
 #include "base/clock.h"
@@ -22,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROBLEMS_MAX = 256, LINE_MAX_BYTES = 64 };
+enum { PROBLEMS_MAX = 256, LINE_MAX_BYTES = 64, NOTHING_TO_DO = 77 };
 
 struct gpu_bench {
     struct arena *arena;
@@ -33,6 +35,7 @@ struct gpu_bench {
     struct store *store;
     struct tune_problem problems[PROBLEMS_MAX];
     struct contest contests[PROBLEMS_MAX];
+    bool possible; /* there is such a card, and a compiler for it */
     int count, open, round; /* open: the contest whose operands are there, or -1 */
 };
 
@@ -73,6 +76,7 @@ static status open_bench(struct gpu_bench *bench, char **arguments, struct diagn
     TRY(catalogue_read(NULL, bench->arena, &bench->catalogue, diagnostic));
     TRY(device_open(arguments[1], &options, &bench->device, diagnostic));
     TRY(compile_check(device_facts(bench->device), diagnostic));
+    bench->possible = true;
     TRY(store_open(arguments[2], NULL, &bench->store, diagnostic));
     bench->setup = (struct runner_device_setup){.specification = arguments[1],
                                                 .memory_is_host = device_memory_is_host(bench->device)};
@@ -234,11 +238,12 @@ int main(int count, char **arguments)
         return 2;
     }
     status code = run(&bench, arguments, &diagnostic);
+    bool possible = bench.possible;
     close_contest(&bench);
     store_close(bench.store);
     device_close(bench.device);
     arena_destroy(bench.arena);
     if (code == STATUS_OK) return 0;
     fprintf(stderr, "gpu_contest: %s\n", diagnostic.text);
-    return 1;
+    return possible ? 1 : NOTHING_TO_DO;
 }

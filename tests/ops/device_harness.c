@@ -1,8 +1,10 @@
 /* Guarded operands in device memory. */
 #include "tests/ops/device_harness.h"
 
+#include "base/text.h"
 #include "tests/check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xa5, ALIGNMENT_BYTES = 64 /* what the runtime's arenas give */ };
@@ -83,11 +85,34 @@ status device_image_run(void *context, const struct op_trial *trial, struct diag
     return code;
 }
 
+bool device_harness_has_card(void)
+{
+    const char *card = getenv("HONE_TEST_CARD");
+    return card && *card;
+}
+
+const char *device_harness_list(const char *list, struct arena *arena)
+{
+    struct text text = {.arena = arena};
+    if (!device_harness_has_card()) return list;
+    while (*list) {
+        size_t length = strcspn(list, ",");
+        if (text.length) text_append(&text, ",");
+        if (strncmp(list, "emulated:", strlen("emulated:")) == 0)
+            text_append(&text, getenv("HONE_TEST_CARD"));
+        else
+            text_append_range(&text, list, length);
+        list += length + (list[length] == ',');
+    }
+    return text_finish(&text);
+}
+
 bool device_harness_open(const char *list, struct arena *arena, struct device ***devices,
                          int *count)
 {
     struct diagnostic diagnostic = {0};
     const struct device_options options = {.threads = 1, .no_forks = true};
+    list = device_harness_list(list, arena);
     if (device_open_list(list, &options, arena, devices, count, &diagnostic) == STATUS_OK) return true;
     if (diagnostic.code != STATUS_DEVICE) CHECK_FAIL("%s: %s", list, diagnostic.text);
     print_message("left out: %s\n", diagnostic.text);

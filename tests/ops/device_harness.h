@@ -15,6 +15,11 @@ struct device_image_run {
 };
 status device_image_run(void *context, const struct op_trial *trial, struct diagnostic *diagnostic);
 
+/* The list with HONE_TEST_CARD ("cuda:0") in the place of every card of the stand-in driver, where that is set: what is tested
+ * on the stand-in is then tested on a card.  Faults cannot be scripted there; who needs them asks first. */
+const char *device_harness_list(const char *list, struct arena *arena);
+bool device_harness_has_card(void);
+
 /* The devices of a list on the stand-in driver ("emulated:sm_86:1GiB,..."), or false, with one line that says why they are
  * left out: without the CUDA toolkit's headers there is none. */
 bool device_harness_open(const char *list, struct arena *arena, struct device ***devices,
