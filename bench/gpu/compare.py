@@ -35,7 +35,7 @@ def linear(rows, columns, outputs, weight):
 
 def attention(rows, context, heads, kv_heads, size, page):
     state = f"f16[pages,{page},{kv_heads * size}]"
-    return (f"attention(f32[rows,{heads * size}], i32[rows], i32[rows], i32[sequences,stride], {state}, {state}) -> "
+    return (f"attention(f32[rows,{heads * size}], i32[rows], i32[rows], i32[sequences,stride], {state}, {state}, _) -> "
             f"f32[rows,{heads * size}] {{heads={heads} kv_heads={kv_heads} head_size={size} value_size=0 scale=0 window=0 softcap=0}} "
             f"rows<={rows} context<={context}")
 
@@ -281,6 +281,16 @@ def make_table(report):
     return "\n".join(lines) + "\n"
 
 
+def check_list(options):
+    """Nothing is measured: the problems of a card's run are read, and their candidates are chosen by estimates."""
+    options.effort = 0
+    problems = list(list_problems(False))
+    contest = Contest(options, problems)
+    missing = [problem["name"] for problem, row in zip(problems, contest.problems) if row["winner"] in ("", "reference")]
+    print(f"{len(problems)} problems, without a candidate: {', '.join(missing) or 'none'}")
+    return contest.close() or len(missing)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -290,10 +300,13 @@ def main():
     parser.add_argument("--command", default=shlex.join(sys.argv))
     parser.add_argument("--suite", help="a JSON file with the outcome of the correctness suite")
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--list", action="store_true", help="only look whether every problem of a card's run has a candidate")
     parser.add_argument("--effort", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
+    if options.list:
+        sys.exit(check_list(options))
     problems = list(list_problems(options.small))
     contest = Contest(options, problems)
     torch = Torch(not options.device.startswith("emulated"))
