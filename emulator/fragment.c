@@ -1,8 +1,6 @@
 /* Elements of matrices. */
 #include "emulator/fragment.h"
 
-#include "emulator/number.h"
-
 static float code_value(enum ptx_type type, uint32_t code)
 {
     switch (type) {
@@ -53,15 +51,4 @@ void matrix_count(struct warp *warp, uint64_t operations, uint32_t rate_eighths)
     struct hone_emulator_counters *counters = &warp->block->gang->counters;
     counters->matrix_operations += operations;
     counters->matrix_work += operations * 8 / rate_eighths;
-}
-
-float element_value(const struct element_reader *reader, uint32_t word, uint32_t index)
-{
-    uint32_t code = word >> index * reader->bits;
-    switch (reader->type) {
-    case TYPE_F16: return f16_decode((uint16_t)code);
-    case TYPE_BF16: return bf16_decode((uint16_t)code);
-    case TYPE_TF32: return float_of(code & ~UINT32_C(0x1fff));
-    default: return reader->values[code >> reader->shift & ((1u << type_bits(reader->type)) - 1)];
-    }
 }

@@ -4,6 +4,7 @@
 #define EMULATOR_FRAGMENT_H
 
 #include "emulator/lanes.h"
+#include "emulator/number.h"
 
 /* Decodes elements of up to 16 bits, or tf32. */
 struct element_reader {
@@ -28,6 +29,29 @@ struct matrix_rate {
 uint32_t matrix_rate_eighths(const struct matrix_rate *rate);
 void matrix_count(struct warp *warp, uint64_t operations, uint32_t rate_eighths);
 
-float element_value(const struct element_reader *reader, uint32_t word, uint32_t index);
+static inline float element_value(const struct element_reader *reader, uint32_t word,
+                                  uint32_t index)
+{
+    uint32_t code = word >> index * reader->bits;
+    switch (reader->type) {
+    case TYPE_F16: return f16_decode((uint16_t)code);
+    case TYPE_BF16: return bf16_decode((uint16_t)code);
+    case TYPE_TF32: return float_of(code & ~UINT32_C(0x1fff));
+    default: return reader->values[code >> reader->shift & ((1u << type_bits(reader->type)) - 1)];
+    }
+}
+
+/* Both elements of 16 bits in the lanes' words. */
+static inline void element_pairs(const struct element_reader *reader,
+                                 const uint32_t words[static WARP_LANES],
+                                 float low[static WARP_LANES], float high[static WARP_LANES])
+{
+    bool brain = reader->type == TYPE_BF16;
+    for (uint32_t lane = 0; lane < WARP_LANES; lane++) {
+        low[lane] = brain ? bf16_decode((uint16_t)words[lane]) : f16_decode((uint16_t)words[lane]);
+        high[lane] = brain ? bf16_decode((uint16_t)(words[lane] >> 16))
+                           : f16_decode((uint16_t)(words[lane] >> 16));
+    }
+}
 
 #endif

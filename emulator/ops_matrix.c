@@ -21,10 +21,41 @@ struct product {
     uint32_t scale_a, scale_b, select_a[2], select_b[2]; /* registers: word, byte, thread */
 };
 
+/* Four columns, for the processor to take at once: all of them can vectors of 16 bytes. */
+typedef float quad __attribute__((vector_size(4 * sizeof(float))));
+enum { QUADS = COLUMNS / 4, ROWS_TOGETHER = 4 };
+
 struct matrices {
-    float a[ROWS_MAX][DEPTH_MAX], b[DEPTH_MAX][COLUMNS];
+    quad b[DEPTH_MAX][QUADS];
+    float a[ROWS_MAX][DEPTH_MAX];
     float scale_a[ROWS_MAX][SCALES_MAX], scale_b[COLUMNS][SCALES_MAX];
 };
+
+/* The same as load_operands for the elements that most products have. */
+static void load_halves(const struct warp *warp, const struct instruction *instruction,
+                        const struct product *product, struct matrices *matrices)
+{
+    const uint32_t *list = instruction->list;
+    float low[WARP_LANES], high[WARP_LANES];
+    uint32_t down = product->m / COLUMNS;
+    for (uint32_t r = 0; r < product->a_count; r++) {
+        element_pairs(&product->a, LANES(const uint32_t, list[product->a_at + r]), low, high);
+        for (uint32_t lane = 0; lane < WARP_LANES; lane++) {
+            float *row = matrices->a[lane / LANES_PER_ROW + r % down * COLUMNS];
+            uint32_t k = (r / down * LANES_PER_ROW + lane % LANES_PER_ROW) * 2;
+            row[k] = low[lane];
+            row[k + 1] = high[lane];
+        }
+    }
+    for (uint32_t r = 0; r < product->b_count; r++) {
+        element_pairs(&product->b, LANES(const uint32_t, list[product->b_at + r]), low, high);
+        for (uint32_t lane = 0; lane < WARP_LANES; lane++) {
+            uint32_t k = (r * LANES_PER_ROW + lane % LANES_PER_ROW) * 2;
+            matrices->b[k][lane / LANES_PER_ROW / 4][lane / LANES_PER_ROW % 4] = low[lane];
+            matrices->b[k + 1][lane / LANES_PER_ROW / 4][lane / LANES_PER_ROW % 4] = high[lane];
+        }
+    }
+}
 
 /* Each register has consecutive elements of one row; four lanes share a row, registers first step
  * down eight rows, then along. */
@@ -34,6 +65,10 @@ static void load_operands(const struct warp *warp, const struct instruction *ins
     const uint32_t *list = instruction->list;
     uint32_t a_each = 32 / product->a.bits, b_each = 32 / product->b.bits;
     uint32_t down = product->m / COLUMNS; /* registers that step down */
+    if (product->a.bits == 16) {
+        load_halves(warp, instruction, product, matrices);
+        return;
+    }
     for (uint32_t r = 0; r < product->a_count; r++) {
         const uint32_t *words = LANES(const uint32_t, list[product->a_at + r]);
         for (uint32_t lane = 0; lane < WARP_LANES; lane++)
@@ -48,7 +83,8 @@ static void load_operands(const struct warp *warp, const struct instruction *ins
         for (uint32_t lane = 0; lane < WARP_LANES; lane++)
             for (uint32_t e = 0; e < b_each; e++) {
                 uint32_t k = (r * LANES_PER_ROW + lane % LANES_PER_ROW) * b_each + e;
-                matrices->b[k][lane / LANES_PER_ROW] = element_value(&product->b, words[lane], e);
+                matrices->b[k][lane / LANES_PER_ROW / 4][lane / LANES_PER_ROW % 4] =
+                    element_value(&product->b, words[lane], e);
             }
     }
 }
@@ -78,27 +114,40 @@ static void load_scales(const struct warp *warp, const struct product *product,
         }
 }
 
-static void multiply_row(const struct product *product, const struct matrices *matrices,
-                         uint32_t row, float sums[static COLUMNS])
+/* The sums of some rows over one part of the depth, four rows together so that additions need not
+ * wait for each other. */
+static void multiply_part(const struct matrices *matrices, uint32_t row, uint32_t begin,
+                          uint32_t end, quad sums[static ROWS_TOGETHER][QUADS])
+{
+    quad own[ROWS_TOGETHER][QUADS] = {{{0}}};
+    for (uint32_t k = begin; k < end; k++)
+        for (uint32_t r = 0; r < ROWS_TOGETHER; r++)
+            for (uint32_t q = 0; q < QUADS; q++)
+                own[r][q] += matrices->a[row + r][k] * matrices->b[k][q];
+    memcpy(sums, own, sizeof own);
+}
+
+static void multiply_rows(const struct product *product, const struct matrices *matrices,
+                          uint32_t row, float sums[static ROWS_TOGETHER][COLUMNS])
 {
     uint32_t parts = product->scales ? product->scales : 1, each = product->k / parts;
-    for (uint32_t j = 0; j < COLUMNS; j++) sums[j] = 0;
+    quad partial[ROWS_TOGETHER][QUADS];
+    memset(sums, 0, sizeof partial);
     for (uint32_t part = 0; part < parts; part++) {
-        float partial[COLUMNS] = {0};
-        for (uint32_t k = part * each; k < (part + 1) * each; k++)
-            for (uint32_t j = 0; j < COLUMNS; j++)
-                partial[j] += matrices->a[row][k] * matrices->b[k][j];
-        for (uint32_t j = 0; j < COLUMNS; j++)
-            sums[j] += product->scales
-                           ? partial[j] * matrices->scale_a[row][part] * matrices->scale_b[j][part]
-                           : partial[j];
+        multiply_part(matrices, row, part * each, (part + 1) * each, partial);
+        for (uint32_t r = 0; r < ROWS_TOGETHER; r++)
+            for (uint32_t j = 0; j < COLUMNS; j++) {
+                float sum = partial[r][j / 4][j % 4];
+                if (product->scales)
+                    sum = sum * matrices->scale_a[row + r][part] * matrices->scale_b[j][part];
+                sums[r][j] += sum;
+            }
     }
 }
 
 /* Accumulators: lane 4r + c has columns 2c and 2c + 1 of row r, then of row r + 8. */
-static uint32_t add_sum(const struct product *product, uint32_t old, float sum)
+static uint32_t add_whole(const struct product *product, uint32_t old, float sum)
 {
-    if (!product->whole) return bits_of(float_of(old) + sum);
     int64_t total = (int64_t)(int32_t)old + (int64_t)sum;
     if (product->saturate && total > INT32_MAX) total = INT32_MAX;
     if (product->saturate && total < INT32_MIN) total = INT32_MIN;
@@ -111,6 +160,14 @@ static uint32_t add_halves(uint32_t old, float low, float high)
     return f16_encode(x) | (uint32_t)f16_encode(y) << 16;
 }
 
+/* Where register `r` of a lane has its (first) element. */
+static const float *sum_at(const struct product *product, float sums[ROWS_MAX][COLUMNS], uint32_t r,
+                           uint32_t lane)
+{
+    uint32_t row = lane / LANES_PER_ROW + (product->half ? r : r / 2) * 8;
+    return &sums[row][lane % LANES_PER_ROW * 2 + (product->half ? 0 : r % 2)];
+}
+
 static void store_sums(struct warp *warp, const struct instruction *instruction,
                        const struct product *product, float sums[ROWS_MAX][COLUMNS])
 {
@@ -118,12 +175,18 @@ static void store_sums(struct warp *warp, const struct instruction *instruction,
     for (uint32_t r = 0; r < product->d_count; r++) {
         uint32_t *d = LANES(uint32_t, list[product->d_at + r]);
         const uint32_t *c = LANES(const uint32_t, list[product->c_at + r]);
-        for (uint32_t lane = 0; lane < WARP_LANES; lane++) {
-            uint32_t row = lane / LANES_PER_ROW + (product->half ? r : r / 2) * 8;
-            uint32_t column = lane % LANES_PER_ROW * 2;
-            d[lane] = product->half ? add_halves(c[lane], sums[row][column], sums[row][column + 1])
-                                    : add_sum(product, c[lane], sums[row][column + r % 2]);
-        }
+        const float *own[WARP_LANES];
+        for (uint32_t lane = 0; lane < WARP_LANES; lane++)
+            own[lane] = sum_at(product, sums, r, lane);
+        if (product->half)
+            for (uint32_t lane = 0; lane < WARP_LANES; lane++)
+                d[lane] = add_halves(c[lane], own[lane][0], own[lane][1]);
+        else if (product->whole)
+            for (uint32_t lane = 0; lane < WARP_LANES; lane++)
+                d[lane] = add_whole(product, c[lane], own[lane][0]);
+        else
+            for (uint32_t lane = 0; lane < WARP_LANES; lane++)
+                d[lane] = bits_of(float_of(c[lane]) + own[lane][0]);
     }
 }
 
@@ -136,8 +199,8 @@ OPERATION(matrix_multiply)
     if (!warp_gathers(warp, instruction, ALL_LANES, &outcome)) return outcome;
     load_operands(warp, instruction, product, &matrices);
     if (product->scales) load_scales(warp, product, &matrices);
-    for (uint32_t row = 0; row < product->m; row++)
-        multiply_row(product, &matrices, row, sums[row]);
+    for (uint32_t row = 0; row < product->m; row += ROWS_TOGETHER)
+        multiply_rows(product, &matrices, row, &sums[row]);
     store_sums(warp, instruction, product, sums);
     matrix_count(warp, 2ull * product->m * COLUMNS * product->k, product->rate_eighths);
     return OUTCOME_NEXT;
