@@ -62,7 +62,7 @@ static status prepare_model(struct engine *engine, const char *path,
     return engine_build_plan(engine, options, purpose != PURPOSE_LOWER, diagnostic);
 }
 
-/* A plan brings its own numerics and KV type, and devices unless others of the same kinds are given; the command line adds
+/* A plan brings its own numerics, context and KV type, and devices unless others of the same kinds are given; the command line adds
  * threads and progress. */
 static status prepare_plan(struct engine *engine, const char *path,
                            const struct engine_options *options, enum purpose purpose,
@@ -73,6 +73,7 @@ static status prepare_plan(struct engine *engine, const char *path,
     TRY(plan_file_read(path, op_table(), &header, &engine->plan, diagnostic));
     merged.state_element = header.state_element;
     merged.cpu = header.cpu;
+    merged.context = engine->plan->bounds.context; /* weights may depend on it */
     TRY(read_model(engine, header.model_path, &merged, diagnostic));
     if (!hash_equal(engine->model->identity, header.model_identity))
         return fail(diagnostic, STATUS_BAD_INPUT,
