@@ -6,6 +6,7 @@
 #include "models/architecture_bind.h"
 #include "models/architecture_catalogue.h"
 #include "models/tokenizer_gguf.h"
+#include "models/tokenizer_huggingface.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -218,8 +219,12 @@ static status open_tokenizer(struct model *model, const struct model_options *op
                              struct diagnostic *diagnostic)
 {
     struct model_files *files = model->files;
-    TRY(tokenizer_from_gguf(&files->source, model->arena, &model->tokenizer, options->progress,
-                            diagnostic));
+    if (files->source.format == SOURCE_GGUF)
+        TRY(tokenizer_from_gguf(&files->source, model->arena, &model->tokenizer, options->progress,
+                                diagnostic));
+    else
+        TRY(tokenizer_from_huggingface(&files->source, model->arena, &model->tokenizer,
+                                       options->progress, diagnostic));
     if (!model->tokenizer || tokenizer_count(model->tokenizer) <= model->vocabulary)
         return STATUS_OK;
     return fail(diagnostic, STATUS_BAD_INPUT,

@@ -119,8 +119,12 @@ static status load_kind(const struct tokenizer_source *source, struct arena *are
     if (source->kind == TOKENIZER_SENTENCEPIECE)
         return load_scores(source, arena, tokenizer, diagnostic);
     TRY(tokenizer_load_merges(source, arena, tokenizer, oddities, diagnostic));
-    return pretokenizer_create(source->pre, source->file, arena, &tokenizer->pretokenizer,
-                               diagnostic);
+    const unsigned chosen = PRETOKENIZE_COMPOSE | PRETOKENIZE_WHOLE;
+    struct pretokenizer *pretokenizer = &tokenizer->pretokenizer;
+    TRY(pretokenizer_create(source->pre, source->file, arena, pretokenizer, diagnostic));
+    if (source->pre_flags)
+        pretokenizer->flags = (pretokenizer->flags & ~chosen) | (*source->pre_flags & chosen);
+    return STATUS_OK;
 }
 
 static status load(const struct tokenizer_source *source, struct arena *arena,

@@ -39,6 +39,8 @@ struct tokenizer_source {
     const char *file; /* for messages */
     enum tokenizer_kind kind;
     const char *pre; /* a name in models/pretokenizers.def; byte BPE only */
+    const unsigned
+        *pre_flags; /* COMPOSE and WHOLE of enum pretokenizer_flags; NULL: those of `pre` */
     int64_t token_count;
     const char *const *tokens;
     const int32_t *token_lengths;

@@ -46,6 +46,18 @@ bool pretokenizer_known(const char *name, unsigned *flags)
     return row != NULL;
 }
 
+const char *pretokenizer_match(const char *const *patterns, int count)
+{
+    for (int i = 0; i < ROW_COUNT; i++) {
+        int same = 0;
+        while (same < count && rows[i].patterns[same] &&
+               !strcmp(rows[i].patterns[same], patterns[same]))
+            same++;
+        if (count > 0 && same == count && !rows[i].patterns[count]) return rows[i].name;
+    }
+    return NULL;
+}
+
 static status fail_unknown(const char *name, const char *file, struct arena *arena,
                            struct diagnostic *diagnostic)
 {

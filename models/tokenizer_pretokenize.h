@@ -24,6 +24,9 @@ struct pretokenizer {
 /* False when no pre-tokenizer has this name; `flags` may be NULL. */
 bool pretokenizer_known(const char *name, unsigned *flags);
 
+/* The first one that cuts by these patterns; NULL: none does. */
+const char *pretokenizer_match(const char *const *patterns, int count);
+
 /* `file` is for messages.  Close it also after a failure. */
 CHECKED status pretokenizer_create(const char *name, const char *file, struct arena *arena,
                                    struct pretokenizer *pretokenizer,

@@ -2,7 +2,8 @@
 
 usage: make_tokenizers.py --seed S --out DIR
 
-DIR gets strings.json and, for each kind, KIND.gguf (a vocabulary without tensors) and KIND.json (token ids).
+DIR gets strings.json and, for each kind, KIND.gguf (a vocabulary without tensors) and KIND.json (token ids),
+and for byte-level kinds a folder KIND with tokenizer.json and config.json.
 README.md beside this script explains the format.
 """
 
@@ -44,6 +45,7 @@ def make_byte_level(kind, lines, words, strings, out, seed):
     special = vocabulary.make_byte_level(kind, tokens, merges, special=True)
     ids = [plain.encode(text, add_special_tokens=False).ids for text in strings]
     parsed = [special.encode(text, add_special_tokens=False).ids for text in strings]
+    vocabulary.write_folder(out / kind, kind, special)
     record = describe(kind, seed, tokenizers, strings, ids, [plain.decode(row) for row in ids])
     record["parsed"] = {str(i): row for i, row in enumerate(parsed) if row != ids[i]}
     write_json(out / f"{kind}.json", record)

@@ -10,7 +10,7 @@ import json
 
 import gguf
 import sentencepiece
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 LLAMA3_PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
                   r"|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -60,6 +60,19 @@ def make_byte_level(kind, vocabulary, merges, special=False):
     if special:
         tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in specials])
     return tokenizer
+
+
+def write_folder(folder, kind, tokenizer):
+    """What a Hugging Face folder has of the tokenizer: tokenizer.json, and the ids in config.json."""
+    bos, eos = BYTE_LEVEL[kind][4]
+    if BYTE_LEVEL[kind][5]:
+        tokenizer.post_processor = processors.Sequence([
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(single=f"{bos} $A", special_tokens=[(bos, tokenizer.token_to_id(bos))])])
+    folder.mkdir(exist_ok=True)
+    (folder / "tokenizer.json").write_text(tokenizer.to_str() + "\n", encoding="utf-8")
+    ids = dict(bos_token_id=tokenizer.token_to_id(bos), eos_token_id=[tokenizer.token_to_id(eos)])
+    (folder / "config.json").write_text(json.dumps(dict(model_type="llama", **ids)) + "\n")
 
 
 def add_whole_tokens(vocabulary, merges, words):

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "models/model_source.h"
 #include "models/tokenizer_gguf.h"
+#include "models/tokenizer_huggingface.h"
 #include "tests/check.h"
 
 #include <jansson.h>
@@ -31,14 +32,21 @@ static json_t *read_json(const char *path)
     return root;
 }
 
-static void open_vocabulary(struct vocabulary *vocabulary, const char *name)
+/* The vocabulary of a GGUF file, or of the folder beside it. */
+static void open_vocabulary(struct vocabulary *vocabulary, const char *name, bool folder)
 {
     struct diagnostic diagnostic = {0};
-    struct model_source source;
     *vocabulary = (struct vocabulary){.name = name, .arena = arena_create(0)};
     struct arena *arena = vocabulary->arena;
-    CHECK_OK(source_open(vector_path(arena, name, ".gguf"), arena, NULL, &source, &diagnostic));
-    CHECK_OK(tokenizer_from_gguf(&source, arena, &vocabulary->tokenizer, NULL, &diagnostic));
+    const char *path = vector_path(arena, name, folder ? "" : ".gguf");
+    struct model_source source = {.arena = arena, .format = SOURCE_HUGGINGFACE, .path = path};
+    if (folder) {
+        CHECK_OK(
+            tokenizer_from_huggingface(&source, arena, &vocabulary->tokenizer, NULL, &diagnostic));
+    } else {
+        CHECK_OK(source_open(path, arena, NULL, &source, &diagnostic));
+        CHECK_OK(tokenizer_from_gguf(&source, arena, &vocabulary->tokenizer, NULL, &diagnostic));
+    }
     source_close(&source); /* what the tokenizer needs of the file it has copied */
     assert_non_null(vocabulary->tokenizer);
     vocabulary->strings = read_json(vector_path(arena, "strings", ".json"));
@@ -129,10 +137,10 @@ static void check_string(struct vocabulary *vocabulary, size_t index, struct are
         complain(vocabulary, index, "other stream");
 }
 
-static void check_vocabulary(const char *name)
+static void check_vocabulary(const char *name, bool folder)
 {
     struct vocabulary vocabulary;
-    open_vocabulary(&vocabulary, name);
+    open_vocabulary(&vocabulary, name, folder);
     struct arena *arena = arena_create(0);
     size_t count = json_array_size(vocabulary.strings);
     assert_true(count >= 1000);
@@ -150,25 +158,25 @@ static void check_vocabulary(const char *name)
 static void gpt2_agrees(void **unused)
 {
     (void)unused;
-    check_vocabulary("gpt-2");
+    for (int folder = 0; folder < 2; folder++) check_vocabulary("gpt-2", folder);
 }
 
 static void llama_bpe_agrees(void **unused)
 {
     (void)unused;
-    check_vocabulary("llama-bpe");
+    for (int folder = 0; folder < 2; folder++) check_vocabulary("llama-bpe", folder);
 }
 
 static void qwen2_agrees(void **unused)
 {
     (void)unused;
-    check_vocabulary("qwen2");
+    for (int folder = 0; folder < 2; folder++) check_vocabulary("qwen2", folder);
 }
 
 static void sentencepiece_agrees(void **unused)
 {
     (void)unused;
-    check_vocabulary("sentencepiece");
+    check_vocabulary("sentencepiece", false);
 }
 
 /* With special tokens recognised, the strings that hold some become other ids, the rest the same.
@@ -177,9 +185,9 @@ static void special_tokens_agree(void **unused)
 {
     (void)unused;
     static const char *const names[] = {"gpt-2", "llama-bpe", "qwen2"};
-    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+    for (size_t n = 0; n < 2 * (sizeof names / sizeof *names); n++) {
         struct vocabulary vocabulary;
-        open_vocabulary(&vocabulary, names[n]);
+        open_vocabulary(&vocabulary, names[n / 2], n % 2);
         const json_t *parsed = json_object_get(vocabulary.expected, "parsed");
         assert_true(json_object_size(parsed) > 0);
         for (size_t i = 0; i < json_array_size(vocabulary.strings); i++) {

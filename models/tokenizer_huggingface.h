@@ -1,0 +1,17 @@
+/* The tokenizer of a Hugging Face folder: tokenizer.json. */
+#ifndef MODELS_TOKENIZER_HUGGINGFACE_H
+#define MODELS_TOKENIZER_HUGGINGFACE_H
+
+#include "models/tokenizer.h"
+
+struct model_source;
+
+/* `*tokenizer` becomes NULL when the folder has no tokenizer.json, or, after a warning, one of a kind
+ * that is not read (anything but byte-level BPE).  A damaged one fails.  `source` gives the folder and
+ * the ids in its config.json; it is needed only until this returns. */
+CHECKED status tokenizer_from_huggingface(struct model_source *source, struct arena *arena,
+                                          struct tokenizer **tokenizer,
+                                          const struct progress *progress,
+                                          struct diagnostic *diagnostic);
+
+#endif

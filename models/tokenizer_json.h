@@ -1,0 +1,37 @@
+/* What the files that read tokenizer.json share (internal). */
+#ifndef MODELS_TOKENIZER_JSON_H
+#define MODELS_TOKENIZER_JSON_H
+
+#include "models/model_source.h"
+#include "models/tokenizer.h"
+
+#include <jansson.h>
+
+struct tokenizer_json {
+    struct model_source *model;
+    const char *file; /* tokenizer.json */
+    json_t *root;
+    struct arena *arena;
+    struct diagnostic *diagnostic;
+    struct tokenizer_source source; /* what is filled in */
+    unsigned pre_flags;
+};
+
+/* "FILE: WHERE: reason"; BAD_INPUT is damage, UNSUPPORTED another kind of tokenizer. */
+#define JSON_REFUSE(reading, code, where, format, ...)                                             \
+    fail((reading)->diagnostic, STATUS_##code, "%.500s: %s: " format, (reading)->file, (where),    \
+         __VA_ARGS__)
+
+/* The text at `key`; "" when it is absent or no text. */
+static inline const char *json_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* tokenizer_json_pieces.c: normalizer and pre-tokenizer become source.pre and its flags. */
+CHECKED status tokenizer_json_pieces(struct tokenizer_json *reading);
+/* tokenizer_json_vocabulary.c: tokens, types and merges. */
+CHECKED status tokenizer_json_vocabulary(struct tokenizer_json *reading);
+
+#endif
