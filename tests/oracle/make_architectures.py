@@ -7,6 +7,7 @@ float32 and (where it computes in the type of its weights) in float64, and no le
 """
 
 import argparse
+import copy
 import importlib.metadata
 import json
 import pathlib
@@ -23,6 +24,7 @@ from oracle_cases import (BOUND_FACTOR, DECODE_PREFILL, DECODE_STEPS, GREEDY_MAR
                           prefill_logits, round_up, winning_margin)
 
 BOUND_FLOOR = 1e-4
+MAP_PREFILL = 64
 DIFFERENCE_MOST = 1e-3       # more: an expert was chosen by a rounding; another prompt is drawn
 
 
@@ -62,6 +64,32 @@ class CaseMaker:
         raise SystemExit(f"{self.model.name}: no prompt has clear greedy choices; try another seed")
 
 
+def mapped(network, order):
+    """A copy whose layer v is layer order[v]: what a layer map runs."""
+    other = copy.deepcopy(network)
+    configuration = other.config
+    configuration.num_hidden_layers = len(order)
+    if getattr(configuration, "layer_types", None):
+        configuration.layer_types = [network.config.layer_types[layer] for layer in order]
+    layers = [copy.deepcopy(network.model.layers[layer]) for layer in order]
+    for place, layer in enumerate(layers):
+        layer.self_attn.layer_idx = place
+    other.model.layers = torch.nn.ModuleList(layers)
+    return other
+
+
+def map_case(maker):
+    """All layers, and the last half of them again."""
+    count = maker.network.config.num_hidden_layers
+    order = [*range(count), *range(count // 2, count)]
+    plain = (maker.network, maker.exact)
+    maker.network, maker.exact = (mapped(network, order) for network in plain)
+    case, rows = maker.prefill_case(MAP_PREFILL)
+    maker.network, maker.exact = plain
+    spelled = f"0..{count - 1},{count // 2}..{count - 1}"
+    return case | dict(name=f"mapped_{MAP_PREFILL}", kind="mapped", layer_map=spelled), rows
+
+
 def measure_mistakes(model, folder, case, rows):
     moved = {}
     for name, change in model.mistakes.items():
@@ -93,8 +121,11 @@ def write_reference(model, out, seed):
         cases.append(case | dict(logits=f"{model.name}/{file}"))
         if case["name"] == "prefill_300":
             mistakes = measure_mistakes(model, folder / "huggingface", case, rows)
-    print(f"{model.name:18} bound {max(c['bound'] for c in cases):.1e}  deviation {cases[-2]['deviation']:.2f}"
-          f"  margin {cases[-1]['greedy_margin']:.2f}  least mistake {min(mistakes.values(), default=np.nan):.2g}")
+    case, rows = map_case(maker)
+    np.save(folder / f"{case['name']}.npy", rows.astype(np.float32))
+    cases.append(case | dict(logits=f"{model.name}/{case['name']}.npy"))
+    print(f"{model.name:18} bound {max(c['bound'] for c in cases):.1e}  deviation {cases[-3]['deviation']:.2f}"
+          f"  margin {cases[-2]['greedy_margin']:.2f}  least mistake {min(mistakes.values(), default=np.nan):.2g}")
     return dict(name=model.name, model=model.name, architecture=network.config.model_type, type="f16",
                 vocabulary=network.config.vocab_size, sources=sources, forms=list(model.forms), cases=cases,
                 mistakes=mistakes)

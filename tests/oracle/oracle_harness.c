@@ -145,15 +145,29 @@ static void run_greedy(struct engine *engine, const struct oracle_run *run, cons
     free(ids);
 }
 
+/* All cases with one have the same. */
+static const char *layer_map_of(const struct oracle_run *run)
+{
+    const json_t *item;
+    size_t index;
+    json_array_foreach(json_object_get(run->reference, "cases"), index, item) {
+        const char *map = json_string_value(json_object_get(item, "layer_map"));
+        if (run->mapped && map) return map;
+    }
+    return NULL;
+}
+
 void oracle_run(const struct oracle_run *run, struct totals *totals)
 {
     struct diagnostic diagnostic = {0};
     const struct manner *manner = run->manner;
+    const json_t *item;
     char full[4096];
     snprintf(full, sizeof full, "%s/%s/%s", vector_folder(), run->part, run->path);
     const struct engine_options options = {.devices = manner->devices,
                                            .references = manner->references,
                                            .settings = run->settings,
+                                           .layer_map = layer_map_of(run),
                                            .context = 320,
                                            .sequences = manner->copies,
                                            .chunk = manner->chunk,
@@ -163,9 +177,9 @@ void oracle_run(const struct oracle_run *run, struct totals *totals)
     struct engine *engine;
     if (engine_open(full, &options, &engine, &diagnostic) != STATUS_OK)
         CHECK_FAIL("%s: %s", run->path, diagnostic.text);
-    const json_t *item;
     size_t index;
     json_array_foreach(json_object_get(run->reference, "cases"), index, item) {
+        if ((json_object_get(item, "layer_map") != NULL) != run->mapped) continue;
         run_case(engine, run, item, totals);
         if (strcmp(json_string_value(json_object_get(item, "kind")), "decode") == 0)
             run_greedy(engine, run, item, totals);

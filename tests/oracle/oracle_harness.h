@@ -29,6 +29,7 @@ struct oracle_run {
     const char *path;        /* of the model, within the part */
     const char *settings;    /* engine_options.settings; may be NULL */
     const struct manner *manner;
+    bool mapped; /* the cases with a layer map, and no others */
 };
 
 /* The part's manifest.json, of the folder that HONE_ORACLE_DIR names or the committed one. */
