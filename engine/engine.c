@@ -62,6 +62,19 @@ static status prepare_model(struct engine *engine, const char *path,
     return engine_build_plan(engine, options, purpose != PURPOSE_LOWER, diagnostic);
 }
 
+/* Where the plan says, or, when it has travelled with its plan, beside that. */
+static status find_model(struct engine *engine, const char *plan_path, const char *named,
+                         const char **path, struct diagnostic *diagnostic)
+{
+    *path = named;
+    if (file_exists(named)) return STATUS_OK;
+    const char *folder = file_folder_of(engine->arena, plan_path);
+    const char *beside = folder ? file_join(engine->arena, folder, file_name_of(named)) : NULL;
+    TRY_MEMORY(beside, diagnostic);
+    if (file_exists(beside)) *path = beside;
+    return STATUS_OK;
+}
+
 /* A plan brings its own numerics, context and KV type, and devices unless others of the same kinds are given; the command line adds
  * threads and progress. */
 static status prepare_plan(struct engine *engine, const char *path,
@@ -74,11 +87,13 @@ static status prepare_plan(struct engine *engine, const char *path,
     merged.state_element = header.state_element;
     merged.cpu = header.cpu;
     merged.context = engine->plan->bounds.context; /* weights may depend on it */
-    TRY(read_model(engine, header.model_path, &merged, diagnostic));
+    const char *model;
+    TRY(find_model(engine, path, header.model_path, &model, diagnostic));
+    TRY(read_model(engine, model, &merged, diagnostic));
     if (!hash_equal(engine->model->identity, header.model_identity))
         return fail(diagnostic, STATUS_BAD_INPUT,
                     "%s: %s is not the model that the plan was made for: build the plan again with `hone compile`",
-                    path, header.model_path);
+                    path, model);
     engine->card_compiler = header.compiler;
     const char *devices = options->devices;
     if (!devices) TRY(engine_plan_devices(engine, purpose == PURPOSE_RUN, &devices, diagnostic));

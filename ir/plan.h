@@ -39,6 +39,7 @@ struct plan_image {
     const struct problem *problem;
     const char *candidate; /* text form */
     struct hash artifact;
+    struct hash source; /* of its variant when it was compiled; 0 for references */
     struct image image;
     double seconds; /* measured or estimated time at the bucket's bounds; 0: unknown */
     bool measured;

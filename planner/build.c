@@ -145,9 +145,12 @@ static status add_image(struct choosing *choosing, const struct problem *problem
     TRY_MEMORY(image->candidate, diagnostic);
     image->seconds = choice->seconds;
     image->measured = choice->measured;
-    if (choice->candidate.space) return request_code(choosing, choice, device, diagnostic);
-    image_reference(problem, &image->image);
-    return STATUS_OK;
+    if (!choice->candidate.space) {
+        image_reference(problem, &image->image);
+        return STATUS_OK;
+    }
+    image->source = choice->candidate.space->source;
+    return request_code(choosing, choice, device, diagnostic);
 }
 
 /* The chosen image, and those packed beside it. */

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An image with the spares that may take its place, those that this build knows. */
+/* An image with the spares that may take its place, those whose variants are here as they were when the plan was made:
+ * records speak of variants by their sources. */
 struct group {
     int image; /* first of `members` */
     int *members, member_count;
@@ -23,7 +24,9 @@ static status find_members(const struct plan *plan, const struct catalogue *cata
         const struct plan_image *row = &plan->images[i];
         struct diagnostic ignored = {0};
         if (i != image && (!row->spare || row->stands_for != image)) continue;
-        if (candidate_parse(catalogue, row->candidate, &group->candidates[group->member_count], &ignored) == STATUS_OK)
+        struct candidate *candidate = &group->candidates[group->member_count];
+        if (candidate_parse(catalogue, row->candidate, candidate, &ignored) == STATUS_OK && candidate->space &&
+            hash_equal(candidate->space->source, row->source))
             group->members[group->member_count++] = i;
     }
     return STATUS_OK;

@@ -137,6 +137,7 @@ static status get_image(struct byte_reader *reader, struct plan *plan,
     const char *text = bytes_get_text(reader);
     image->candidate = bytes_get_text(reader);
     image->artifact = get_hash(reader);
+    image->source = get_hash(reader);
     image->seconds = bytes_get_real(reader);
     image->measured = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
     image->spare = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");
@@ -153,7 +154,7 @@ static status get_image(struct byte_reader *reader, struct plan *plan,
 static status get_images(struct byte_reader *reader, struct plan *plan,
                          const struct op *const *ops, struct diagnostic *diagnostic)
 {
-    plan->image_count = (int)bytes_get_count(reader, 9 * sizeof(int64_t), "there are more kernels than bytes");
+    plan->image_count = (int)bytes_get_count(reader, 11 * sizeof(int64_t), "there are more kernels than bytes");
     TRY(bytes_status(reader));
     TRY_NEW(plan->images, plan->arena, plan->image_count, diagnostic);
     for (int i = 0; i < plan->image_count; i++)

@@ -87,6 +87,7 @@ static status put_images(struct byte_writer *writer, const struct plan *plan,
         bytes_put_text(writer, image->problem->text);
         bytes_put_text(writer, image->candidate);
         put_hash(writer, image->artifact);
+        put_hash(writer, image->source);
         bytes_put_real(writer, image->seconds);
         bytes_put_integer(writer, image->measured);
         bytes_put_integer(writer, image->spare);

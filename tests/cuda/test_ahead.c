@@ -6,6 +6,7 @@
 #include "ops/catalogue.h"
 #include "tests/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ static struct engine_options options_for(const char *devices)
                                    .threads = 1,
                                    .context = CONTEXT,
                                    .chunk = 16,
-                                   .candidates = 3,
+                                   .candidates = 2,
                                    .race_seconds = -1,
                                    .state_element = ELEMENT_F16,
                                    .cache_folder = folder};
@@ -249,6 +250,7 @@ static void packed_candidates_are_raced_once(void **unused)
     struct engine_options options = options_for("rtx3090,cpu");
     struct engine *engine;
     need_compiler();
+    options.candidates = 3;
     options.variants_folder = planted_variants(arena);
     options.race_seconds = 300; /* an interpreter takes longer than a card */
     CHECK_OK(engine_prepare(model, &options, &engine, &diagnostic));
@@ -269,6 +271,33 @@ static void packed_candidates_are_raced_once(void **unused)
         assert_int_equal(engine_report(engine)->kernels_raced, 0);
         engine_close(engine);
     }
+    arena_destroy(arena);
+}
+
+/* Plan and model are copied to another folder, and the model that the plan names is gone. */
+static void a_plan_travels_with_its_model(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    const char *origin = arena_print(arena, "%s/origin", folder), *target = arena_print(arena, "%s/target", folder);
+    const char *copy = arena_print(arena, "%s/model.gguf", origin);
+    struct engine_options options = options_for("cpu");
+    struct engine *engine;
+    char *bytes;
+    size_t count;
+    CHECK_OK(file_read(model, 1 << 26, arena, &bytes, &count, &diagnostic));
+    CHECK_OK(file_write(copy, bytes, count, &diagnostic));
+    CHECK_OK(engine_prepare(copy, &options, &engine, &diagnostic));
+    CHECK_OK(engine_save_plan(engine, &options, arena_print(arena, "%s/model.plan", origin), &diagnostic));
+    engine_close(engine);
+    assert_int_equal(rename(origin, target), 0);
+    options.devices = NULL;
+    CHECK_OK(engine_open(arena_print(arena, "%s/model.plan", target), &options, &engine, &diagnostic));
+    engine_close(engine);
+    assert_int_equal(unlink(arena_print(arena, "%s/model.gguf", target)), 0);
+    CHECK_REFUSED(engine_open(arena_print(arena, "%s/model.plan", target), &options, &engine, &diagnostic),
+                  STATUS_BAD_INPUT, "origin/model.gguf");
     arena_destroy(arena);
 }
 
@@ -299,6 +328,7 @@ int main(void)
         cmocka_unit_test(cards_that_the_compiler_does_not_know_are_refused),
         cmocka_unit_test(a_profile_runs_nothing),
         cmocka_unit_test(packed_candidates_are_raced_once),
+        cmocka_unit_test(a_plan_travels_with_its_model),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
