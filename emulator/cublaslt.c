@@ -150,6 +150,7 @@ cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *handle
 {
     struct matmul_preference *preference = create_object(sizeof *preference);
     if (!preference) return CUBLAS_STATUS_ALLOC_FAILED;
+    for (int a = 0; a < 4; a++) preference->alignment_bytes[a] = DEFAULT_ALIGNMENT_BYTES;
     *handle = (cublasLtMatmulPreference_t)(void *)preference;
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -205,6 +206,14 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h
                                                     const void *value, size_t bytes)
 {
     struct matmul_preference *own = (struct matmul_preference *)(void *)handle;
-    if (attribute != CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return CUBLAS_STATUS_NOT_SUPPORTED;
-    return assign(&own->workspace_bytes, sizeof own->workspace_bytes, value, bytes);
+    uint32_t *alignments = own->alignment_bytes;
+    switch (attribute) {
+    case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
+        return assign(&own->workspace_bytes, sizeof own->workspace_bytes, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: return assign(&alignments[0], sizeof *alignments, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: return assign(&alignments[1], sizeof *alignments, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: return assign(&alignments[2], sizeof *alignments, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES: return assign(&alignments[3], sizeof *alignments, value, bytes);
+    default: return CUBLAS_STATUS_NOT_SUPPORTED;
+    }
 }

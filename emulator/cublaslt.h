@@ -3,7 +3,7 @@
  * D = alpha op(A) op(B) + beta C, then the epilogue, over the memory of the stand-in driver's cards: column-major matrices of
  * f16, bf16 or f32, sums in f32.  What it does not know it refuses with CUBLAS_STATUS_NOT_SUPPORTED, never guesses.
  *
- * It has two algorithms: 1 takes any sizes, on any card, without workspace; 21 takes columns of whole 16 bytes and has tiles,
+ * It has two algorithms: 1 takes any sizes, on any card, without workspace; 21 takes columns and addresses of whole 16 bytes and has tiles,
  * stages and splits of K, whose partial sums lie in the workspace.  The order in which the heuristic lists them ignores how the
  * tiles fill the card's multiprocessors; the modelled time does not, so that measuring finds better ones than the first. */
 #ifndef EMULATOR_CUBLASLT_H
@@ -39,6 +39,7 @@ struct matmul_operation {
 struct matmul_preference {
     struct arena *arena;
     uint64_t workspace_bytes;
+    uint32_t alignment_bytes[4]; /* of A to D; 256 at first */
 };
 
 /* What lies in the 64 bytes of a cublasLtMatmulAlgo_t. */
@@ -55,6 +56,8 @@ struct product {
     const struct matrix_layout *a, *b, *c, *d;
     uint64_t m, n, k;
 };
+
+enum { WIDE_BYTES = 16, DEFAULT_ALIGNMENT_BYTES = 256 };
 
 static inline const struct matrix_layout *layout_of(cublasLtMatrixLayout_t handle)
 {
@@ -88,6 +91,9 @@ cublasStatus_t algorithm_check(const struct library_card *card, const struct pro
 
 /* The mark of this library's algorithms: another version does not take them. */
 uint32_t algorithm_mark(void);
+
+/* Whether it loads 16 bytes at once. */
+bool algorithm_is_wide(const struct algorithm *algorithm);
 
 /* cublaslt.c */
 size_t library_version(void);

@@ -101,10 +101,14 @@ static bool is_configured(const struct algorithm *algorithm)
     return staged && algorithm->splits >= 1 && algorithm->splits <= SPLITS_MAX && reduces == (algorithm->splits > 1);
 }
 
-/* 16 bytes, what wide loads want. */
+bool algorithm_is_wide(const struct algorithm *algorithm)
+{
+    return algorithm->id == TILED;
+}
+
 static bool is_aligned(const struct matrix_layout *layout)
 {
-    return (uint64_t)layout->leading * element_bytes(layout->type) % 16 == 0;
+    return (uint64_t)layout->leading * element_bytes(layout->type) % WIDE_BYTES == 0;
 }
 
 static uint64_t ceil_divide(uint64_t count, uint64_t size)
@@ -183,25 +187,33 @@ static int compare_guesses(const void *a, const void *b)
     return order ? order : memcmp(&first->algorithm, &second->algorithm, sizeof first->algorithm);
 }
 
+static bool is_preferred(const struct matmul_preference *preference, const struct algorithm *algorithm,
+                         const struct algorithm_traits *traits)
+{
+    for (int a = 0; a < 4 && algorithm_is_wide(algorithm); a++)
+        if (preference->alignment_bytes[a] % WIDE_BYTES) return false;
+    return traits->workspace_bytes <= preference->workspace_bytes;
+}
+
 static void add_guess(const struct library_card *card, const struct product *product,
-                      uint64_t workspace_bytes, const struct algorithm *algorithm,
+                      const struct matmul_preference *preference, const struct algorithm *algorithm,
                       struct guessed *guesses, int *count)
 {
     struct guessed *guess = &guesses[*count];
     guess->algorithm = *algorithm;
     guess->algorithm.mark = algorithm_mark();
     if (algorithm_check(card, product, &guess->algorithm, &guess->traits) == CUBLAS_STATUS_SUCCESS &&
-        guess->traits.workspace_bytes <= workspace_bytes)
+        is_preferred(preference, &guess->algorithm, &guess->traits))
         ++*count;
 }
 
 /* Splits are offered as powers of two. */
 static int list_guesses(const struct library_card *card, const struct product *product,
-                        uint64_t workspace_bytes, struct guessed *guesses)
+                        const struct matmul_preference *preference, struct guessed *guesses)
 {
     int count = 0;
     const struct algorithm simple = {.id = SIMPLE, .splits = 1};
-    add_guess(card, product, workspace_bytes, &simple, guesses, &count);
+    add_guess(card, product, preference, &simple, guesses, &count);
     for (int t = 0; t < TILES; t++)
         for (int s = 0; s < STAGES; s++)
             for (int splits = 1; splits <= SPLITS_MAX; splits *= 2) {
@@ -211,7 +223,7 @@ static int list_guesses(const struct library_card *card, const struct product *p
                     .stages = stages[s],
                     .splits = splits,
                     .reduction = splits > 1 ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE : 0};
-                add_guess(card, product, workspace_bytes, &tiled, guesses, &count);
+                add_guess(card, product, preference, &tiled, guesses, &count);
             }
     qsort(guesses, (size_t)count, sizeof *guesses, compare_guesses);
     return count;
@@ -233,7 +245,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     if (handle->card(&card) != 0) return CUBLAS_STATUS_EXECUTION_FAILED;
     TRY_CUBLAS(product_read(operation, a, b, c, d, &product));
     const struct matmul_preference *own = (const struct matmul_preference *)(const void *)preference;
-    int count = list_guesses(&card, &product, own ? own->workspace_bytes : 0, guesses);
+    const struct matmul_preference plain = {.workspace_bytes = 0};
+    int count = list_guesses(&card, &product, own ? own : &plain, guesses);
     *returned = count < requested ? count : requested;
     for (int r = 0; r < *returned; r++) {
         results[r] = (cublasLtMatmulHeuristicResult_t){.workspaceSize = guesses[r].traits.workspace_bytes,
@@ -293,6 +306,7 @@ cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *alg
 {
     bool tiled = algo && algorithm_of(algo)->id == TILED;
     const int32_t splits = tiled, none = 0;
+    const uint32_t alignment = tiled ? WIDE_BYTES : 2;
     const uint32_t reductions = tiled ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE : 0;
     uint32_t ids[TILES];
     if (!algo) return CUBLAS_STATUS_INVALID_VALUE;
@@ -302,6 +316,10 @@ cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *alg
     case CUBLASLT_ALGO_CAP_STAGES_IDS: return give(stages, tiled ? sizeof stages : 0, buffer, bytes, written);
     case CUBLASLT_ALGO_CAP_SPLITK_SUPPORT: return give(&splits, sizeof splits, buffer, bytes, written);
     case CUBLASLT_ALGO_CAP_REDUCTION_SCHEME_MASK: return give(&reductions, sizeof reductions, buffer, bytes, written);
+    case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_A_BYTES:
+    case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_B_BYTES:
+    case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_C_BYTES:
+    case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_D_BYTES: return give(&alignment, sizeof alignment, buffer, bytes, written);
     case CUBLASLT_ALGO_CAP_CTA_SWIZZLING_SUPPORT:
     case CUBLASLT_ALGO_CAP_CUSTOM_OPTION_MAX: return give(&none, sizeof none, buffer, bytes, written);
     default: return CUBLAS_STATUS_NOT_SUPPORTED;

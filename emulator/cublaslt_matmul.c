@@ -156,6 +156,13 @@ static cublasStatus_t choose(cublasLtHandle_t handle, cublasLtMatmulDesc_t opera
     return CUBLAS_STATUS_SUCCESS;
 }
 
+/* Wide loads of A and B, wide stores of D. */
+static bool addresses_fit(const struct algorithm *algorithm, const void *a, const void *b, const void *d)
+{
+    uintptr_t all = (uintptr_t)a | (uintptr_t)b | (uintptr_t)d;
+    return !algorithm_is_wide(algorithm) || all % WIDE_BYTES == 0;
+}
+
 /* Results of the driver as the library tells them. */
 static cublasStatus_t answer(int result)
 {
@@ -183,6 +190,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
     TRY_CUBLAS(choose(handle, operation, layouts, algo, workspace_bytes, &algorithm));
     TRY_CUBLAS(algorithm_check(&card, &product, &algorithm, &traits));
     if (traits.workspace_bytes > workspace_bytes) return CUBLAS_STATUS_INVALID_VALUE;
+    if (!addresses_fit(&algorithm, a, b, d)) return CUBLAS_STATUS_NOT_SUPPORTED;
     describe(&product, &algorithm, *(const float *)alpha, *(const float *)beta, &matmul);
     if (matmul.beta != 0 && !c) return CUBLAS_STATUS_INVALID_VALUE;
     memcpy(work.argument, &matmul, sizeof matmul);

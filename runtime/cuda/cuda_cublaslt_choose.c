@@ -2,6 +2,8 @@
  * come all that can be put together of the library's algorithms and their parameters, those without splits first. */
 #include "runtime/cuda/cublaslt_internal.h"
 
+#include "ir/memory_pack.h"
+
 #ifdef HAVE_CUBLASLT_HEADER
 
 bool cublaslt_fits(const struct cuda_matmul *matmul, const cublasLtMatmulAlgo_t *algorithm)
@@ -13,6 +15,24 @@ bool cublaslt_fits(const struct cuda_matmul *matmul, const cublasLtMatmulAlgo_t 
            result.workspaceSize <= matmul->scratch_bytes;
 }
 
+/* What operands' addresses are multiples of, at least (ir/memory_pack.h). */
+static const uint32_t alignment_bytes = MEMORY_PACK_ALIGNMENT_BYTES;
+
+static cublasStatus_t prefer(const struct cuda_matmul *matmul, cublasLtMatmulPreference_t preference)
+{
+    static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+    const struct cublaslt *library = matmul->library;
+    cublasStatus_t result =
+        library->cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                                      &matmul->scratch_bytes, sizeof matmul->scratch_bytes);
+    for (size_t a = 0; a < sizeof alignments / sizeof *alignments && result == CUBLAS_STATUS_SUCCESS; a++)
+        result = library->cublasLtMatmulPreferenceSetAttribute(preference, alignments[a], &alignment_bytes,
+                                                               sizeof alignment_bytes);
+    return result;
+}
+
 static status choose_guessed(const struct cuda_device *card, const struct cuda_matmul *matmul, int rank,
                              cublasLtMatmulAlgo_t *algorithm, struct diagnostic *diagnostic)
 {
@@ -22,9 +42,7 @@ static status choose_guessed(const struct cuda_device *card, const struct cuda_m
     int count = 0, sound = 0;
     TRY(cublaslt_check(card, library, library->cublasLtMatmulPreferenceCreate(&preference), "asking for algorithms",
                        diagnostic));
-    cublasStatus_t result =
-        library->cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                                      &matmul->scratch_bytes, sizeof matmul->scratch_bytes);
+    cublasStatus_t result = prefer(matmul, preference);
     if (result == CUBLAS_STATUS_SUCCESS)
         result = library->cublasLtMatmulAlgoGetHeuristic(library->handle, matmul->operation, matmul->weight, matmul->x,
                                                          matmul->y, matmul->y, preference, MATMUL_HEURISTIC_RANKS,
@@ -53,7 +71,12 @@ struct abilities {
     int tile_count, stage_count;
     int32_t splits, options;
     uint32_t reductions, swizzles;
+    uint32_t alignment_bytes; /* that the algorithm wants of all operands */
 };
+
+static const cublasLtMatmulAlgoCapAttributes_t wanted_alignments[] = {
+    CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_A_BYTES, CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_B_BYTES,
+    CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_C_BYTES, CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_D_BYTES};
 
 struct enumeration {
     const struct cuda_matmul *matmul;
@@ -96,6 +119,12 @@ static void read_abilities(const struct cublaslt *library, const cublasLtMatmulA
     ask_number(library, algorithm, CUBLASLT_ALGO_CAP_CTA_SWIZZLING_SUPPORT, &abilities->swizzles);
     ask_number(library, algorithm, CUBLASLT_ALGO_CAP_CUSTOM_OPTION_MAX, &abilities->options);
     if (abilities->options > OPTIONS_MAX) abilities->options = OPTIONS_MAX;
+    abilities->alignment_bytes = 0;
+    for (size_t a = 0; a < sizeof wanted_alignments / sizeof *wanted_alignments; a++) {
+        uint32_t own = 0;
+        ask_number(library, algorithm, wanted_alignments[a], &own);
+        if (own > abilities->alignment_bytes) abilities->alignment_bytes = own;
+    }
 }
 
 static bool configure(const struct cublaslt *library, cublasLtMatmulAlgo_t *algorithm,
@@ -167,6 +196,7 @@ static status choose_listed(const struct cuda_device *card, const struct cuda_ma
                                                 CUDA_R_32F, ids[i], &plain) != CUBLAS_STATUS_SUCCESS)
                 continue;
             read_abilities(library, &plain, &abilities);
+            if (abilities.alignment_bytes > alignment_bytes) continue;
             if (n == 0 || abilities.splits) count_splits(&enumeration, &plain, &abilities, split_counts[n]);
         }
     if (enumeration.found) return STATUS_OK;

@@ -297,6 +297,36 @@ static void the_first_of_the_list_is_not_always_the_fastest(void **unused)
     bench_close(&bench);
 }
 
+/* Operands that are multiples of 2 only: no algorithm with wide loads is listed, and none of these runs. */
+static void addresses_that_do_not_fit_are_noticed(void **unused)
+{
+    (void)unused;
+    struct matmul matmul = {.rows = 9, .outputs = 48, .inner = 32};
+    cublasLtMatmulHeuristicResult_t results[LISTED_MAX];
+    cublasLtMatmulPreference_t preference;
+    const uint32_t two = 2;
+    struct bench bench;
+    int count = 0;
+    if (!bench_open(&bench, "sm_86:1GiB", NULL)) skip();
+    bench_start(&bench);
+    matmul_open(&bench, &matmul);
+    bench.cublasLtMatmulPreferenceCreate(&preference);
+    bench.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &two, sizeof two);
+    assert_int_equal(bench.cublasLtMatmulAlgoGetHeuristic(bench.handle, matmul.operation, matmul.w_layout, matmul.x_layout,
+                                                          matmul.y_layout, matmul.y_layout, preference, LISTED_MAX,
+                                                          results, &count),
+                     CUBLAS_STATUS_SUCCESS);
+    assert_int_equal(count, 1);
+    bench.cublasLtMatmulPreferenceDestroy(preference);
+    CUdeviceptr right = matmul.y;
+    matmul.y += 4;
+    assert_true(list(&bench, &matmul, 0, results) > 1);
+    assert_int_equal(multiply(&bench, &matmul, &results[0].algo, 0), CUBLAS_STATUS_NOT_SUPPORTED);
+    matmul.y = right;
+    matmul_close(&bench, &matmul);
+    bench_close(&bench);
+}
+
 /* What the list gives can be put together by hand, and AlgoCheck agrees with it. */
 static void algorithms_are_built_from_capabilities(void **unused)
 {
@@ -401,7 +431,7 @@ static void stray_operands_and_scripted_faults_fail(void **unused)
         bench_start(&bench);
         matmul_open(&bench, &matmul);
         CUdeviceptr right = matmul.y;
-        if (rows[r].stray) matmul.y += 4;
+        if (rows[r].stray) matmul.y += 16;
         assert_int_equal(multiply(&bench, &matmul, NULL, 0), CUBLAS_STATUS_EXECUTION_FAILED);
         assert_int_not_equal(bench.cuStreamSynchronize(bench.stream), CUDA_SUCCESS);
         matmul.y = right;
@@ -424,6 +454,7 @@ int main(void)
         cmocka_unit_test(every_algorithm_computes_the_product),
         cmocka_unit_test(the_first_of_the_list_is_not_always_the_fastest),
         cmocka_unit_test(algorithms_are_built_from_capabilities),
+        cmocka_unit_test(addresses_that_do_not_fit_are_noticed),
         cmocka_unit_test(captured_products_are_replayed),
         cmocka_unit_test(what_it_does_not_know_it_refuses),
         cmocka_unit_test(stray_operands_and_scripted_faults_fail),
