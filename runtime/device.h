@@ -98,7 +98,7 @@ CHECKED status kernel_load(struct device *device, const struct problem *problem,
                            struct diagnostic *diagnostic);
 void kernel_unload(struct kernel *kernel);
 /* Looks up what an image leaves to the device at hand (algorithms of libraries) and writes it into the image, so that later
- * loads of it take that. */
+ * loads of it take that.  STATUS_UNSUPPORTED where a rank is beyond the end of the list; loading alone takes the first then. */
 CHECKED status device_resolve(struct device *device, const struct problem *problem,
                               struct image *image, struct diagnostic *diagnostic);
 

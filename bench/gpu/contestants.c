@@ -91,7 +91,8 @@ static status compile(struct contest *contest, const struct contestant *contesta
                                           .problem = contest->problem,
                                           .config = &contestant->candidate.config,
                                           .facts = device_facts(contest->device)};
-    return compile_here(&generation, contest->arena, image, NULL, diagnostic);
+    TRY(compile_here(&generation, contest->arena, image, NULL, diagnostic));
+    return device_resolve(contest->device, contest->problem, image, diagnostic);
 }
 
 static void load_one(struct contest *contest, struct contestant *contestant)

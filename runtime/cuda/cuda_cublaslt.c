@@ -121,14 +121,23 @@ static bool take_found(const struct cuda_device *card, struct cuda_matmul *matmu
     return cublaslt_fits(matmul, &matmul->algorithm);
 }
 
-static status prepare(struct cuda_device *card, struct cuda_matmul *matmul, struct diagnostic *diagnostic)
+/* Who tunes wants this very rank or a refusal.  Who runs has a rank that was once measured, maybe with a library whose list
+ * was longer: the heuristic's first does as well then. */
+static status choose(struct cuda_device *card, struct cuda_matmul *matmul, bool exactly, struct diagnostic *diagnostic)
+{
+    struct diagnostic reason = {0};
+    card->chosen_algorithms++;
+    status code = cublaslt_choose(card, matmul, matmul->call.algorithm, &matmul->algorithm, &reason);
+    if (code == STATUS_UNSUPPORTED && !exactly && matmul->call.algorithm > 0)
+        return cublaslt_choose(card, matmul, 0, &matmul->algorithm, diagnostic);
+    return code == STATUS_OK ? STATUS_OK : fail(diagnostic, code, "%s", reason.text);
+}
+
+static status prepare(struct cuda_device *card, struct cuda_matmul *matmul, bool exactly, struct diagnostic *diagnostic)
 {
     if (describe_operation(matmul) != STATUS_OK || describe_layouts(matmul) != STATUS_OK)
         return fail(diagnostic, STATUS_DEVICE, "%s: cuBLASLt takes no description of a product", card->base.specification);
-    if (!take_found(card, matmul)) {
-        card->chosen_algorithms++;
-        TRY(cublaslt_choose(card, matmul, matmul->call.algorithm, &matmul->algorithm, diagnostic));
-    }
+    if (!take_found(card, matmul)) TRY(choose(card, matmul, exactly, diagnostic));
     matmul->current = matmul->algorithm;
     return STATUS_OK;
 }
@@ -140,7 +149,7 @@ static uint64_t scratch_bytes_of(const struct image *image, const struct launch 
 }
 
 static status create(struct cuda_device *card, const struct problem *problem, const struct image *image, int launch,
-                     struct arena *arena, struct cuda_matmul **result, struct diagnostic *diagnostic)
+                     bool exactly, struct arena *arena, struct cuda_matmul **result, struct diagnostic *diagnostic)
 {
     const struct launch *own = &image->launches[launch];
     struct cuda_matmul *matmul;
@@ -152,7 +161,7 @@ static status create(struct cuda_device *card, const struct problem *problem, co
     matmul->residual = own->arguments[MATMUL_RESIDUAL].kind != ARGUMENT_NULL;
     matmul->bound_rows = matmul->rows = problem->rows;
     matmul->scratch_bytes = scratch_bytes_of(image, own, problem->rows);
-    status code = prepare(card, matmul, diagnostic);
+    status code = prepare(card, matmul, exactly, diagnostic);
     if (code == STATUS_OK)
         *result = matmul;
     else
@@ -163,7 +172,7 @@ static status create(struct cuda_device *card, const struct problem *problem, co
 status cuda_matmul_create(struct cuda_device *card, const struct kernel *kernel, int launch,
                           struct cuda_matmul **matmul, struct diagnostic *diagnostic)
 {
-    return create(card, kernel->problem, &kernel->image, launch, kernel->arena, matmul, diagnostic);
+    return create(card, kernel->problem, &kernel->image, launch, false, kernel->arena, matmul, diagnostic);
 }
 
 void cuda_matmul_destroy(struct cuda_matmul *matmul)
@@ -238,7 +247,7 @@ static status resolve_launch(struct cuda_device *card, const struct problem *pro
 {
     struct matmul_algorithm *found = &image->launches[l].matmul.found;
     struct cuda_matmul *matmul;
-    TRY(create(card, problem, image, l, scratch, &matmul, diagnostic));
+    TRY(create(card, problem, image, l, true, scratch, &matmul, diagnostic));
     found->library = matmul->library->cublasLtGetVersion();
     found->device = hash_text(card->base.facts.class_name);
     memcpy(found->bytes, &matmul->algorithm, sizeof matmul->algorithm);

@@ -185,16 +185,6 @@ void variant_check_destroy(struct variant_check *check)
     arena_destroy(check->arena);
 }
 
-/* A rank behind the end of a list that only the device has; the first is always there. */
-static bool is_missing_rank(const struct generation *generation, status result)
-{
-    const struct space *space = generation->space;
-    for (int t = 0; result == STATUS_UNSUPPORTED && t < space->tunable_count; t++)
-        if (space->tunables[t].kind == TUNABLE_DISCOVERED && generation->config->values[t] > 0)
-            return true;
-    return false;
-}
-
 static void check_config(struct variant_check *check, const struct generation *generation,
                          struct device *device, struct op_trial *trial, double bound)
 {
@@ -210,10 +200,6 @@ static void check_config(struct variant_check *check, const struct generation *g
         result = op_trial_check(trial, device_image_run, &device_run, bound, &diagnostic);
     else if (result == STATUS_OK)
         result = op_trial_check(trial, image_run, &run, bound, &diagnostic);
-    if (is_missing_rank(generation, result)) {
-        arena_destroy(arena);
-        return;
-    }
     if (result == STATUS_OK && check->judge)
         result = check->judge(check->judge_context, generation->space, trial, &diagnostic);
     if (result != STATUS_OK)
