@@ -143,6 +143,15 @@ static bool fits(enum element_type element, int64_t columns)
     return columns % element_of(element)->block_elements == 0;
 }
 
+static bool is_news(struct quantize_choice *choice, int64_t columns)
+{
+    for (int i = 0; i < choice->warned_count; i++)
+        if (choice->warned_columns[i] == columns) return false;
+    if (choice->warned_count == QUANTIZE_WARNED_MAX) return false;
+    choice->warned_columns[choice->warned_count++] = columns;
+    return true;
+}
+
 /* The nearest type whose blocks a row is made of. */
 static enum element_type fitting(struct quantize_choice *choice, const struct stored_tensor *tensor,
                                  enum element_type wanted, int64_t columns)
@@ -150,8 +159,7 @@ static enum element_type fitting(struct quantize_choice *choice, const struct st
     enum element_type element = wanted;
     if (!fits(element, columns)) element = smaller_block(element);
     if (!fits(element, columns)) element = ELEMENT_F16;
-    if (element == wanted || choice->warned_columns == columns) return element;
-    choice->warned_columns = columns;
+    if (element == wanted || !is_news(choice, columns)) return element;
     progress_warn(
         choice->options->progress,
         "%s: rows of %lld numbers are no whole %s blocks; %s is used for all of that length",

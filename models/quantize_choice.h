@@ -5,13 +5,17 @@
 #include "models/model_source.h"
 #include "models/quantize.h"
 
+enum { QUANTIZE_WARNED_MAX = 16 };
+
 struct quantize_choice {
     const struct quantize_options *options;
     enum element_type element; /* of the type or the mix */
     bool medium;               /* a mix: the matrices that matter most in a finer type */
     int64_t layers;
-    bool has_output;        /* or the embedding is tied to it */
-    int64_t warned_columns; /* the last row length that was warned of: one line is enough */
+    bool has_output; /* or the embedding is tied to it */
+    int64_t
+        warned_columns[QUANTIZE_WARNED_MAX]; /* row lengths that were warned of: one line each */
+    int warned_count;
 };
 
 /* Fails with the names that there are. */
