@@ -147,6 +147,13 @@ void file_unmap(struct mapped_file *file)
     *file = (struct mapped_file){.path = file->path};
 }
 
+void file_forget(const void *bytes, size_t byte_count)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)bytes;
+    uintptr_t first = (start + page - 1) / page * page, end = (start + byte_count) / page * page;
+    if (first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 bool file_exists(const char *path)
 {
     struct stat facts;

@@ -23,6 +23,8 @@ CHECKED status file_read(const char *path, size_t limit_bytes, struct arena *are
 CHECKED status file_map(const char *path, struct arena *arena, struct mapped_file *file,
                         struct diagnostic *diagnostic);
 void file_unmap(struct mapped_file *file);
+/* Lets go of the memory of these mapped bytes, which will not be read soon; they stay readable. */
+void file_forget(const void *bytes, size_t byte_count);
 
 /* Temporary file in the same folder, fsync, rename, fsync of the folder.  Makes missing folders. */
 CHECKED status file_write(const char *path, const void *bytes, size_t byte_count,

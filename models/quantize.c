@@ -138,6 +138,7 @@ static status write_piece(void *context, int worker, int64_t piece, struct diagn
         return gguf_writer_bytes(job->writer, tensor, to, from, (size_t)bytes, diagnostic);
     float *values = job->values[worker];
     element_decode_row(made->from, from, count, values);
+    file_forget(from, (size_t)element_row_bytes(made->from, count));
     TRY(check_finite(job, tensor, first, count, values, diagnostic));
     element_encode_row(made->to, values, count, job->bytes[worker]);
     return gguf_writer_bytes(job->writer, tensor, to, job->bytes[worker], (size_t)bytes,

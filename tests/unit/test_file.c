@@ -63,6 +63,8 @@ static void check_content(const char *path, const void *content, size_t size, st
     CHECK_OK(file_map(path, arena, &mapped, &diagnostic));
     assert_int_equal(mapped.byte_count, size);
     assert_memory_equal(mapped.bytes, content, size);
+    file_forget(mapped.bytes + (size ? 1 : 0), size ? size - 1 : 0);
+    assert_memory_equal(mapped.bytes, content, size);
     CHECK_TEXT(mapped.path, path);
     file_unmap(&mapped);
     file_unmap(&mapped);
