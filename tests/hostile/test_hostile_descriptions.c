@@ -88,14 +88,16 @@ static char mutant_byte(uint64_t bits)
     return bytes[bits % (sizeof bytes - 1)];
 }
 
-static void check_descriptions(struct scratch *scratch, const char *name, const char *model)
+enum { MUTANTS = 3000 };
+
+static void check_descriptions(struct scratch *scratch, const char *name, const char *model,
+                               uint64_t mutants)
 {
-    enum { MUTANTS = 3000 };
     size_t count;
     const char *path = arena_print(scratch->arena, HONE_SOURCE_FOLDER "/models/%s", name);
     char *text = read_all(scratch, path, &count);
     const char *copy = file_join(scratch->arena, scratch->folder, "own.yaml");
-    for (uint64_t i = 0; i < MUTANTS; i++) {
+    for (uint64_t i = 0; i < mutants; i++) {
         size_t at = (size_t)(random_bits(1, i, 0) % count);
         char old = text[at];
         text[at] = mutant_byte(random_bits(1, i, 1));
@@ -104,11 +106,33 @@ static void check_descriptions(struct scratch *scratch, const char *name, const 
         text[at] = old;
     }
     for (size_t end = 0; end < count; end++) {
-        if (text[end] != '\n') continue;
+        if (text[end] != '\n' || random_bits(3, end, 0) % MUTANTS >= mutants) continue;
         write_bytes_quickly(copy, text, end);
         check_model(scratch, model, scratch->folder);
     }
     unlink(copy);
+}
+
+/* Those with parts of tensors, lists, blocks and other things that only some have; fewer of each. */
+static void damaged_further_descriptions(void **state)
+{
+    static const char *const names[] = {"phi3", "gpt-oss", "deepseek2"};
+    static const char *const models[] = {"phi3_long/phi3_long.gguf", "gpt_oss/gpt_oss.gguf",
+                                         "deepseek_v3/deepseek_v3.gguf"};
+    struct scratch *scratch = *state;
+    const char *model = file_join(scratch->arena, scratch->folder, "seed.gguf");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t count;
+        const char *bytes = read_all(
+            scratch,
+            arena_print(scratch->arena, HONE_SOURCE_FOLDER "/tests/oracle/vectors/architectures/%s",
+                        models[i]),
+            &count);
+        write_bytes_quickly(model, bytes, count);
+        check_descriptions(scratch, arena_print(scratch->arena, "%s.yaml", names[i]), model,
+                           MUTANTS / 10);
+    }
+    assert_true(scratch->opened > 100 && scratch->refused > 300);
 }
 
 static void damaged_descriptions(void **state)
@@ -117,13 +141,13 @@ static void damaged_descriptions(void **state)
     const char *model = file_join(scratch->arena, scratch->folder, "seed.gguf");
     seed_build(&scratch->seed, NULL);
     write_bytes_quickly(model, (const char *)scratch->seed.file.bytes, scratch->seed.file.count);
-    check_descriptions(scratch, "llama.yaml", model);
+    check_descriptions(scratch, "llama.yaml", model, MUTANTS);
     size_t count;
     const char *mixtral = read_all(
         scratch, HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/mixtral/mixtral-q8_0.gguf",
         &count);
     write_bytes_quickly(model, mixtral, count);
-    check_descriptions(scratch, "mixtral.yaml", model);
+    check_descriptions(scratch, "mixtral.yaml", model, MUTANTS);
     assert_true(scratch->opened > 1000 && scratch->refused > 1000);
 }
 
@@ -173,6 +197,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(damaged_descriptions),
+        TEST(damaged_further_descriptions),
         TEST(damaged_configs),
         TEST(damaged_tensors),
     };
