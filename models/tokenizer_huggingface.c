@@ -1,4 +1,4 @@
-/* From tokenizer.json to a tokenizer.  Byte-level BPE is read; the keys that say how are checked one by
+/* From tokenizer.json to a tokenizer.  Byte-level BPE is read, and BPE of SentencePiece's kind; the keys that say how are checked one by
  * one, and what asks for anything else is another kind. */
 #include "models/tokenizer_huggingface.h"
 
@@ -23,8 +23,7 @@ static bool is_off(const json_t *value)
 
 static status check_model(struct tokenizer_json *reading)
 {
-    static const char *const off[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix",
-                                      "byte_fallback"};
+    static const char *const off[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
     const json_t *model = json_object_get(reading->root, "model");
     if (!json_is_object(model))
         return JSON_REFUSE(reading, BAD_INPUT, "model", "%s", "must be an object");
@@ -133,8 +132,12 @@ static status read_source(struct tokenizer_json *reading)
     const struct metadata *bos = source_metadata(reading->model, "bos_token_id");
     reading->source.bos = reading->source.eos = reading->source.unknown = -1;
     TRY(check_model(reading));
-    TRY(tokenizer_json_pieces(reading));
-    TRY(tokenizer_json_vocabulary(reading));
+    if (is_off(json_object_get(json_object_get(reading->root, "model"), "byte_fallback"))) {
+        TRY(tokenizer_json_pieces(reading));
+        TRY(tokenizer_json_vocabulary(reading));
+    } else {
+        TRY(tokenizer_json_marks(reading));
+    }
     if (bos && bos->kind == METADATA_INTEGER) {
         reading->source.bos = bos->integer;
         TRY(check_id(reading, "config.json's bos_token_id", bos->integer));
@@ -179,6 +182,9 @@ status tokenizer_from_huggingface(struct model_source *source, struct arena *are
     json_decref(reading.root);
     arena_destroy(scratch);
     if (code == STATUS_OK) return code;
+    for (char *c = reason.text; *c; c++) { /* of tokens that messages quote */
+        if (*c == '\n') *c = ' ';
+    }
     if (code != STATUS_UNSUPPORTED) return fail(diagnostic, code, "%s", reason.text);
     progress_warn(progress, "%s; the model takes token ids only", reason.text);
     return STATUS_OK;

@@ -31,6 +31,8 @@ static inline const char *json_text(const json_t *object, const char *key)
 
 /* tokenizer_json_pieces.c: normalizer and pre-tokenizer become source.pre and its flags. */
 CHECKED status tokenizer_json_pieces(struct tokenizer_json *reading);
+/* tokenizer_json_marks.c: all of a vocabulary of SentencePiece's kind. */
+CHECKED status tokenizer_json_marks(struct tokenizer_json *reading);
 /* tokenizer_json_vocabulary.c: tokens, types and merges. */
 CHECKED status tokenizer_json_vocabulary(struct tokenizer_json *reading);
 

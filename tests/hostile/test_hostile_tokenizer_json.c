@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define ORIGINAL HONE_SOURCE_FOLDER "/tests/oracle/vectors/tokenizers/llama-bpe/tokenizer.json"
+#define ORIGINALS HONE_SOURCE_FOLDER "/tests/oracle/vectors/tokenizers/"
 
-enum { MUTANTS = 3000, CUT = 61 };
+enum { MUTANTS = 2000, CUT = 61 };
 
 struct damage {
     char folder[64], path[128];
@@ -39,7 +39,7 @@ static void try_file(struct damage *damage, const char *bytes, size_t count)
     arena_destroy(arena);
 }
 
-static void damaged_files(void **state)
+static void damage_file(const char *original)
 {
     static const char bytes[] = "0123456789abexyz_.,:{}[]()<>=!+-*/%\"' \\\n#\xff";
     struct damage damage = {.folder = "/tmp/hone_test_json_XXXXXX"};
@@ -47,10 +47,9 @@ static void damaged_files(void **state)
     struct arena *arena = arena_create(0);
     char *text;
     size_t count;
-    (void)state;
     assert_non_null(mkdtemp(damage.folder));
     snprintf(damage.path, sizeof damage.path, "%s/tokenizer.json", damage.folder);
-    CHECK_OK(file_read(ORIGINAL, 1 << 20, arena, &text, &count, &diagnostic));
+    CHECK_OK(file_read(original, 1 << 20, arena, &text, &count, &diagnostic));
     for (uint64_t i = 0; i < MUTANTS; i++) {
         /* Half of them within the first kilobyte, where all but tokens and merges is said. */
         size_t range = i % 2 ? count : 1024, at = (size_t)(random_bits(5, i, 0) % range);
@@ -66,6 +65,13 @@ static void damaged_files(void **state)
     unlink(damage.path);
     rmdir(damage.folder);
     arena_destroy(arena);
+}
+
+static void damaged_files(void **state)
+{
+    (void)state;
+    damage_file(ORIGINALS "llama-bpe/tokenizer.json");
+    damage_file(ORIGINALS "sentencepiece/tokenizer.json");
 }
 
 int main(void)

@@ -57,7 +57,10 @@ def make_sentencepiece(lines, strings, out, seed):
     vocabulary.write_sentencepiece(out / "sentencepiece.gguf", processor)
     ids = [processor.encode(text) for text in strings]
     decoded = [processor.decode(row) for row in ids]
+    special = vocabulary.write_sentencepiece_folder(out / "sentencepiece", processor)
+    parsed = [special.encode(text, add_special_tokens=False).ids for text in strings]
     record = describe("sentencepiece", seed, sentencepiece, strings, ids, decoded)
+    record["parsed"] = {str(i): row for i, row in enumerate(parsed) if row != ids[i]}
     write_json(out / "sentencepiece.json", record)
     return ids
 

@@ -62,6 +62,30 @@ def make_byte_level(kind, vocabulary, merges, special=False):
     return tokenizer
 
 
+def fall_into(piece, vocabulary, score):
+    """All pairs of tokens that make a token, as transformers derives merges from SentencePiece's scores."""
+    pairs = [(piece[:cut], piece[cut:]) for cut in range(1, len(piece))]
+    known = [(left, right) for left, right in pairs if left in vocabulary and right in vocabulary]
+    return [(score, pair) for pair in sorted(known, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))]
+
+
+def write_sentencepiece_folder(folder, processor):
+    """The same vocabulary as transformers converts it. Returns the tokenizer."""
+    vocabulary = {processor.id_to_piece(token): token for token in range(processor.get_piece_size())}
+    merges = [row for piece, token in vocabulary.items() if sentencepiece_type(processor, token) == gguf.TokenType.NORMAL
+              for row in fall_into(piece, vocabulary, processor.get_score(token))]
+    merges = [pair for _, pair in sorted(merges, key=lambda row: -row[0])]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    specials = ("<unk>", "<s>", "</s>")
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in specials])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    folder.mkdir(exist_ok=True)
+    (folder / "tokenizer.json").write_text(tokenizer.to_str() + "\n", encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(dict(model_type="llama", bos_token_id=1, eos_token_id=2)) + "\n")
+    return tokenizer
+
+
 def write_folder(folder, kind, tokenizer):
     """What a Hugging Face folder has of the tokenizer: tokenizer.json, and the ids in config.json."""
     bos, eos = BYTE_LEVEL[kind][4]

@@ -178,7 +178,8 @@ static void other_kinds_are_named(void **state)
 {
     static const char *const rows[][3] = {
         {"\"type\": \"BPE\"", "\"type\": \"Unigram\"", "model: 'Unigram' is not supported; BPE is"},
-        {"\"byte_fallback\": false", "\"byte_fallback\": true", "'byte_fallback' is not supported"},
+        {"\"byte_fallback\": false", "\"byte_fallback\": true",
+         "normalizer: '' is not supported for tokens of bytes"},
         {"\"dropout\": null", "\"dropout\": 0.1", "'dropout' is not supported"},
         {"\"normalizer\": null", "\"normalizer\": {\"type\": \"NFKC\"}",
          "normalizer: 'NFKC' is not supported; NFC is"},
@@ -200,6 +201,48 @@ static void other_kinds_are_named(void **state)
                            &diagnostic));
         if (tokenizer || !strstr(scratch->warnings, rows[i][2]) ||
             !strstr(scratch->warnings, "token ids only"))
+            CHECK_FAIL("'%s', expected '%s'", scratch->warnings, rows[i][2]);
+    }
+}
+
+/* SentencePiece's kind: merges become scores only where they say the same. */
+static void marks_and_bytes_are_read(void **state)
+{
+    static const char marks[] =
+        "{\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\","
+        " \"prepend\": \"\xe2\x96\x81\"}, {\"type\": \"Replace\", \"pattern\": {\"String\":"
+        " \" \"}, \"content\": \"\xe2\x96\x81\"}]},"
+        " \"added_tokens\": [{\"id\": 6, \"content\": \"<s>\", \"special\": true}],"
+        " \"model\": {\"byte_fallback\": true, \"unk_token\": \"<s>\", \"vocab\": {\"a\": 0,"
+        " \"b\": 1, \"\xe2\x96\x81\": 2, \"ab\": 3, \"\xe2\x96\x81"
+        "ab\": 4, \"<0xC3>\": 5,"
+        " \"<0xA9>\": 7}, \"merges\": [\"a b\", \"\xe2\x96\x81 ab\"]}}";
+    static const char *const rows[][3] = {
+        {"\"\xe2\x96\x81 ab\"", "\"\xe2\x96\x81 a\"", "a merge makes what is no token"},
+        {", \"\xe2\x96\x81 ab\"", "", "they are not all ways in which tokens fall into tokens"},
+        {"\"\xe2\x96\x81 ab\"", "\"\xe2\x96\x81 ab\", \"a b\"", "not in the order of tokens"},
+        {"\"a b\"", "\"ab\"", "a merge of one part"},
+        {"\"Prepend\"", "\"Strip\"", "normalizer: 'Sequence' is not supported"},
+        {"\"added_tokens\"", "\"pre_tokenizer\": {\"type\": \"Metaspace\"}, \"added_tokens\"",
+         "pre_tokenizer: 'Metaspace' is not supported"},
+    };
+    static const int32_t expected[] = {4, 4, 5, 7};
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct tokenizer *tokenizer;
+    int32_t *ids;
+    int64_t count;
+    CHECK_OK(open_json(scratch, marks, &tokenizer, &diagnostic));
+    assert_string_equal(scratch->warnings, "");
+    CHECK_OK(tokenizer_encode(tokenizer, "ab ab\xc3\xa9", 7, true, false, scratch->arena, &ids,
+                              &count, &diagnostic));
+    assert_int_equal(count, 4);
+    assert_memory_equal(ids, expected, sizeof expected);
+    tokenizer_close(tokenizer);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CHECK_OK(open_json(scratch, replaced(scratch, marks, rows[i][0], rows[i][1]), &tokenizer,
+                           &diagnostic));
+        if (tokenizer || !strstr(scratch->warnings, rows[i][2]))
             CHECK_FAIL("'%s', expected '%s'", scratch->warnings, rows[i][2]);
     }
 }
@@ -240,11 +283,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_small_one_is_read),
-        TEST(templates_and_generation_configs_count),
-        TEST(published_patterns_are_known),
-        TEST(other_kinds_are_named),
-        TEST(damage_is_refused),
+        TEST(a_small_one_is_read),          TEST(templates_and_generation_configs_count),
+        TEST(published_patterns_are_known), TEST(other_kinds_are_named),
+        TEST(marks_and_bytes_are_read),     TEST(damage_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
