@@ -302,7 +302,7 @@ def main():
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--list", action="store_true", help="only look whether every problem of a card's run has a candidate")
     parser.add_argument("--effort", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=240)
+    parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     if options.list:

@@ -148,11 +148,40 @@ static uint64_t scratch_bytes_of(const struct image *image, const struct launch 
     return (uint64_t)(scratch->fixed_bytes + scratch->per_row_bytes * rows);
 }
 
+static int64_t argument_bytes(const struct problem *problem, const struct image *image, const struct argument *argument)
+{
+    if (argument->kind == ARGUMENT_WORKSPACE) {
+        const struct workspace *workspace = &image->workspaces[argument->index];
+        return workspace->fixed_bytes + workspace->per_row_bytes * problem->rows;
+    }
+    return argument->index < problem->input_count + problem->output_count ? problem_operand_bytes(problem, argument->index) : 0;
+}
+
+/* An image says what is multiplied; it must lie within what the problem's operands have. */
+static status check_sizes(const struct problem *problem, const struct image *image, const struct launch *launch,
+                          struct diagnostic *diagnostic)
+{
+    const struct matmul_call *call = &launch->matmul;
+    const double rows = (double)problem->rows, outputs = (double)call->outputs, inner = (double)call->inner;
+    const double wanted[] = {[MATMUL_X] = 2 * rows * inner,
+                             [MATMUL_WEIGHT] = 2 * outputs * inner,
+                             [MATMUL_BIAS] = 4 * outputs,
+                             [MATMUL_RESIDUAL] = 4 * rows * outputs,
+                             [MATMUL_Y] = 4 * rows * outputs,
+                             [MATMUL_SCRATCH] = 0};
+    for (int a = 0; a < MATMUL_ARGUMENTS; a++)
+        if (launch->arguments[a].kind != ARGUMENT_NULL &&
+            (double)argument_bytes(problem, image, &launch->arguments[a]) < wanted[a])
+            return fail(diagnostic, STATUS_BAD_INPUT, "image: the product reaches beyond the operands of %s", problem->text);
+    return STATUS_OK;
+}
+
 static status create(struct cuda_device *card, const struct problem *problem, const struct image *image, int launch,
                      bool exactly, struct arena *arena, struct cuda_matmul **result, struct diagnostic *diagnostic)
 {
     const struct launch *own = &image->launches[launch];
     struct cuda_matmul *matmul;
+    TRY(check_sizes(problem, image, own, diagnostic));
     TRY(open_library(card, diagnostic));
     TRY_NEW(matmul, arena, 1, diagnostic);
     matmul->library = card->cublaslt;

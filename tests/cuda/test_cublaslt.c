@@ -325,6 +325,8 @@ static void images_keep_algorithms(void **unused)
     CHECK_OK(load(&bench, &diagnostic));
     assert_int_equal(chosen(&bench), 4);
     run_and_check(&bench, 31);
+    bench.image.launches[bench.image.launch_count - 1].matmul.inner++;
+    CHECK_REFUSED(load(&bench, &diagnostic), STATUS_BAD_INPUT, "beyond the operands");
     bench_close(&bench);
 }
 

@@ -50,6 +50,45 @@ static struct image cuda_image(void)
     return image;
 }
 
+/* A kernel, and a product by a library over what it left. */
+static struct image matmul_image(void)
+{
+    struct image image = cuda_image();
+    image.launch_count = 2;
+    image.workspace_count = 2;
+    image.workspaces[0] = (struct workspace){.per_row_bytes = 128};
+    image.workspaces[1] = (struct workspace){.fixed_bytes = 1 << 20};
+    image.launches[1] = (struct launch){.kind = LAUNCH_MATMUL,
+                                        .name = "cublaslt_matmul",
+                                        .geometry = {0, 1, 1},
+                                        .matmul = {.outputs = 48,
+                                                   .inner = 64,
+                                                   .bfloat = true,
+                                                   .algorithm = 3,
+                                                   .found = {.library = 130100,
+                                                             .device = {.low = 7, .high = UINT64_MAX},
+                                                             .bytes = {1, 2, 255}}},
+                                        .argument_count = MATMUL_ARGUMENTS,
+                                        .arguments = {{ARGUMENT_WORKSPACE, 0},
+                                                      {ARGUMENT_OPERAND, 1},
+                                                      {ARGUMENT_NULL, 0},
+                                                      {ARGUMENT_OPERAND, 3},
+                                                      {ARGUMENT_OPERAND, 4},
+                                                      {ARGUMENT_WORKSPACE, 1}}};
+    return image;
+}
+
+static void check_matmul(const struct matmul_call *a, const struct matmul_call *b)
+{
+    assert_int_equal(a->outputs, b->outputs);
+    assert_int_equal(a->inner, b->inner);
+    assert_int_equal(a->bfloat, b->bfloat);
+    assert_int_equal(a->algorithm, b->algorithm);
+    assert_int_equal(a->found.library, b->found.library);
+    assert_true(hash_equal(a->found.device, b->found.device));
+    assert_memory_equal(a->found.bytes, b->found.bytes, sizeof a->found.bytes);
+}
+
 static void check_same(const struct image *a, const struct image *b)
 {
     assert_int_equal(a->target, b->target);
@@ -61,6 +100,8 @@ static void check_same(const struct image *a, const struct image *b)
     assert_memory_equal(a->workspaces, b->workspaces, sizeof *a->workspaces);
     for (int l = 0; l < a->launch_count; l++) {
         CHECK_TEXT(a->launches[l].name, b->launches[l].name);
+        assert_int_equal(a->launches[l].kind, b->launches[l].kind);
+        check_matmul(&a->launches[l].matmul, &b->launches[l].matmul);
         assert_int_equal(a->launches[l].offset, b->launches[l].offset);
         assert_memory_equal(&a->launches[l].geometry, &b->launches[l].geometry,
                             sizeof a->launches[l].geometry);
@@ -79,7 +120,7 @@ static void images_go_through_bytes(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    const struct image images[] = {sample_image(), cuda_image()};
+    const struct image images[] = {sample_image(), cuda_image(), matmul_image()};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
         struct image back;
         void *bytes;
@@ -132,6 +173,23 @@ static void bad_cuda_images_are_refused(void **unused)
     CHECK_BAD_IMAGE(sample_image, launches[0].shared_bytes = 32, "shared memory");
 }
 
+static void bad_products_are_refused(void **unused)
+{
+    (void)unused;
+    static const char senseless[] = "the product makes no sense";
+    CHECK_BAD_IMAGE(matmul_image, target = TARGET_CPU, "out of range");
+    CHECK_BAD_IMAGE(matmul_image, launches[1].kind = LAUNCH_KIND_COUNT, "unknown kind of launch");
+    CHECK_BAD_IMAGE(matmul_image, launches[1].matmul.outputs = 0, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].matmul.inner = -1, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].matmul.inner = INT64_MAX, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].matmul.algorithm = SPACE_VALUES_MAX, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].argument_count = MATMUL_ARGUMENTS - 1, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_Y].kind = ARGUMENT_NULL, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_WEIGHT].kind = ARGUMENT_WORKSPACE, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_SCRATCH].kind = ARGUMENT_OPERAND, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_BIAS].kind = ARGUMENT_TABLE, senseless);
+}
+
 /* A damaged image is refused or is another legal image; reading it never goes wrong. */
 static void check_legal(const struct image *image)
 {
@@ -176,7 +234,10 @@ static void damage_image(const struct image *image)
         diagnostic = (struct diagnostic){0};
         arena_reset(scratch);
     }
-    assert_true(refused > byte_count * 4); /* most bits matter */
+    /* Most bits matter, but for those that only a library understands. */
+    for (int l = 0; l < image->launch_count; l++)
+        if (image->launches[l].kind == LAUNCH_MATMUL) byte_count -= MATMUL_ALGORITHM_BYTES + 3 * sizeof(uint64_t);
+    assert_true(refused > byte_count * 4);
     arena_destroy(arena);
     arena_destroy(scratch);
 }
@@ -184,7 +245,7 @@ static void damage_image(const struct image *image)
 static void damaged_images_are_refused(void **unused)
 {
     (void)unused;
-    const struct image images[] = {sample_image(), cuda_image()};
+    const struct image images[] = {sample_image(), cuda_image(), matmul_image()};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) damage_image(&images[i]);
 }
 
@@ -264,7 +325,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_go_through_bytes),     cmocka_unit_test(damaged_images_are_refused),
-        cmocka_unit_test(bad_cuda_images_are_refused), cmocka_unit_test(work_items_follow_the_rows),
+        cmocka_unit_test(bad_cuda_images_are_refused),
+        cmocka_unit_test(bad_products_are_refused), cmocka_unit_test(work_items_follow_the_rows),
         cmocka_unit_test(the_reference_has_an_image),  cmocka_unit_test(candidates_go_through_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

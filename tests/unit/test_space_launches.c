@@ -126,21 +126,100 @@ static const struct change changes[] = {
     {"cluster: 2", "clusters: 2", "unknown key 'clusters'; did you mean 'cluster'?"},
 };
 
+static void check_change(const char *text, const struct change *change)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    const char *at = strstr(text, change->find);
+    assert_non_null(at);
+    const char *bad =
+        arena_print(arena, "%.*s%s%s", (int)(at - text), text, change->replace, at + strlen(change->find));
+    struct space *space;
+    CHECK_REFUSED(read_text(bad, arena, &space, &diagnostic), STATUS_BAD_INPUT, change->words);
+    arena_destroy(arena);
+}
+
 static void bad_launches_are_refused_with_their_place(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        const struct change *change = &changes[i];
-        struct diagnostic diagnostic = {0};
-        struct arena *arena = arena_create(0);
-        const char *at = strstr(card_space, change->find);
-        assert_non_null(at);
-        const char *bad = arena_print(arena, "%.*s%s%s", (int)(at - card_space), card_space,
-                                      change->replace, at + strlen(change->find));
-        struct space *space;
-        CHECK_REFUSED(read_text(bad, arena, &space, &diagnostic), STATUS_BAD_INPUT, change->words);
-        arena_destroy(arena);
-    }
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) check_change(card_space, &changes[i]);
+}
+
+/* ---- Calls of libraries ---- */
+
+static const char call_space[] =
+    "variant: library_cuda\n"
+    "op: linear\n"
+    "target: cuda\n"
+    "tunables:\n"
+    "  algorithm: {discovered: 100}\n"
+    "rules:\n"
+    "  - {require: algorithm < 16, class: soft, reason: far down the list}\n"
+    "workspaces:\n"
+    "  narrow: {per_row_bytes: x.columns * 2}\n"
+    "  scratch: {fixed_bytes: 4096}\n"
+    "launches:\n"
+    "  - {entry: round, rows_per_item: 1, items: 1, threads: 32, arguments: [x, narrow]}\n"
+    "  - call: cublaslt_matmul\n"
+    "    outputs: weight.rows\n"
+    "    inner: weight.columns\n"
+    "    bfloat: weight.bf16\n"
+    "    algorithm: algorithm\n"
+    "    arguments: [narrow, weight, bias, residual, y, scratch]\n"
+    "estimate: 1 + algorithm\n";
+
+static void calls_have_their_numbers(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct space *space;
+    struct config config;
+    struct bound_space bound;
+    struct image image;
+    const char *reason;
+    const struct device_facts facts = card_facts();
+    const struct problem *problem = parse_problem(linear_problem, arena);
+    CHECK_OK(read_text(call_space, arena, &space, &diagnostic));
+    assert_true(space_calls_library(space));
+    assert_int_equal(space->tunables[0].kind, TUNABLE_DISCOVERED);
+    assert_true(space_bind(space, problem, &facts, arena, &bound, &reason));
+    assert_int_equal(space_count(&bound), 100);
+    space_default(&bound, &config);
+    assert_int_equal(config.values[0], 0);
+    CHECK_OK(config_parse(space, "algorithm=20", &config, &diagnostic));
+    assert_non_null(space_check_soft(&bound, &config));
+    CHECK_OK(space_launches(&bound, &config, &image, &diagnostic));
+    assert_int_equal(image.launch_count, 2);
+    const struct launch *call = &image.launches[1];
+    assert_int_equal(call->kind, LAUNCH_MATMUL);
+    assert_int_equal(call->matmul.outputs, 5632);
+    assert_int_equal(call->matmul.inner, 2048);
+    assert_false(call->matmul.bfloat);
+    assert_int_equal(call->matmul.algorithm, 20);
+    assert_false(image_is_resolved(&image));
+    assert_int_equal(call->arguments[MATMUL_X].kind, ARGUMENT_WORKSPACE);
+    assert_int_equal(call->arguments[MATMUL_BIAS].kind, ARGUMENT_NULL); /* the problem has none */
+    assert_int_equal(call->arguments[MATMUL_SCRATCH].index, 1);
+    arena_destroy(arena);
+}
+
+static const struct change call_changes[] = {
+    {"{discovered: 100}", "{discovered: 0}", "must have 1 to 256 ranks"},
+    {"{discovered: 100}", "{discovered: 257}", "must have 1 to 256 ranks"},
+    {"{discovered: 100}", "{discovered: many}", "whole number"},
+    {"call: cublaslt_matmul", "call: cublas", "'cublas' is no call"},
+    {"    inner: weight.columns\n", "", "needs 'outputs', 'inner', 'bfloat' and 'algorithm'"},
+    {"bfloat: weight.bf16", "bfloat: 0.5", "must be a whole number"},
+    {"residual, y, scratch]", "residual, y]", "has 6 arguments"},
+    {"    inner: weight", "    threads: 32\n    inner: weight", "threads"},
+};
+
+static void bad_calls_are_refused(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof call_changes / sizeof *call_changes; i++)
+        check_change(call_space, &call_changes[i]);
 }
 
 static void too_many_launches_are_refused(void **unused)
@@ -197,6 +276,8 @@ int main(void)
         cmocka_unit_test(launches_follow_the_config),
         cmocka_unit_test(impossible_launches_are_refused),
         cmocka_unit_test(bad_launches_are_refused_with_their_place),
+        cmocka_unit_test(calls_have_their_numbers),
+        cmocka_unit_test(bad_calls_are_refused),
         cmocka_unit_test(too_many_launches_are_refused),
         cmocka_unit_test(spaces_may_have_many_names),
     };
