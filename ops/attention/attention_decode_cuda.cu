@@ -23,13 +23,16 @@ DEVICE constexpr int vector_of(int element, int size)
     return element == element_f32 ? (size % 4 == 0 ? 4 : 1) : size % 8 == 0 ? 8 : size % 2 == 0 ? 2 : 1;
 }
 
-DEVICE constexpr int slices_of(int element, int size)
+DEVICE constexpr int slices_of(int vector, int size)
 {
-    return (size + lanes_per_token * vector_of(element, size) - 1) / (lanes_per_token * vector_of(element, size));
+    return ceil_divide(size, lanes_per_token * vector);
 }
 
-constexpr int key_vector = vector_of(k_state_element, head_size), key_slices = slices_of(k_state_element, head_size);
-constexpr int value_vector = vector_of(v_state_element, values), value_slices = slices_of(v_state_element, values);
+// Values may be the first numbers of wider heads; a vector lies in no two of them.
+constexpr int value_stride = v_state_columns / kv_heads;
+constexpr int key_vector = vector_of(k_state_element, head_size), key_slices = slices_of(key_vector, head_size);
+constexpr int value_vector = minimum(vector_of(v_state_element, values), vector_of(v_state_element, value_stride));
+constexpr int value_slices = slices_of(value_vector, values);
 
 // A lane's share of one head's key or value.
 template <int element, int size, int vector, int slices>
@@ -61,6 +64,12 @@ DEVICE float score_of(const float (&query)[key_slices][key_vector], const float 
 DEVICE float shrink_of(float from, float to)
 {
     return from == -infinity() ? 0.0f : exponential_2(from - to);
+}
+
+// The score of a head's sink, which has a weight and no value.
+DEVICE float sink_of(const float *sinks, int head)
+{
+    return sinks_present ? sinks[head] * log2_e : -infinity();
 }
 
 // Adds a token to a head's sum; a token that is not there has the score minus infinity.
@@ -110,7 +119,8 @@ DEVICE token_range tokens_of(const int *positions, const int *sequences, int row
 }
 
 // Warps' sums meet in shared memory; thread c finishes column c of a head.
-DEVICE void store_heads(softmax_sum (&sums)[heads_together], float *partial, float *y, long long first_head, int part)
+DEVICE void store_heads(softmax_sum (&sums)[heads_together], const float *sinks, float *partial, float *y,
+                        long long first_head, int part)
 {
     __shared__ float records[warps][heads_together][record];
     UNROLL for (int h = 0; h < heads_together; h++) {
@@ -127,8 +137,10 @@ DEVICE void store_heads(softmax_sum (&sums)[heads_together], float *partial, flo
     __syncthreads();
     for (int i = threadIdx.x; i < heads_together * values; i += block_threads) {
         const int h = i / values, column = i % values;
-        float largest = -infinity(), weight = 0, value = 0;
+        const float sink = parts == 1 ? sink_of(sinks, (first_head + h) % heads) : -infinity();
+        float largest = sink, weight = 0, value = 0;
         UNROLL for (int w = 0; w < warps; w++) largest = fmaxf(largest, records[w][h][0]);
+        weight = shrink_of(sink, largest);
         UNROLL for (int w = 0; w < warps; w++) {
             const float shrink = shrink_of(records[w][h][0], largest);
             weight += records[w][h][1] * shrink;
@@ -146,8 +158,8 @@ DEVICE void store_heads(softmax_sum (&sums)[heads_together], float *partial, flo
 
 KERNEL(block_threads)
 attention_decode(const float *q, const int *positions, const int *sequences, const int *pages,
-                 const unsigned char *k_state, const unsigned char *v_state, float *partial, float *y,
-                 const struct step *step)
+                 const unsigned char *k_state, const unsigned char *v_state, const float *sinks, float *partial,
+                 float *y, const struct step *step)
 {
     const int part = blockIdx.x % parts, head_part = blockIdx.x / parts % head_parts;
     const int kv_head = blockIdx.x / (parts * head_parts) % kv_heads, row = blockIdx.x / (parts * head_parts * kv_heads);
@@ -181,7 +193,7 @@ attention_decode(const float *q, const int *positions, const int *sequences, con
             const unsigned char *key = k_state + place * row_bytes(k_state_element, k_state_columns);
             const unsigned char *value = v_state + place * row_bytes(v_state_element, v_state_columns);
             load_share<k_state_element, head_size>(key + row_bytes(k_state_element, kv_head * head_size), there[d], keys[d]);
-            load_share<v_state_element, values>(value + row_bytes(v_state_element, kv_head * values), there[d], shares[d]);
+            load_share<v_state_element, values>(value + row_bytes(v_state_element, kv_head * value_stride), there[d], shares[d]);
         }
         UNROLL for (int d = 0; d < depth; d++)
             UNROLL for (int h = 0; h < heads_together; h++) {
@@ -189,18 +201,20 @@ attention_decode(const float *q, const int *positions, const int *sequences, con
                 sum_add(sums[h], there[d] ? score : -infinity(), shares[d]);
             }
     }
-    store_heads(sums, partial, y, first_head, part);
+    store_heads(sums, sinks, partial, y, first_head, part);
 }
 
 // One warp per head of a row.
 KERNEL(warp_lanes)
-attention_merge(const float *partial, float *y, const struct step *step)
+attention_merge(const float *partial, const float *sinks, float *y, const struct step *step)
 {
     const long long head = blockIdx.x;
     if (head >= (long long)step->rows * heads) return;
     const float *records = partial + head * parts * record;
-    float largest = -infinity(), weight = 0;
+    const float sink = sink_of(sinks, head % heads);
+    float largest = sink;
     for (int p = 0; p < parts; p++) largest = fmaxf(largest, records[p * record]);
+    float weight = shrink_of(sink, largest);
     for (int p = 0; p < parts; p++) weight += records[p * record + 1] * shrink_of(records[p * record], largest);
     for (int column = threadIdx.x; column < values; column += warp_lanes) {
         float value = 0;

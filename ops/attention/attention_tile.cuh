@@ -209,17 +209,28 @@ DEVICE void attend_run(const token_source &source, const tile_run &run, shared_a
     copy_async_wait<0>();
 }
 
-DEVICE void store_values(const slot_sums &sums, float *y, int first_row, int kv_head, const struct step *step)
+// What a slot's values are multiplied by in the end.  A sink has a weight and no value.
+DEVICE float final_factor(const float *sinks, int head, float largest, float weight)
+{
+    if constexpr (!sinks_present) return 1.0f / weight;
+    const float sink = sinks[head] * log2_e, most = fmaxf(largest, sink);
+    const float shrink = exponential_2(largest - most);
+    return shrink / (weight * shrink + exponential_2(sink - most));
+}
+
+DEVICE void store_values(const slot_sums &sums, const float *sinks, float *y, int first_row, int kv_head,
+                         const struct step *step)
 {
     UNROLL for (int f = 0; f < row_fragments; f++)
         UNROLL for (int half = 0; half < 2; half++) {
-            const int slot = slot_of(f, half), row = first_row + slot / group;
-            const float inverse = 1.0f / warp_sum<4>(sums.weight[f][half]);
+            const int slot = slot_of(f, half), row = first_row + slot / group, head = kv_head * group + slot % group;
+            const float weight = warp_sum<4>(sums.weight[f][half]);
             if (slot >= tile_rows * group || row >= step->rows) continue;
-            float *to = y + ((long long)row * heads + kv_head * group + slot % group) * values;
+            const float factor = final_factor(sinks, head, sums.largest[f][half], weight);
+            float *to = y + ((long long)row * heads + head) * values;
             UNROLL for (int n = 0; n < value_fragments; n++) {
                 const int column = n * 8 + lane_index() % 4 * 2;
-                const float pair[2] = {sums.values[f][n][2 * half] * inverse, sums.values[f][n][2 * half + 1] * inverse};
+                const float pair[2] = {sums.values[f][n][2 * half] * factor, sums.values[f][n][2 * half + 1] * factor};
                 if (column < values) store_floats(to + column, pair);
             }
         }
@@ -240,7 +251,8 @@ DEVICE slot_ranges ranges_of(const tile_rows_seen &seen, int sequence)
 
 KERNEL(tile_threads)
 attention_tile(const float *q, const int *positions, const int *sequences, const int *pages,
-               const unsigned char *k_state, const unsigned char *v_state, float *y, const struct step *step)
+               const unsigned char *k_state, const unsigned char *v_state, const float *sinks, float *y,
+               const struct step *step)
 {
     SHARED_MEMORY(tile_memory);
     __shared__ tile_rows_seen seen;
@@ -255,7 +267,11 @@ attention_tile(const float *q, const int *positions, const int *sequences, const
     look_at_rows(positions, sequences, first_row, step, seen);
     __syncthreads();
     UNROLL for (int f = 0; f < row_fragments; f++) {
-        sums.largest[f][0] = sums.largest[f][1] = -infinity();
+        UNROLL for (int half = 0; half < 2; half++) {
+            const int row = minimum(slot_of(f, half) / group, tile_rows - 1);
+            sums.largest[f][half] = -infinity();
+            if (seen.sequence[row] < 0) sums.weight[f][half] = not_a_number();
+        }
         if constexpr (queries_in_registers)
             UNROLL for (int s = 0; s < query_steps; s++) load_queries(queries, f, s, held.words[f][s]);
     }
@@ -263,5 +279,5 @@ attention_tile(const float *q, const int *positions, const int *sequences, const
         const token_source source = {pages, k_state, v_state, kv_head, run.sequence};
         attend_run(source, run, queries, held, ranges_of(seen, run.sequence), sums, step);
     }
-    store_values(sums, y, first_row, kv_head, step);
+    store_values(sums, sinks, y, first_row, kv_head, step);
 }

@@ -9,6 +9,7 @@ constexpr int page_tokens = k_state_dimension_1;
 constexpr bool brain = k_state_element == element_bf16;
 constexpr int tile_threads = warps * warp_lanes;
 constexpr int tile_slots = 16 * row_fragments * warps, tile_rows = tile_slots / group;
+constexpr int value_stride = v_state_columns / kv_heads; // values may be the first numbers of wider heads
 constexpr int padded_keys = align_up(head_size, 16), padded_values = align_up(values, 16);
 // Bytes between rows in shared memory: an odd number of chunks, so that eight rows below each other are in different
 // banks.
@@ -100,7 +101,7 @@ DEVICE bool copy_tokens(const token_source &source, shared_address stage, int fi
         const unsigned char *key = source.k_state, *value = source.v_state;
         if (there) {
             key += (place * k_state_columns + source.kv_head * head_size) * 2;
-            value += (place * v_state_columns + source.kv_head * values) * 2;
+            value += (place * v_state_columns + source.kv_head * value_stride) * 2;
         }
         copy_token<head_size, padded_keys>(stage + t * key_pitch, key, there);
         copy_token<values, padded_values>(stage + keys_bytes + t * value_pitch, value, there);
