@@ -103,7 +103,7 @@ static const struct op_case attention_cases[] = {
     {NULL, 0, 0, 0},
 };
 
-/* Sinks, and values that lie within the keys, which references alone compute so far. */
+/* Sinks, and values that lie within the keys, which on the host references alone compute so far. */
 static const struct op_case attention_reference_cases[] = {
     {"attention(f32[tokens,192], i32[tokens], i32[tokens], i32[sequences,stride], "
      "f16[pages,16,64], f16[pages,16,64], f32[6]) {heads=6 kv_heads=2 head_size=32 window=9}",
