@@ -17,7 +17,7 @@ static bool read_image(const char *folder, struct hash key, struct arena *arena,
 
 struct providing {
     struct image_request *requests; /* those without an artifact */
-    int count;
+    int count, compiled;
     const struct build_options *options;
     struct compile_pool *pool;
     struct arena *arena; /* the plan's */
@@ -61,16 +61,30 @@ static status provide(struct providing *providing, int r, struct diagnostic *dia
     return image_decode(encoded, bytes, providing->arena, &image->image, diagnostic);
 }
 
+/* The first of the requests for this artifact: cards of one kind ask for the same. */
+static int find_first(const struct providing *providing, int r)
+{
+    int first = 0;
+    while (!hash_equal(providing->requests[first].image->artifact, providing->requests[r].image->artifact)) first++;
+    return first;
+}
+
 /* All are added at first: the pool works on them in this order while they are taken. */
 static status provide_all(struct providing *providing, struct diagnostic *diagnostic)
 {
     for (int r = 0; r < providing->count; r++)
-        TRY(compile_pool_add(providing->pool, &providing->requests[r].generation, diagnostic));
+        if (find_first(providing, r) == r)
+            TRY(compile_pool_add(providing->pool, &providing->requests[r].generation, diagnostic));
     for (int r = 0; r < providing->count; r++) {
         if (progress_interrupted(providing->options->progress))
             return fail(diagnostic, STATUS_INTERRUPTED, "interrupted while compiling kernels");
+        int first = find_first(providing, r);
         report_compiling(providing, r);
-        TRY(provide(providing, r, diagnostic));
+        if (first == r)
+            TRY(provide(providing, r, diagnostic));
+        else
+            providing->requests[r].image->image = providing->requests[first].image->image;
+        providing->compiled += first == r;
     }
     return STATUS_OK;
 }
@@ -89,11 +103,11 @@ status artifacts_provide(struct image_request *requests, int count,
         if (!found) providing.requests[providing.count++] = requests[r];
     }
     report->kernels = count;
-    report->compiled = providing.count;
     if (providing.count == 0) return STATUS_OK;
     int processes = options->compile_processes < providing.count ? options->compile_processes : providing.count;
     TRY(compile_pool_create(processes, compile_limits_default(), &providing.pool, diagnostic));
     status code = provide_all(&providing, diagnostic);
     compile_pool_destroy(providing.pool);
+    report->compiled = providing.compiled;
     return code;
 }

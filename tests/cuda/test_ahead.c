@@ -90,6 +90,7 @@ static void a_plan_for_absent_cards_runs_where_they_are(void **unused)
     CHECK_OK(compile_for("rtx3090,rtx3090,cpu", &made, &diagnostic));
     assert_true(made.kernels > 0 && made.kernels_compiled > 0);
     assert_true(made.kernels_packed > 0); /* of kernels with more than one config */
+    assert_true(made.kernels_compiled < made.kernels + made.kernels_packed); /* the cards share theirs */
     struct engine_options options = options_for(here);
     hide_compiler();
     if (!open_here(&options, &engine)) skip();
