@@ -90,7 +90,6 @@ static void a_plan_for_absent_cards_runs_where_they_are(void **unused)
     CHECK_OK(compile_for("rtx3090,rtx3090,cpu", &made, &diagnostic));
     assert_true(made.kernels > 0 && made.kernels_compiled > 0);
     assert_true(made.kernels_packed > 0); /* of kernels with more than one config */
-    assert_true(made.kernels_compiled < made.kernels + made.kernels_packed); /* the cards share theirs */
     struct engine_options options = options_for(here);
     hide_compiler();
     if (!open_here(&options, &engine)) skip();
@@ -154,6 +153,21 @@ static void cards_that_the_compiler_does_not_know_are_refused(void **unused)
     hide_compiler();
     CHECK_REFUSED(compile_for("rtx3090,cpu", &made, &diagnostic), STATUS_COMPILE, "HONE_NVRTC");
     unsetenv("HONE_NVRTC");
+}
+
+static void cards_of_one_kind_share_kernels(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct engine_options options = options_for("rtx3090,rtx3090");
+    struct engine *engine;
+    need_compiler();
+    options.cache_folder = "";
+    options.chunk = options.candidates = 1;
+    CHECK_OK(engine_prepare(model, &options, &engine, &diagnostic));
+    const struct engine_report *report = engine_report(engine);
+    assert_true(report->kernels_compiled > 0 && report->kernels_compiled < report->kernels);
+    engine_close(engine);
 }
 
 static void a_profile_runs_nothing(void **unused)
@@ -327,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_plan_for_absent_cards_runs_where_they_are),
         cmocka_unit_test(other_cards_are_refused),
         cmocka_unit_test(cards_that_the_compiler_does_not_know_are_refused),
+        cmocka_unit_test(cards_of_one_kind_share_kernels),
         cmocka_unit_test(a_profile_runs_nothing),
         cmocka_unit_test(packed_candidates_are_raced_once),
         cmocka_unit_test(a_plan_travels_with_its_model),
