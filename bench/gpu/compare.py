@@ -24,6 +24,7 @@ TRANSFORMER_SHAPES = [
     (2048, 18944, 3584), (1024, 2048, 4096), (2048, 4096, 2048), (512, 8192, 8192), (1024, 8192, 28672),
 ]
 CUBES = [4096, 8192]
+FUSED_SHAPE = (2048, 4096, 14336)  # one of the above, whose linear is measured beside it
 DECODE_CONTEXT = 32768
 PREFILL_TOKENS = 2048
 DEADLINE_SECONDS = 1800  # no answer takes longer than tuning and making operands
@@ -31,6 +32,21 @@ DEADLINE_SECONDS = 1800  # no answer takes longer than tuning and making operand
 
 def linear(rows, columns, outputs, weight):
     return f"linear(f32[rows,{columns}], {weight}[{outputs},{columns}], _, _) -> f32[rows,{outputs}] rows<={rows}"
+
+
+def gated(rows, columns, outputs, weight):
+    return (f"linear_gated(f32[rows,{columns}], {weight}[{outputs},{columns}], {weight}[{outputs},{columns}]) -> "
+            f"f32[rows,{outputs}] {{activation=silu}} rows<={rows}")
+
+
+def gate(rows, columns):
+    return f"gate(f32[rows,{columns}], f32[rows,{columns}]) -> f32[rows,{columns}] {{activation=silu}} rows<={rows}"
+
+
+def list_fused(rows, columns, outputs):
+    """Gate and up projection in one kernel, and what does the same in three steps: two linears of that shape and this."""
+    yield {"name": f"gated {rows}x{columns}x{outputs}", "kind": "gated", "text": gated(rows, columns, outputs, "bf16")}
+    yield {"name": f"gate {rows}x{outputs}", "kind": "gate", "text": gate(rows, outputs)}
 
 
 def attention(rows, context, heads, kv_heads, size, page):
@@ -44,6 +60,7 @@ def list_problems(small):
     """Dictionaries with a name, a kind, the problem's text and, for torch, its sizes."""
     if small:
         yield {"name": "dense 40x64x48", "kind": "transformer", "text": linear(40, 64, 48, "bf16"), "shape": (40, 64, 48)}
+        yield from list_fused(40, 64, 48)
         yield {"name": "cube 64", "kind": "cube", "text": linear(64, 64, 64, "f16"), "shape": (64, 64, 64)}
         yield {"name": "few rows q8_0 x1", "kind": "few", "text": linear(1, 64, 96, "q8_0")}
         yield {"name": "decode attention", "kind": "decode", "text": attention(1, 64, 4, 2, 32, 16), "attention": (1, 64, 4, 2, 32)}
@@ -52,6 +69,7 @@ def list_problems(small):
         yield {"name": f"cube {size}", "kind": "cube", "text": linear(size, size, size, "bf16"), "shape": (size, size, size)}
     for shape in TRANSFORMER_SHAPES:
         yield {"name": "dense {}x{}x{}".format(*shape), "kind": "transformer", "text": linear(*shape, "bf16"), "shape": shape}
+    yield from list_fused(*FUSED_SHAPE)
     for weight in ("q8_0", "q4_0"):
         for rows in (1, 8):
             yield {"name": f"few rows {weight} x{rows}", "kind": "few", "text": linear(rows, 4096, 14336, weight)}
@@ -223,6 +241,16 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(math.log(value) for value in values)) if values else None
 
 
+def compare_fused(rows):
+    """What gate and up take by the library's best algorithm, with the kernel that joins them, over the fused kernel's time."""
+    def first(kind, measure, name=None):
+        return next((row["measures"][measure] for row in rows
+                     if row["kind"] == kind and "measures" in row and name in (None, row["name"])), None)
+    shape = next((row["name"].split(" ")[1] for row in rows if row["kind"] == "gated"), "")
+    library, join = first("transformer", "library_seconds", f"dense {shape}"), first("gate", "tuned_seconds")
+    return quotient(2 * library + join, first("gated", "tuned_seconds")) if library and join else None
+
+
 def summarise(rows):
     """What the run shows, against what it must."""
     def of(kind, measure):
@@ -230,6 +258,7 @@ def summarise(rows):
     return {
         "own bf16 linear of cubes, to cuBLASLt's best (0.97)": min((v for v in of("cube", "own_to_library") if v), default=None),
         "tuned, to cuBLASLt's first, mean of transformer shapes (1.0)": geometric_mean(of("transformer", "tuned_to_library_first")),
+        "gate and up in one kernel, to cuBLASLt's best and a kernel that joins (1.05)": compare_fused(rows),
         "few rows, least share of copy bandwidth (0.85 at 1 row, 0.75 at 8)":
             min((v for v in of("few", "tuned_bandwidth_share") if v), default=None),
         "decode attention, share of copy bandwidth (0.85)": min((v for v in of("decode", "tuned_bandwidth_share") if v), default=None),
