@@ -102,9 +102,8 @@ static status add_parameter(struct synthesis *synthesis, struct yaml *node)
         entry->integer = value;
         return STATUS_OK;
     }
-    if (parameter->type == PARAMETER_CHOICE) {
-        if (node->kind != YAML_SCALAR)
-            return yaml_fail(node, synthesis->diagnostic, "a word is needed");
+    bool word = node->kind == YAML_SCALAR && !strchr("0123456789", *node->text);
+    if (parameter->type == PARAMETER_CHOICE && word) {
         entry->kind = METADATA_TEXT;
         entry->text = node->text;
         entry->length = (int64_t)strlen(node->text);
@@ -224,6 +223,16 @@ static status add_weights(struct synthesis *synthesis)
     return STATUS_OK;
 }
 
+static void put_entry(struct gguf_writer *writer, const struct metadata *entry)
+{
+    switch (entry->kind) {
+    case METADATA_REAL: gguf_put_real(writer, entry->key, entry->real); break;
+    case METADATA_TEXT: gguf_put_text(writer, entry->key, entry->text); break;
+    case METADATA_BOOLEAN: gguf_put_boolean(writer, entry->key, entry->integer != 0); break;
+    default: gguf_put_integer(writer, entry->key, GGUF_U32, entry->integer); break;
+    }
+}
+
 static status put_metadata(struct synthesis *synthesis, struct gguf_writer *writer)
 {
     const struct model_source *source = &synthesis->source;
@@ -234,13 +243,7 @@ static status put_metadata(struct synthesis *synthesis, struct gguf_writer *writ
     gguf_put_integer(writer, "general.file_type", GGUF_U32,
                      gguf_file_type(element_of(synthesis->options->element)->name));
     gguf_put_integer(writer, "general.quantization_version", GGUF_U32, 2);
-    for (int i = 0; i < source->metadata_count; i++) {
-        const struct metadata *entry = &source->metadata[i];
-        if (entry->kind == METADATA_REAL)
-            gguf_put_real(writer, entry->key, entry->real);
-        else
-            gguf_put_integer(writer, entry->key, GGUF_U32, entry->integer);
-    }
+    for (int i = 0; i < source->metadata_count; i++) put_entry(writer, &source->metadata[i]);
     return synth_put_tokens(writer, bind_parameter(synthesis->bound, "vocabulary"),
                             synthesis->arena, synthesis->diagnostic);
 }

@@ -70,6 +70,8 @@ static void presets_become_models(void **state)
         {"small-dense", ELEMENT_Q8_0, 1, "llama, 1 layer, width 64, q8_0"},
         {"small-moe", ELEMENT_BF16, 0, "mixtral, 2 layers, width 64, bf16"},
         {"small-moe", ELEMENT_Q4_0, 0, "mixtral, 2 layers, width 64, q4_0"},
+        {"small-latent", ELEMENT_Q8_0, 3, "deepseek2, 3 layers, width 64, q8_0"},
+        {"small-sinks", ELEMENT_Q8_0, 0, "gpt-oss, 2 layers, width 64, q8_0"},
     };
     struct scratch *scratch = *state;
     struct diagnostic diagnostic = {0};
