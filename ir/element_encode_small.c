@@ -33,7 +33,8 @@ static float inverse_of(float scale)
 static int8_t saturate_i8(float value)
 {
     if (isnan(value)) return 0;
-    return (int8_t)fminf(fmaxf(roundf(value), -128.0f), 127.0f);
+    float whole = roundf(value);
+    return (int8_t)(whole < -128.0f ? -128.0f : whole > 127.0f ? 127.0f : whole);
 }
 
 /* scale = largest magnitude / 127, kept as f16; the quants are made with the scale before that
@@ -67,7 +68,7 @@ static void put_fifth_bits(const uint8_t *codes, uint8_t *to)
 static uint8_t code_of(float shifted, int most)
 {
     if (isnan(shifted)) return (uint8_t)((most + 1) / 2);
-    return (uint8_t)fminf(fmaxf(shifted, 0.0f), (float)most);
+    return (uint8_t)(shifted < 0.0f ? 0.0f : shifted > (float)most ? (float)most : shifted);
 }
 
 /* An error's cost: large numbers matter more than their importance says, since a layer's inputs are
