@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-static const char problem_text[] = "linear(f32[rows,4096], bf16[4096,4096], _, _) -> f32[rows,4096] rows<=256";
+static const char problem_text[] =
+    "linear(f32[rows,4096], bf16[4096,4096], _, _) -> f32[rows,4096] rows<=256";
 
 struct measurement {
     struct arena *arena;
@@ -27,7 +28,8 @@ struct measurement {
     struct ranked *ranked;
     int *instructions;
     double seconds;
-    double processor_seconds; /* of the compilers: what other programs do beside them does not count */
+    double
+        processor_seconds; /* of the compilers: what other programs do beside them does not count */
 };
 
 static status choose_candidates(struct measurement *m, struct diagnostic *diagnostic)
@@ -42,7 +44,8 @@ static status choose_candidates(struct measurement *m, struct diagnostic *diagno
         field.space_count += space_bind(m->catalogue.spaces[s], m->problem, &m->facts, m->arena,
                                         &field.spaces[field.space_count], &reason);
     if (field.space_count == 0)
-        return fail(diagnostic, STATUS_NOT_FOUND, "no variant answers %s on %s", problem_text, m->card);
+        return fail(diagnostic, STATUS_NOT_FOUND, "no variant answers %s on %s", problem_text,
+                    m->card);
     TRY(search_rank(&field, m->candidates, m->arena, &m->ranked, &m->count, diagnostic));
     TRY_NEW(m->instructions, m->arena, m->count, diagnostic);
     return STATUS_OK;
@@ -50,7 +53,8 @@ static status choose_candidates(struct measurement *m, struct diagnostic *diagno
 
 static struct generation generation_of(const struct measurement *m, int c)
 {
-    return (struct generation){m->ranked[c].candidate.space, m->problem, &m->ranked[c].candidate.config, &m->facts};
+    return (struct generation){m->ranked[c].candidate.space, m->problem,
+                               &m->ranked[c].candidate.config, &m->facts};
 }
 
 static status look_at(struct measurement *m, int c, const void *encoded, size_t bytes,
@@ -91,7 +95,10 @@ static status compile_all(struct measurement *m, struct compile_pool *pool,
     return STATUS_OK;
 }
 
-static double seconds_of(struct timeval time) { return (double)time.tv_sec + 1e-6 * (double)time.tv_usec; }
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + 1e-6 * (double)time.tv_usec;
+}
 
 static status measure(struct measurement *m, struct diagnostic *diagnostic)
 {
@@ -107,25 +114,33 @@ static status measure(struct measurement *m, struct diagnostic *diagnostic)
     return code;
 }
 
-static int compare_integers(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+static int compare_integers(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
 
 static void report(const struct measurement *m)
 {
     qsort(m->instructions, (size_t)m->count, sizeof *m->instructions, compare_integers);
-    printf("{\n  \"compiler\": \"%s\",\n  \"card\": \"%s\",\n  \"cores\": %d,\n  \"processes\": %d,\n", compile_identity(TARGET_CUDA),
-           m->card, thread_count_default(), m->processes);
-    printf("  \"problem\": \"%s\",\n  \"candidates\": %d,\n  \"failed\": %d,\n  \"spilling\": %d,\n", m->problem->text, m->count,
-           m->failed, m->spilling);
-    printf("  \"median_instructions\": %d,\n  \"seconds\": %.3f,\n  \"candidates_per_second\": %.3f,\n",
+    printf(
+        "{\n  \"compiler\": \"%s\",\n  \"card\": \"%s\",\n  \"cores\": %d,\n  \"processes\": %d,\n",
+        compile_identity(TARGET_CUDA), m->card, thread_count_default(), m->processes);
+    printf(
+        "  \"problem\": \"%s\",\n  \"candidates\": %d,\n  \"failed\": %d,\n  \"spilling\": %d,\n",
+        m->problem->text, m->count, m->failed, m->spilling);
+    printf("  \"median_instructions\": %d,\n  \"seconds\": %.3f,\n  \"candidates_per_second\": "
+           "%.3f,\n",
            m->instructions[m->count / 2], m->seconds, m->count / m->seconds);
-    printf("  \"processor_seconds\": %.3f,\n  \"candidates_per_processor_second\": %.3f\n}\n", m->processor_seconds,
-           m->count / m->processor_seconds);
+    printf("  \"processor_seconds\": %.3f,\n  \"candidates_per_processor_second\": %.3f\n}\n",
+           m->processor_seconds, m->count / m->processor_seconds);
 }
 
 static int64_t number(int count, char **words, int at, int64_t otherwise)
 {
     int64_t value;
-    return at < count && text_to_integer(words[at], &value) && value > 0 && value < 100000 ? value : otherwise;
+    return at < count && text_to_integer(words[at], &value) && value > 0 && value < 100000
+               ? value
+               : otherwise;
 }
 
 int main(int count, char **words)

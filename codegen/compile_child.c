@@ -54,5 +54,6 @@ status compile_answer_read(const void *bytes, size_t count, const void **image, 
     *image = answer + 1;
     *image_bytes = count - sizeof *answer;
     if (answer->code == STATUS_OK) return STATUS_OK;
-    return fail(diagnostic, answer->code, "%.*s", DIAGNOSTIC_TEXT_BYTES - 1, answer->diagnostic.text);
+    return fail(diagnostic, answer->code, "%.*s", DIAGNOSTIC_TEXT_BYTES - 1,
+                answer->diagnostic.text);
 }

@@ -69,7 +69,10 @@ void compile_pool_destroy(struct compile_pool *pool)
     arena_destroy(pool->arena);
 }
 
-int compile_pool_restarts(const struct compile_pool *pool) { return pool->restarts; }
+int compile_pool_restarts(const struct compile_pool *pool)
+{
+    return pool->restarts;
+}
 
 status compile_pool_clear(struct compile_pool *pool, struct diagnostic *diagnostic)
 {
@@ -91,7 +94,8 @@ static struct job *find(const struct compile_pool *pool, const struct generation
     for (int j = 0; j < pool->job_count; j++) {
         const struct generation *own = &pool->jobs[j]->generation;
         if (own->space == generation->space && own->problem == generation->problem &&
-            own->facts == generation->facts && config_equal(own->space, own->config, generation->config))
+            own->facts == generation->facts &&
+            config_equal(own->space, own->config, generation->config))
             return pool->jobs[j];
     }
     return NULL;
@@ -137,7 +141,8 @@ static status start(struct compile_pool *pool, int c, struct diagnostic *diagnos
 {
     pool->children[c] = (struct child){.flying = 0};
     return process_start(&pool->processes[c], compile_child, NULL,
-                         (struct process_limits){pool->limits.seconds, pool->limits.memory_bytes}, diagnostic);
+                         (struct process_limits){pool->limits.seconds, pool->limits.memory_bytes},
+                         diagnostic);
 }
 
 /* What it was compiling has failed; what was waiting behind waits again. */
@@ -177,8 +182,8 @@ static status take_in(struct compile_pool *pool, int c, struct diagnostic *diagn
     void *answer;
     size_t bytes;
     if (!job) TRY_MEMORY(scratch, diagnostic);
-    status code = process_receive(&pool->processes[c], deadline_of(pool, c), job ? pool->jobs_arena : scratch, &answer,
-                                  &bytes, &reason);
+    status code = process_receive(&pool->processes[c], deadline_of(pool, c),
+                                  job ? pool->jobs_arena : scratch, &answer, &bytes, &reason);
     if (code != STATUS_OK) {
         bury(pool, c, code, &reason);
     } else {
@@ -198,8 +203,9 @@ static void bury_late(struct compile_pool *pool)
     for (int c = 0; c < pool->process_count; c++) {
         struct diagnostic reason = {0};
         if (!pool->children[c].flying || clock_nanoseconds() < deadline_of(pool, c)) continue;
-        status code = fail(&reason, STATUS_TIMEOUT, "not compiled within %s; the compiler was killed",
-                           text_seconds(pool->limits.seconds, seconds));
+        status code =
+            fail(&reason, STATUS_TIMEOUT, "not compiled within %s; the compiler was killed",
+                 text_seconds(pool->limits.seconds, seconds));
         bury(pool, c, code, &reason);
     }
 }
@@ -212,7 +218,8 @@ static int least_busy(const struct compile_pool *pool)
     return best;
 }
 
-static status dispatch(struct compile_pool *pool, struct job *job, int c, struct diagnostic *diagnostic)
+static status dispatch(struct compile_pool *pool, struct job *job, int c,
+                       struct diagnostic *diagnostic)
 {
     struct diagnostic reason = {0};
     if (pool->processes[c].pid <= 0) TRY(start(pool, c, diagnostic));
@@ -243,7 +250,8 @@ static int64_t next_deadline(const struct compile_pool *pool)
 static status turn(struct compile_pool *pool, bool waits, struct diagnostic *diagnostic)
 {
     int64_t deadline = waits ? next_deadline(pool) : 0;
-    for (int c; (c = process_wait_any(pool->processes, pool->process_count, deadline)) >= 0; deadline = 0)
+    for (int c; (c = process_wait_any(pool->processes, pool->process_count, deadline)) >= 0;
+         deadline = 0)
         TRY(take_in(pool, c, diagnostic));
     bury_late(pool);
     return dispatch_waiting(pool, diagnostic);
@@ -285,5 +293,6 @@ status compile_pool_take(struct compile_pool *pool, const struct generation *gen
     *image = job->image;
     *image_bytes = job->image_bytes;
     if (job->code == STATUS_OK) return STATUS_OK;
-    return fail(diagnostic, job->code, "%s", job->diagnostic ? job->diagnostic->text : status_message(job->code));
+    return fail(diagnostic, job->code, "%s",
+                job->diagnostic ? job->diagnostic->text : status_message(job->code));
 }

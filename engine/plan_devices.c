@@ -1,8 +1,7 @@
 /* The devices that a plan from a file runs on: its own, those given in their place, or, for cards that it knew by their
  * profiles only, the cards that are here, in order. */
-#include "engine/engine_internal.h"
-
 #include "codegen/compile.h"
+#include "engine/engine_internal.h"
 #include "runtime/cpu_facts.h"
 #include "runtime/device_specification.h"
 
@@ -48,14 +47,16 @@ static status check_card(const struct engine *engine, const char *path, int d,
     char needed_text[32], limit[32];
     if (planned->architecture != (int)facts->values[FACT_sm])
         return fail(diagnostic, STATUS_DEVICE,
-                    "%s: the plan was made for a card of sm_%d (%s); %s (%s) is of sm_%.0f: build it for this card with "
+                    "%s: the plan was made for a card of sm_%d (%s); %s (%s) is of sm_%.0f: build "
+                    "it for this card with "
                     "`hone compile`",
-                    path, planned->architecture, planned->specification, device_specification(device), facts->name,
-                    facts->values[FACT_sm]);
+                    path, planned->architecture, planned->specification,
+                    device_specification(device), facts->name, facts->values[FACT_sm]);
     if (needed > device_memory_limit(device))
         return fail(diagnostic, STATUS_NO_MEMORY,
-                    "%s: the plan needs %s on %s, which has %s to give: build it for this card with `hone compile`", path,
-                    text_bytes((double)needed, needed_text), device_specification(device),
+                    "%s: the plan needs %s on %s, which has %s to give: build it for this card "
+                    "with `hone compile`",
+                    path, text_bytes((double)needed, needed_text), device_specification(device),
                     text_bytes((double)device_memory_limit(device), limit));
     return STATUS_OK;
 }
@@ -68,7 +69,8 @@ static status check_host(struct engine *engine, const char *path, const struct p
     const char *missing = plan_missing_features(header->features, facts->features, engine->arena);
     if (!missing) return STATUS_OK;
     return fail(diagnostic, STATUS_DEVICE,
-                "%s: the plan was made for a CPU with %s, which this one lacks: build it again here with `hone compile`, or "
+                "%s: the plan was made for a CPU with %s, which this one lacks: build it again "
+                "here with `hone compile`, or "
                 "for such CPUs with --cpu",
                 path, missing);
 }
@@ -81,8 +83,8 @@ static status check_level(struct engine *engine, const char *path, const struct 
     if (strncmp(header->level, "x86-64-", 7) != 0 ||
         cpu_facts_read(header->level, engine->arena, &level, &reason) == STATUS_OK)
         return STATUS_OK;
-    return fail(diagnostic, STATUS_DEVICE, "%s: the plan was made for a CPU of level %s: %s", path, header->level,
-                reason.text);
+    return fail(diagnostic, STATUS_DEVICE, "%s: the plan was made for a CPU of level %s: %s", path,
+                header->level, reason.text);
 }
 
 status engine_check_plan(struct engine *engine, const char *path, const struct plan_header *header,
@@ -91,13 +93,15 @@ status engine_check_plan(struct engine *engine, const char *path, const struct p
     const struct plan *plan = engine->plan;
     TRY(check_level(engine, path, header, diagnostic));
     if (engine->device_count != plan->device_count)
-        return fail(diagnostic, STATUS_USAGE, "--devices: %s was made for %d devices, %d are given", path,
-                    plan->device_count, engine->device_count);
+        return fail(diagnostic, STATUS_USAGE, "--devices: %s was made for %d devices, %d are given",
+                    path, plan->device_count, engine->device_count);
     for (int d = 0; d < engine->device_count; d++) {
         enum target target = device_facts(engine->devices[d])->target;
         if (target != plan->devices[d].target)
-            return fail(diagnostic, STATUS_USAGE, "--devices: %s stands in the place of %s, for which %s has other kernels",
-                        device_specification(engine->devices[d]), plan->devices[d].specification, path);
+            return fail(diagnostic, STATUS_USAGE,
+                        "--devices: %s stands in the place of %s, for which %s has other kernels",
+                        device_specification(engine->devices[d]), plan->devices[d].specification,
+                        path);
         TRY(target == TARGET_CPU ? check_host(engine, path, header, d, diagnostic)
                                  : check_card(engine, path, d, diagnostic));
     }
@@ -107,5 +111,6 @@ status engine_check_plan(struct engine *engine, const char *path, const struct p
 
 const char *engine_compiler(const struct engine *engine, enum target target)
 {
-    return target == TARGET_CUDA && engine->card_compiler ? engine->card_compiler : compile_identity(target);
+    return target == TARGET_CUDA && engine->card_compiler ? engine->card_compiler
+                                                          : compile_identity(target);
 }

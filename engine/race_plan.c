@@ -1,8 +1,7 @@
 /* A plan that was made without its cards meets them: its packed candidates are raced for a few seconds, in children as in
  * tuning, and records decide.  The next start finds the records and races nothing. */
-#include "engine/engine_internal.h"
-
 #include "base/clock.h"
+#include "engine/engine_internal.h"
 #include "engine/tune_model.h"
 #include "planner/packed.h"
 
@@ -16,7 +15,8 @@ static status race_device(struct engine *engine, const struct packed_options *pa
                           struct diagnostic *diagnostic)
 {
     const struct packed_device *raced = &packed->devices[d];
-    const struct runner_device_setup device = {.specification = raced->specification, .threads = engine->threads};
+    const struct runner_device_setup device = {.specification = raced->specification,
+                                               .threads = engine->threads};
     const struct runner runner = runner_device(&device);
     struct tune_setup setup = {
         .catalogue = packed->catalogue,
@@ -25,18 +25,23 @@ static status race_device(struct engine *engine, const struct packed_options *pa
         .runner = &runner,
         .limits = worker_setup_default(),
         .store = packed->store,
-        .options = {.effort = 1, .budget_seconds = seconds, .policy = {.fast = packed->fast}, .progress = progress},
+        .options = {.effort = 1,
+                    .budget_seconds = seconds,
+                    .policy = {.fast = packed->fast},
+                    .progress = progress},
     };
     setup.limits.child_bytes = 0; /* a driver reserves more addresses than there is memory */
     setup.limits.most_seconds = HUNG_SECONDS;
     struct tune_problem *problems;
     struct tune_report report;
-    TRY(packed_problems(engine->plan, packed, d, TUNE_PROMPT_SHARE, arena, &problems, &setup.problem_count, diagnostic));
+    TRY(packed_problems(engine->plan, packed, d, TUNE_PROMPT_SHARE, arena, &problems,
+                        &setup.problem_count, diagnostic));
     if (setup.problem_count == 0) return STATUS_OK;
     setup.problems = problems;
     TRY(tune_run(&setup, arena, &report, diagnostic));
     engine->report.kernels_raced += report.measured;
-    if (report.interrupted) return fail(diagnostic, STATUS_INTERRUPTED, "interrupted; every measurement is kept");
+    if (report.interrupted)
+        return fail(diagnostic, STATUS_INTERRUPTED, "interrupted; every measurement is kept");
     return STATUS_OK;
 }
 
@@ -44,7 +49,8 @@ static status race_device(struct engine *engine, const struct packed_options *pa
 static bool is_repeated(const struct packed_options *packed, int d)
 {
     for (int e = 0; e < d; e++)
-        if (strcmp(packed->devices[e].facts->class_name, packed->devices[d].facts->class_name) == 0) return true;
+        if (strcmp(packed->devices[e].facts->class_name, packed->devices[d].facts->class_name) == 0)
+            return true;
     return false;
 }
 
@@ -56,7 +62,8 @@ static status race_devices(struct engine *engine, const struct engine_options *o
     if (seconds < 0 || !store_keeps(packed->store)) return STATUS_OK;
     for (int d = 0; d < engine->device_count; d++) {
         double left = deadline - clock_seconds();
-        if (left <= 0 || packed->devices[d].facts->target == TARGET_CPU || is_repeated(packed, d)) continue;
+        if (left <= 0 || packed->devices[d].facts->target == TARGET_CPU || is_repeated(packed, d))
+            continue;
         struct arena *arena = arena_create(0);
         TRY_MEMORY(arena, diagnostic);
         status code = race_device(engine, packed, d, left, options->progress, arena, diagnostic);
@@ -73,9 +80,10 @@ static status race_with_store(struct engine *engine, const struct engine_options
     TRY_NEW(devices, engine->arena, engine->device_count, diagnostic);
     for (int d = 0; d < engine->device_count; d++) {
         const struct device_facts *facts = device_facts(engine->devices[d]);
-        devices[d] = (struct packed_device){.facts = facts,
-                                            .specification = device_specification(engine->devices[d]),
-                                            .compiler = engine_compiler(engine, facts->target)};
+        devices[d] =
+            (struct packed_device){.facts = facts,
+                                   .specification = device_specification(engine->devices[d]),
+                                   .compiler = engine_compiler(engine, facts->target)};
     }
     packed->devices = devices;
     TRY(race_devices(engine, options, packed, diagnostic));

@@ -1,8 +1,7 @@
 /* Code for the images of a plan: from the artifact folder where it was compiled before, else from a pool of compilers. */
-#include "planner/build.h"
-
 #include "base/clock.h"
 #include "codegen/compile_pool.h"
+#include "planner/build.h"
 #include "tuner/artifact.h"
 
 static bool read_image(const char *folder, struct hash key, struct arena *arena,
@@ -43,8 +42,10 @@ static void keep_artifact(struct providing *providing, const struct plan_image *
 {
     const char *folder = providing->options->artifact_folder;
     struct diagnostic reason = {0};
-    if (!folder || artifact_write(folder, image->artifact, encoded, bytes, &reason) == STATUS_OK) return;
-    if (!providing->warned) progress_warn(providing->options->progress, "compiled code is not kept: %s", reason.text);
+    if (!folder || artifact_write(folder, image->artifact, encoded, bytes, &reason) == STATUS_OK)
+        return;
+    if (!providing->warned)
+        progress_warn(providing->options->progress, "compiled code is not kept: %s", reason.text);
     providing->warned = true;
 }
 
@@ -54,9 +55,11 @@ static status provide(struct providing *providing, int r, struct diagnostic *dia
     struct diagnostic reason = {0};
     const void *encoded;
     size_t bytes;
-    status code = compile_pool_take(providing->pool, &providing->requests[r].generation, &encoded, &bytes, &reason);
+    status code = compile_pool_take(providing->pool, &providing->requests[r].generation, &encoded,
+                                    &bytes, &reason);
     if (code != STATUS_OK)
-        return fail(diagnostic, code, "%s for %s: %s", image->candidate, image->problem->text, reason.text);
+        return fail(diagnostic, code, "%s for %s: %s", image->candidate, image->problem->text,
+                    reason.text);
     keep_artifact(providing, image, encoded, bytes);
     return image_decode(encoded, bytes, providing->arena, &image->image, diagnostic);
 }
@@ -65,7 +68,9 @@ static status provide(struct providing *providing, int r, struct diagnostic *dia
 static int find_first(const struct providing *providing, int r)
 {
     int first = 0;
-    while (!hash_equal(providing->requests[first].image->artifact, providing->requests[r].image->artifact)) first++;
+    while (!hash_equal(providing->requests[first].image->artifact,
+                       providing->requests[r].image->artifact))
+        first++;
     return first;
 }
 
@@ -93,7 +98,8 @@ status artifacts_provide(struct image_request *requests, int count,
                          const struct build_options *options, struct arena *arena,
                          struct build_report *report, struct diagnostic *diagnostic)
 {
-    struct providing providing = {.options = options, .arena = arena, .start_seconds = clock_seconds()};
+    struct providing providing = {
+        .options = options, .arena = arena, .start_seconds = clock_seconds()};
     TRY_NEW(providing.requests, arena, count, diagnostic);
     for (int r = 0; r < count; r++) {
         requests[r].image->artifact = compile_key(&requests[r].generation);
@@ -104,7 +110,8 @@ status artifacts_provide(struct image_request *requests, int count,
     }
     report->kernels = count;
     if (providing.count == 0) return STATUS_OK;
-    int processes = options->compile_processes < providing.count ? options->compile_processes : providing.count;
+    int processes =
+        options->compile_processes < providing.count ? options->compile_processes : providing.count;
     TRY(compile_pool_create(processes, compile_limits_default(), &providing.pool, diagnostic));
     status code = provide_all(&providing, diagnostic);
     compile_pool_destroy(providing.pool);

@@ -25,8 +25,8 @@ static status find_members(const struct plan *plan, const struct catalogue *cata
         struct diagnostic ignored = {0};
         if (i != image && (!row->spare || row->stands_for != image)) continue;
         struct candidate *candidate = &group->candidates[group->member_count];
-        if (candidate_parse(catalogue, row->candidate, candidate, &ignored) == STATUS_OK && candidate->space &&
-            hash_equal(candidate->space->source, row->source))
+        if (candidate_parse(catalogue, row->candidate, candidate, &ignored) == STATUS_OK &&
+            candidate->space && hash_equal(candidate->space->source, row->source))
             group->members[group->member_count++] = i;
     }
     return STATUS_OK;
@@ -49,14 +49,16 @@ static status read_records(const struct plan *plan, const struct packed_options 
     const struct decision_policy policy = {.fast = options->fast};
     struct bound_space *spaces;
     int space_count, all;
-    TRY(decision_bind(options->catalogue, problem, facts, &policy, arena, &spaces, &space_count, diagnostic));
-    TRY(store_records(options->store, problem->key, facts->class_name, arena, records, &all, diagnostic));
+    TRY(decision_bind(options->catalogue, problem, facts, &policy, arena, &spaces, &space_count,
+                      diagnostic));
+    TRY(store_records(options->store, problem->key, facts->class_name, arena, records, &all,
+                      diagnostic));
     *count = 0;
     for (int r = 0; r < all; r++) {
         struct candidate candidate;
         if (find_member(plan, group, (*records)[r].candidate) >= 0 &&
-            decision_record_counts(spaces, space_count, options->catalogue, options->devices[device].compiler,
-                                   &(*records)[r], &candidate))
+            decision_record_counts(spaces, space_count, options->catalogue,
+                                   options->devices[device].compiler, &(*records)[r], &candidate))
             (*records)[(*count)++] = (*records)[r];
     }
     return STATUS_OK;
@@ -76,7 +78,8 @@ static int objection(const struct record *records, int count, const char *candid
     int found = 0;
     for (int r = 0; r < count; r++) {
         bool soft = records[r].status == RECORD_TIMEOUT || records[r].status == RECORD_MEMORY;
-        if (records[r].status == RECORD_OK || strcmp(records[r].candidate, candidate) != 0) continue;
+        if (records[r].status == RECORD_OK || strcmp(records[r].candidate, candidate) != 0)
+            continue;
         if (found < (soft ? 1 : 2)) found = soft ? 1 : 2;
     }
     return found;
@@ -91,9 +94,11 @@ static status first_right(const struct plan *plan, const struct group *group,
     for (int bearable = 0; bearable < 2; bearable++)
         for (int m = 0; m < group->member_count; m++) {
             verdict->image = group->members[m];
-            if (objection(records, count, plan->images[verdict->image].candidate) <= bearable) return STATUS_OK;
+            if (objection(records, count, plan->images[verdict->image].candidate) <= bearable)
+                return STATUS_OK;
         }
-    return fail(diagnostic, STATUS_DEVICE, "none of the plan's kernels for %s is right on this card (%s: %s); build the plan "
+    return fail(diagnostic, STATUS_DEVICE,
+                "none of the plan's kernels for %s is right on this card (%s: %s); build the plan "
                 "again where the card is",
                 plan->images[group->image].problem->text, records[0].candidate, records[0].detail);
 }
@@ -114,9 +119,11 @@ static status judge(const struct plan *plan, const struct packed_options *option
     verdict->spoilt = objection(records, count, plan->images[image].candidate) > 1;
     for (int r = 0; r < count; r++) good += records[r].status == RECORD_OK;
     if (good == 0) return first_right(plan, &group, records, count, verdict, diagnostic);
-    TRY(decision_make(options->catalogue, plan->images[image].problem, options->devices[device].facts,
-                      options->devices[device].compiler, &policy, records, count, scratch, &decision, diagnostic));
-    if (decision.basis < DECISION_EXPLORED) return first_right(plan, &group, records, count, verdict, diagnostic);
+    TRY(decision_make(options->catalogue, plan->images[image].problem,
+                      options->devices[device].facts, options->devices[device].compiler, &policy,
+                      records, count, scratch, &decision, diagnostic));
+    if (decision.basis < DECISION_EXPLORED)
+        return first_right(plan, &group, records, count, verdict, diagnostic);
     struct text text = {.arena = scratch};
     candidate_print(&decision.candidate, &text);
     const char *winner = text_finish(&text);
@@ -150,7 +157,8 @@ static void weigh(struct racing *racing, int64_t rows, double weight)
     const struct plan *plan = racing->plan;
     for (int n = 0; n < plan->graph->node_count; n++) {
         int image = plan->choices[n][bucket_of_rows(rows)][0];
-        if (plan->graph->nodes[n].device == racing->device && image >= 0) racing->weights[image] += weight;
+        if (plan->graph->nodes[n].device == racing->device && image >= 0)
+            racing->weights[image] += weight;
     }
 }
 
@@ -159,7 +167,8 @@ static status pack_problem(struct racing *racing, int image, struct tune_problem
 {
     struct group group;
     struct tune_packed *packed;
-    TRY(find_members(racing->plan, racing->options->catalogue, image, racing->arena, &group, diagnostic));
+    TRY(find_members(racing->plan, racing->options->catalogue, image, racing->arena, &group,
+                     diagnostic));
     TRY_NEW(packed, racing->arena, group.member_count + 1, diagnostic);
     for (int m = 0; m < group.member_count; m++)
         packed[m] = (struct tune_packed){.candidate = group.candidates[m],
@@ -206,7 +215,7 @@ static int find_equal(const struct plan *plan, int image, int winner)
 
 /* What is known of the images that the plan chose. */
 struct choosing {
-    int *winners;  /* -1: nothing */
+    int *winners; /* -1: nothing */
     bool *asked, *spoilt;
 };
 
@@ -229,7 +238,8 @@ static bool may_lend(int from, int to)
 }
 
 /* The winner of the node's nearest bucket, nearest rows first, then the smallest context. */
-static int borrow(const struct plan *plan, const struct choosing *choosing, int n, int row, int image)
+static int borrow(const struct plan *plan, const struct choosing *choosing, int n, int row,
+                  int image)
 {
     bool spoilt = is_spoilt(plan, choosing, n, image);
     for (int distance = 0; distance < BUCKET_ROW_COUNT; distance++)
@@ -255,7 +265,8 @@ static status ask_records(const struct plan *plan, const struct packed_options *
             struct verdict verdict;
             if (image < 0 || choosing->asked[image] || plan->images[image].spare) continue;
             arena_reset(scratch);
-            TRY(judge(plan, options, image, plan->graph->nodes[n].device, scratch, &verdict, diagnostic));
+            TRY(judge(plan, options, image, plan->graph->nodes[n].device, scratch, &verdict,
+                      diagnostic));
             choosing->asked[image] = true;
             choosing->winners[image] = verdict.image;
             choosing->spoilt[image] = verdict.spoilt;

@@ -10,12 +10,16 @@ static const double kept_share = 1.0 / 32;
 static status refuse(const struct device *device, struct diagnostic *diagnostic)
 {
     return fail(diagnostic, STATUS_DEVICE,
-                "%s is the profile of a card that is not here: plan and compile for it (`hone compile`, `hone show`, `hone tune "
+                "%s is the profile of a card that is not here: plan and compile for it (`hone "
+                "compile`, `hone show`, `hone tune "
                 "--effort 0`), and run where the card is, as cuda:NUMBER",
                 device->specification);
 }
 
-static void close_described(struct device *device) { device_destroy(device); }
+static void close_described(struct device *device)
+{
+    device_destroy(device);
+}
 
 /* The profile's rates stand. */
 static status probe(struct device *device, struct diagnostic *diagnostic)
@@ -64,9 +68,15 @@ static status load(struct device *device, const struct problem *problem, const s
     return refuse(device, diagnostic);
 }
 
-static void unload(struct kernel *kernel) { (void)kernel; }
+static void unload(struct kernel *kernel)
+{
+    (void)kernel;
+}
 
-static void submit(struct device *device) { (void)device; }
+static void submit(struct device *device)
+{
+    (void)device;
+}
 
 static status finish(struct device *device, struct diagnostic *diagnostic)
 {
@@ -117,7 +127,8 @@ status device_described_open(const struct device_specification *specification,
         arena_destroy(arena);
         return fail_memory(diagnostic, sizeof *device);
     }
-    TRY(device_prepare(device, &device_described_interface, arena, specification->text, diagnostic));
+    TRY(device_prepare(device, &device_described_interface, arena, specification->text,
+                       diagnostic));
     status code = profile_read(specification->text, arena, &device->facts, diagnostic);
     if (code != STATUS_OK) {
         device_close(device);

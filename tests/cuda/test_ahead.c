@@ -55,17 +55,22 @@ static status compile_for(const char *devices, struct engine_report *report,
 static float *logits_of(struct engine *engine, struct arena *arena)
 {
     struct diagnostic diagnostic = {0};
-    float *logits = arena_allocate(arena, (size_t)engine_model(engine)->vocabulary * PROMPT, sizeof *logits);
+    float *logits =
+        arena_allocate(arena, (size_t)engine_model(engine)->vocabulary * PROMPT, sizeof *logits);
     int sequence;
     CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
-    const struct engine_input input = {.sequence = sequence, .tokens = prompt, .count = PROMPT, .all_logits = true};
+    const struct engine_input input = {
+        .sequence = sequence, .tokens = prompt, .count = PROMPT, .all_logits = true};
     CHECK_OK(engine_feed(engine, &input, 1, logits, &diagnostic));
     engine_sequence_close(engine, sequence);
     return logits;
 }
 
 /* No compiler can be had in what follows. */
-static void hide_compiler(void) { setenv("HONE_NVRTC", "/nonexistent/libnvrtc.so", 1); }
+static void hide_compiler(void)
+{
+    setenv("HONE_NVRTC", "/nonexistent/libnvrtc.so", 1);
+}
 
 static bool open_here(const struct engine_options *options, struct engine **engine)
 {
@@ -103,7 +108,8 @@ static void a_plan_for_absent_cards_runs_where_they_are(void **unused)
     const float *logits = logits_of(engine, arena), *right = logits_of(host, arena);
     for (int64_t t = 0; t < engine_model(host)->vocabulary * PROMPT; t++)
         if (!(logits[t] - right[t] < 0.3f && right[t] - logits[t] < 0.3f))
-            CHECK_FAIL("logit %lld is %g, must be %g", (long long)t, (double)logits[t], (double)right[t]);
+            CHECK_FAIL("logit %lld is %g, must be %g", (long long)t, (double)logits[t],
+                       (double)right[t]);
     engine_close(engine);
     engine_close(host);
     arena_destroy(arena);
@@ -176,7 +182,8 @@ static void a_profile_runs_nothing(void **unused)
     struct diagnostic diagnostic = {0};
     const struct engine_options options = options_for("rtx3090,cpu");
     struct engine *engine;
-    CHECK_REFUSED(engine_open(model, &options, &engine, &diagnostic), STATUS_DEVICE, "rtx3090 is the profile");
+    CHECK_REFUSED(engine_open(model, &options, &engine, &diagnostic), STATUS_DEVICE,
+                  "rtx3090 is the profile");
 }
 
 /* ---- Racing ---- */
@@ -213,9 +220,10 @@ static void write_variant(struct arena *arena, const char *variants, const char 
                           const char *space)
 {
     struct diagnostic diagnostic = {0};
-    CHECK_OK(file_write(arena_print(arena, "%s/%s.cu", variants, name), planted_kernel, strlen(planted_kernel),
+    CHECK_OK(file_write(arena_print(arena, "%s/%s.cu", variants, name), planted_kernel,
+                        strlen(planted_kernel), &diagnostic));
+    CHECK_OK(file_write(arena_print(arena, "%s/%s.yaml", variants, name), space, strlen(space),
                         &diagnostic));
-    CHECK_OK(file_write(arena_print(arena, "%s/%s.yaml", variants, name), space, strlen(space), &diagnostic));
 }
 
 /* Everything else is left to the host, for an interpreter is no card: the other variants are replaced by some that answer
@@ -229,12 +237,13 @@ static const char *planted_variants(struct arena *arena)
     for (int v = 0; v < catalogue.count; v++) {
         const struct space *space = catalogue.spaces[v];
         if (space->target != TARGET_CUDA) continue;
-        const char *text = arena_print(arena,
-                                       "variant: %s\nop: combine\ntarget: cuda\n"
-                                       "numerics: {operands: exact, accumulation: f32}\ntunables: {plant: {values: [0]}}\n"
-                                       "launches:\n  - {entry: planted, items: 1, threads: 32, arguments: []}\n"
-                                       "estimate: 1\n",
-                                       space->variant);
+        const char *text = arena_print(
+            arena,
+            "variant: %s\nop: combine\ntarget: cuda\n"
+            "numerics: {operands: exact, accumulation: f32}\ntunables: {plant: {values: [0]}}\n"
+            "launches:\n  - {entry: planted, items: 1, threads: 32, arguments: []}\n"
+            "estimate: 1\n",
+            space->variant);
         bool planted = strcmp(space->variant, "rmsnorm_cuda") == 0;
         write_variant(arena, variants, space->variant, planted ? planted_space : text);
     }
@@ -275,7 +284,8 @@ static void packed_candidates_are_raced_once(void **unused)
     for (int start = 0; start < 2; start++) {
         hide_compiler();
         if (!open_here(&options, &engine)) break;
-        assert_true(start == 0 ? engine_report(engine)->kernels_raced >= 3 : engine_report(engine)->kernels_raced == 0);
+        assert_true(start == 0 ? engine_report(engine)->kernels_raced >= 3
+                               : engine_report(engine)->kernels_raced == 0);
         check_right_kernels(engine);
         engine_close(engine);
     }
@@ -295,7 +305,8 @@ static void a_plan_travels_with_its_model(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    const char *origin = arena_print(arena, "%s/origin", folder), *target = arena_print(arena, "%s/target", folder);
+    const char *origin = arena_print(arena, "%s/origin", folder),
+               *target = arena_print(arena, "%s/target", folder);
     const char *copy = arena_print(arena, "%s/model.gguf", origin);
     struct engine_options options = options_for("cpu");
     struct engine *engine;
@@ -304,15 +315,18 @@ static void a_plan_travels_with_its_model(void **unused)
     CHECK_OK(file_read(model, 1 << 26, arena, &bytes, &count, &diagnostic));
     CHECK_OK(file_write(copy, bytes, count, &diagnostic));
     CHECK_OK(engine_prepare(copy, &options, &engine, &diagnostic));
-    CHECK_OK(engine_save_plan(engine, &options, arena_print(arena, "%s/model.plan", origin), &diagnostic));
+    CHECK_OK(engine_save_plan(engine, &options, arena_print(arena, "%s/model.plan", origin),
+                              &diagnostic));
     engine_close(engine);
     assert_int_equal(rename(origin, target), 0);
     options.devices = NULL;
-    CHECK_OK(engine_open(arena_print(arena, "%s/model.plan", target), &options, &engine, &diagnostic));
+    CHECK_OK(
+        engine_open(arena_print(arena, "%s/model.plan", target), &options, &engine, &diagnostic));
     engine_close(engine);
     assert_int_equal(unlink(arena_print(arena, "%s/model.gguf", target)), 0);
-    CHECK_REFUSED(engine_open(arena_print(arena, "%s/model.plan", target), &options, &engine, &diagnostic),
-                  STATUS_BAD_INPUT, "origin/model.gguf");
+    CHECK_REFUSED(
+        engine_open(arena_print(arena, "%s/model.plan", target), &options, &engine, &diagnostic),
+        STATUS_BAD_INPUT, "origin/model.gguf");
     arena_destroy(arena);
 }
 

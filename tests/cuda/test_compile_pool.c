@@ -34,13 +34,16 @@ static void bench_open(struct bench *bench, int processes, struct compile_limits
     *bench = (struct bench){.arena = arena_create(0)};
     CHECK_OK(catalogue_read(NULL, bench->arena, &bench->catalogue, &diagnostic));
     CHECK_OK(profile_read("rtx3090", bench->arena, &bench->facts, &diagnostic));
-    CHECK_OK(op_case_problem("rmsnorm(f32[tokens,512], f32[512])", 64, 0, bench->arena, &bench->problem, &diagnostic));
+    CHECK_OK(op_case_problem("rmsnorm(f32[tokens,512], f32[512])", 64, 0, bench->arena,
+                             &bench->problem, &diagnostic));
     const struct space *space = catalogue_find(&bench->catalogue, "rmsnorm_cuda");
     assert_non_null(space);
     assert_true(space_bind(space, bench->problem, &bench->facts, bench->arena, &bound, &reason));
     for (int c = 0; c < CANDIDATES; c++) {
-        assert_true(space_unrank(&bound, (uint64_t)c * space_count(&bound) / CANDIDATES, &bench->configs[c]));
-        bench->generations[c] = (struct generation){space, bench->problem, &bench->configs[c], &bench->facts};
+        assert_true(space_unrank(&bound, (uint64_t)c * space_count(&bound) / CANDIDATES,
+                                 &bench->configs[c]));
+        bench->generations[c] =
+            (struct generation){space, bench->problem, &bench->configs[c], &bench->facts};
     }
     CHECK_OK(compile_pool_create(processes, limits, &bench->pool, &diagnostic));
 }
@@ -63,7 +66,8 @@ static void the_same_bytes_from_every_child(void **unused)
     struct diagnostic diagnostic = {0};
     struct bench bench;
     bench_open(&bench, 3, compile_limits_default());
-    for (int c = 0; c < CANDIDATES; c++) CHECK_OK(compile_pool_add(bench.pool, &bench.generations[c], &diagnostic));
+    for (int c = 0; c < CANDIDATES; c++)
+        CHECK_OK(compile_pool_add(bench.pool, &bench.generations[c], &diagnostic));
     for (int c = CANDIDATES - 1; c >= 0; c--) {
         const void *image;
         size_t bytes, again_bytes;
@@ -74,7 +78,8 @@ static void the_same_bytes_from_every_child(void **unused)
         CHECK_OK(image_encode(&here, bench.arena, &again, &again_bytes, &diagnostic));
         assert_int_equal(bytes, again_bytes);
         assert_memory_equal(image, again, bytes);
-        assert_true(here.launches[0].resources.registers > 0 && here.launches[0].resources.instructions > 0);
+        assert_true(here.launches[0].resources.registers > 0 &&
+                    here.launches[0].resources.instructions > 0);
     }
     assert_int_equal(compile_pool_restarts(bench.pool), 0);
     bench_close(&bench);
@@ -89,7 +94,8 @@ static void what_was_dropped_harms_nothing(void **unused)
     size_t bytes;
     bench_open(&bench, 2, compile_limits_default());
     for (int round = 0; round < 3; round++) {
-        for (int c = 0; c < CANDIDATES; c++) CHECK_OK(compile_pool_add(bench.pool, &bench.generations[c], &diagnostic));
+        for (int c = 0; c < CANDIDATES; c++)
+            CHECK_OK(compile_pool_add(bench.pool, &bench.generations[c], &diagnostic));
         take(&bench, round, &image, &bytes);
         CHECK_OK(compile_pool_clear(bench.pool, &diagnostic));
     }
@@ -107,14 +113,17 @@ static void failures_are_of_one_candidate(void **unused)
     struct bench bench;
     const void *image;
     size_t bytes;
-    bench_open(&bench, 2, (struct compile_limits){.seconds = 0.001, .memory_bytes = (uint64_t)4 << 30});
+    bench_open(&bench, 2,
+               (struct compile_limits){.seconds = 0.001, .memory_bytes = (uint64_t)4 << 30});
     status code = compile_pool_take(bench.pool, &bench.generations[0], &image, &bytes, &diagnostic);
     CHECK_REFUSED(code, STATUS_TIMEOUT, "compile");
     assert_true(compile_pool_restarts(bench.pool) > 0);
     bench_close(&bench);
     diagnostic = (struct diagnostic){0};
     bench_open(&bench, 2, (struct compile_limits){.seconds = 60, .memory_bytes = 1 << 20});
-    assert_int_not_equal(compile_pool_take(bench.pool, &bench.generations[0], &image, &bytes, &diagnostic), STATUS_OK);
+    assert_int_not_equal(
+        compile_pool_take(bench.pool, &bench.generations[0], &image, &bytes, &diagnostic),
+        STATUS_OK);
     bench_close(&bench);
     diagnostic = (struct diagnostic){0};
     bench_open(&bench, 2, compile_limits_default());
@@ -123,7 +132,8 @@ static void failures_are_of_one_candidate(void **unused)
     old.values[FACT_sm] = 61;
     refused.facts = &old;
     if (strcmp(compile_identity(TARGET_CUDA), "nvrtc 13") >= 0)
-        CHECK_REFUSED(compile_pool_take(bench.pool, &refused, &image, &bytes, &diagnostic), STATUS_UNSUPPORTED, "sm_61");
+        CHECK_REFUSED(compile_pool_take(bench.pool, &refused, &image, &bytes, &diagnostic),
+                      STATUS_UNSUPPORTED, "sm_61");
     take(&bench, 0, &image, &bytes);
     bench_close(&bench);
 }

@@ -55,7 +55,8 @@ static status feed(struct engine *engine, float **logits, struct diagnostic *dia
     *diagnostic = (struct diagnostic){0};
     *logits = test_calloc((size_t)engine_model(engine)->vocabulary * PROMPT, sizeof **logits);
     TRY(engine_sequence_open(engine, &sequence, diagnostic));
-    const struct engine_input input = {.sequence = sequence, .tokens = prompt, .count = PROMPT, .all_logits = true};
+    const struct engine_input input = {
+        .sequence = sequence, .tokens = prompt, .count = PROMPT, .all_logits = true};
     status code = engine_feed(engine, &input, 1, *logits, diagnostic);
     if (code == STATUS_OK) engine_sequence_close(engine, sequence);
     return code;
@@ -79,7 +80,8 @@ static void the_same_logits(const float *logits, const float *right, int64_t cou
 {
     for (int64_t i = 0; i < count; i++)
         if (!(fabsf(logits[i] - right[i]) <= 1e-3f))
-            CHECK_FAIL("logit %lld is %g, must be %g", (long long)i, (double)logits[i], (double)right[i]);
+            CHECK_FAIL("logit %lld is %g, must be %g", (long long)i, (double)logits[i],
+                       (double)right[i]);
 }
 
 /* Out of memory at the first allocation, the second, the fourth ...: one error each time, until there are no more; and
@@ -106,7 +108,8 @@ static void memory_that_runs_out_is_one_error(void **unused)
     CHECK_OK(feed(engine, &logits, &diagnostic));
     test_free(logits);
     engine_close(engine);
-    CHECK_REFUSED(open_with("load:2=oom", &options, &engine, &diagnostic), STATUS_NO_MEMORY, "OUT_OF_MEMORY");
+    CHECK_REFUSED(open_with("load:2=oom", &options, &engine, &diagnostic), STATUS_NO_MEMORY,
+                  "OUT_OF_MEMORY");
 }
 
 static void a_lost_card_is_one_error(void **unused)
@@ -149,8 +152,9 @@ static void a_kernel_that_never_ends_is_interrupted(void **unused)
         setenv("HONE_EMULATOR_FAULTS", "launch:3=hang", 1);
         dup2(null, STDOUT_FILENO);
         dup2(null, STDERR_FILENO);
-        execl(HONE_BUILD_FOLDER "/bin/hone", "hone", "run", model, "--devices", one_card, "--context", "64", "--chunk", "4",
-              "--cache", folder, "--token-ids", "1,15,27", "--threads", "1", (char *)NULL);
+        execl(HONE_BUILD_FOLDER "/bin/hone", "hone", "run", model, "--devices", one_card,
+              "--context", "64", "--chunk", "4", "--cache", folder, "--token-ids", "1,15,27",
+              "--threads", "1", (char *)NULL);
         _exit(127);
     }
     assert_true(child > 0);
@@ -180,7 +184,8 @@ static void code_for_other_cards_is_refused(void **unused)
     assert_non_null(target);
     memcpy(target, "sm_89", 5);
     card_image(text, "scale", &image);
-    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_DEVICE, "sm_89");
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_DEVICE, "sm_89");
     cards_close(&cards);
 }
 

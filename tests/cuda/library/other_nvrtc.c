@@ -30,11 +30,12 @@ FORWARD(const char *, nvrtcGetErrorString, (int code), code)
 FORWARD(int, nvrtcGetNumSupportedArchs, (int *count), count)
 FORWARD(int, nvrtcGetSupportedArchs, (int *list), list)
 FORWARD(int, nvrtcCreateProgram,
-        (void **program, const char *source, const char *name, int count, const char *const *headers,
-         const char *const *names),
+        (void **program, const char *source, const char *name, int count,
+         const char *const *headers, const char *const *names),
         program, source, name, count, headers, names)
 FORWARD(int, nvrtcDestroyProgram, (void **program), program)
-FORWARD(int, nvrtcCompileProgram, (void *program, int count, const char *const *options), program, count, options)
+FORWARD(int, nvrtcCompileProgram, (void *program, int count, const char *const *options), program,
+        count, options)
 FORWARD(int, nvrtcGetProgramLogSize, (void *program, size_t *bytes), program, bytes)
 FORWARD(int, nvrtcGetProgramLog, (void *program, char *log), program, log)
 FORWARD(int, nvrtcGetCUBINSize, (void *program, size_t *bytes), program, bytes)
