@@ -61,6 +61,16 @@ CUresult cuInit(unsigned flags)
     return result;
 }
 
+/* When the library is unloaded: what it knew of its cards.  At the end of a process that still uses one, whose threads may
+ * be at work there, it stays. */
+__attribute__((destructor)) static void forget_cards(void)
+{
+    for (int device = 0; device < CARDS_MAX; device++)
+        if (driver_state.contexts[device].retained) return;
+    arena_destroy(driver_state.arena);
+    driver_state.arena = NULL;
+}
+
 CUresult cuDriverGetVersion(int *version)
 {
     if (!version) return CUDA_ERROR_INVALID_VALUE;
