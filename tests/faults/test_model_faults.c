@@ -1,6 +1,8 @@
 /* Every allocation and every call on a file failing once, while models are opened and written: the
  * failure is reported as what it is, nothing is left behind, nothing leaks. */
 #include "base/file.h"
+#include "models/architecture_catalogue.h"
+#include "models/architecture_extend.h"
 #include "models/model.h"
 #include "models/synth.h"
 #include "ops/op_table.h"
@@ -72,7 +74,7 @@ static status attempt(struct scratch *scratch, const char *path, struct diagnost
 
 /* Each of the first and of the last allocations fails once, for there a model's own file is read and
  * bound.  Of those between, nearly all for descriptions that are the same for every model, one in
- * `STRIDE` does: another one for each path. */
+ * `STRIDE` does, another one for each path: every_fault_of_a_description_is_reported has them all. */
 enum { EDGE = 400, STRIDE = 47 };
 
 static long next_fault(long fault, long points, long offset)
@@ -114,7 +116,52 @@ static void fail_each(struct scratch *scratch, const char *path, bool files, lon
     assert_true(tried > (files ? 1 : 100));
     unlink(scratch->written);
 }
+
+static status find_embedded(const void *context, const char *name, struct arena *arena,
+                            struct yaml **root, struct diagnostic *diagnostic)
+{
+    (void)context;
+    return embedded_yaml(name, arena, root, diagnostic);
+}
+
+static status read_description(const struct embedded_file *file, struct arena *arena,
+                               struct diagnostic *diagnostic)
+{
+    const struct architecture_files files = {NULL, find_embedded};
+    struct yaml *root;
+    struct architecture *architecture;
+    TRY(yaml_parse(file->path, file->bytes, file->byte_count, arena, &root, diagnostic));
+    TRY(architecture_extend(&files, root, 0, arena, &root, diagnostic));
+    return architecture_read(root, op_table(), arena, &architecture, diagnostic);
+}
 #endif
+
+/* One description at a time: each allocation of each. */
+static void every_fault_of_a_description_is_reported(void **unused)
+{
+    (void)unused;
+#ifdef HONE_FAULTS
+    for (const struct embedded_file *file = embedded_architectures; file->path; file++) {
+        const char *name = file_name_of(file->path);
+        long faults = 0;
+        if (strcmp(name, "harmless.yaml") == 0 || strcmp(name, "presets.yaml") == 0) continue;
+        for (status result = STATUS_FAILED; result != STATUS_OK; faults++) {
+            struct arena *arena = arena_create(0);
+            struct diagnostic diagnostic = {0};
+            fault_set(faults + 1, 0);
+            result = read_description(file, arena, &diagnostic);
+            fault_set(0, 0);
+            arena_destroy(arena);
+            if ((result != STATUS_OK && result != STATUS_NO_MEMORY) || diagnostic.code != result)
+                CHECK_FAIL("%s, fault %ld: %s '%s'", file->path, faults + 1, status_name(result),
+                           diagnostic.text);
+        }
+        assert_true(faults > 100);
+    }
+#else
+    skip();
+#endif
+}
 
 static void every_fault_is_reported(void **state)
 {
@@ -138,6 +185,7 @@ static void every_fault_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_fault_of_a_description_is_reported),
         cmocka_unit_test_setup_teardown(every_fault_is_reported, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
