@@ -80,7 +80,7 @@ status command_explain(const struct arguments *arguments, struct console *consol
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     struct engine *engine = NULL;
-    TRY(engine_prepare(path, &options, &engine, diagnostic));
+    TRY(engine_choose(path, &options, &engine, diagnostic));
     status code = explain_steps(arguments, engine, path, arena, diagnostic);
     engine_close(engine);
     return code;

@@ -218,7 +218,7 @@ status command_show(const struct arguments *arguments, struct console *console,
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     struct engine *engine = NULL;
-    TRY(engine_prepare(path, &options, &engine, diagnostic));
+    TRY(engine_choose(path, &options, &engine, diagnostic));
     status code = show(arguments, engine, arena, diagnostic);
     engine_close(engine);
     return code;

@@ -7,8 +7,6 @@
 #include "ops/op_table.h"
 #include "planner/plan_file.h"
 
-enum purpose { PURPOSE_LOWER, PURPOSE_PREPARE, PURPOSE_RUN };
-
 static status read_model(struct engine *engine, const char *path,
                          const struct engine_options *options, struct diagnostic *diagnostic)
 {
@@ -59,7 +57,7 @@ static status prepare_model(struct engine *engine, const char *path,
     TRY(read_model(engine, path, options, diagnostic));
     TRY(open_devices(engine, options->devices, options, diagnostic));
     if (purpose == PURPOSE_RUN) TRY(refuse_described(engine, diagnostic));
-    return engine_build_plan(engine, options, purpose != PURPOSE_LOWER, diagnostic);
+    return engine_build_plan(engine, options, purpose, diagnostic);
 }
 
 /* Where the plan says, or, when it has travelled with its plan, beside that. */
@@ -171,6 +169,12 @@ status engine_prepare(const char *path, const struct engine_options *options,
                       struct engine **result, struct diagnostic *diagnostic)
 {
     return create_for(path, options, PURPOSE_PREPARE, result, diagnostic);
+}
+
+status engine_choose(const char *path, const struct engine_options *options, struct engine **result,
+                     struct diagnostic *diagnostic)
+{
+    return create_for(path, options, PURPOSE_CHOOSE, result, diagnostic);
 }
 
 status engine_lower(const char *path, const struct engine_options *options, struct engine **result,

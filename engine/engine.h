@@ -61,6 +61,9 @@ void engine_close(struct engine *engine); /* NULL is allowed */
 /* Only the first half: model, devices and plan, no weights; nothing can be fed.  `path` may be a plan file in both. */
 CHECKED status engine_prepare(const char *path, const struct engine_options *options,
                               struct engine **engine, struct diagnostic *diagnostic);
+/* The same without compiling: a model's plan names its kernels and holds no code.  Enough to show and to explain. */
+CHECKED status engine_choose(const char *path, const struct engine_options *options,
+                             struct engine **engine, struct diagnostic *diagnostic);
 /* Writes the engine's plan with its compiled kernels (planner/plan_file.h). */
 CHECKED status engine_save_plan(struct engine *engine, const struct engine_options *options,
                                 const char *path, struct diagnostic *diagnostic);

@@ -31,9 +31,13 @@ struct engine {
 CHECKED status engine_lower(const char *path, const struct engine_options *options,
                             struct engine **engine, struct diagnostic *diagnostic);
 
+/* What an engine is made for, in order of how far its plan gets: the graph after all passes, names of kernels, code, and
+ * weights at home. */
+enum purpose { PURPOSE_LOWER, PURPOSE_CHOOSE, PURPOSE_PREPARE, PURPOSE_RUN };
+
 /* engine_plan.c */
 CHECKED status engine_build_plan(struct engine *engine, const struct engine_options *options,
-                                 bool with_images, struct diagnostic *diagnostic);
+                                 enum purpose purpose, struct diagnostic *diagnostic);
 CHECKED status engine_open_store(struct engine *engine, const struct progress *progress,
                                  struct store **store, struct diagnostic *diagnostic);
 const char *engine_artifact_folder(struct engine *engine); /* NULL: nothing is kept */

@@ -82,7 +82,7 @@ static status build_with_records(struct engine *engine, const struct engine_opti
 }
 
 status engine_build_plan(struct engine *engine, const struct engine_options *options,
-                         bool with_images, struct diagnostic *diagnostic)
+                         enum purpose purpose, struct diagnostic *diagnostic)
 {
     struct build_device *devices = NULL;
     TRY(describe_devices(engine, options, &devices, diagnostic));
@@ -94,6 +94,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .bounds = choose_bounds(engine, options),
         .layer_map = layer_map,
         .layer_map_count = layer_map_count,
+        .choose_only = purpose == PURPOSE_CHOOSE,
         .devices = devices,
         .device_count = engine->device_count,
         .chooser = {.catalogue = &engine->catalogue,
@@ -103,8 +104,8 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .compile_processes = engine->threads,
         .progress = options->progress,
     };
-    if (!with_images) return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
-    for (int d = 0; d < engine->device_count && !options->references; d++)
+    if (purpose == PURPOSE_LOWER) return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
+    for (int d = 0; d < engine->device_count && !options->references && !build.choose_only; d++)
         TRY(compile_check(devices[d].facts, diagnostic));
     return build_with_records(engine, options, &build, diagnostic);
 }

@@ -215,6 +215,7 @@ static status choose_images(struct plan *plan, const struct build_options *optio
     status code = plan_each_bucket(plan, choose_bucket, &choosing, diagnostic);
     arena_destroy(choosing.scratch);
     if (code != STATUS_OK) return code;
+    if (options->choose_only) return STATUS_OK;
     connect_requests(&choosing);
     return artifacts_provide(choosing.requests, choosing.request_count, options, plan->arena,
                              report, diagnostic);
@@ -303,7 +304,7 @@ static status build_parts(struct plan *plan, const struct build_options *options
     TRY(plan_make_steps(plan, diagnostic));
     TRY(no_choices(plan, diagnostic));
     TRY(choose_images(plan, options, report, diagnostic));
-    return plan_verify(plan, diagnostic);
+    return options->choose_only ? STATUS_OK : plan_verify(plan, diagnostic);
 }
 
 status plan_build(const struct graph *graph, const struct build_options *options,

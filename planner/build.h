@@ -21,6 +21,7 @@ struct build_options {
     const struct build_device *devices;
     int device_count;
     struct chooser chooser;
+    bool choose_only;            /* names of kernels and no code: the plan can be shown, not executed */
     const char *artifact_folder; /* where compiled images are kept; NULL: nowhere */
     int compile_processes;       /* side by side; at least 1 */
     const struct progress *progress;
