@@ -59,7 +59,7 @@ static json_t *plan_json(const struct engine *engine, int64_t tokens, struct are
         }
         json_array_append_new(steps, step);
     }
-    return json_pack("{s:o, s:o}", "devices", devices, "steps", steps);
+    return json_pack("{s:s?, s:o, s:o}", "layer_map", engine_report(engine)->layer_map, "devices", devices, "steps", steps);
 }
 
 static status print_plan(const struct engine *engine, const struct arguments *arguments,
@@ -77,6 +77,7 @@ static status print_plan(const struct engine *engine, const struct arguments *ar
     printf("up to %lld tokens per step, %lld sequences of %lld tokens; kernels shown for %lld tokens per step\n\n",
            (long long)plan->bounds.tokens, (long long)plan->bounds.sequences, (long long)plan->bounds.context,
            (long long)tokens);
+    if (engine_report(engine)->layer_map) printf("layers in this order: %s\n\n", engine_report(engine)->layer_map);
     for (int s = 0; s < plan->step_count; s++)
         printf("%4d  %d  %s\n", s, plan->steps[s].device,
                describe_step(plan, s, engine_step_image(engine, s, tokens), arena));

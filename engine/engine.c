@@ -73,6 +73,17 @@ static status find_model(struct engine *engine, const char *plan_path, const cha
     return STATUS_OK;
 }
 
+/* Which layers a plan runs was settled when it was built. */
+static status take_layer_map(struct engine *engine, const char *path, const struct engine_options *options,
+                             const struct plan_header *header, struct diagnostic *diagnostic)
+{
+    engine->report.layer_map = *header->layer_map ? header->layer_map : NULL;
+    if (!options->layer_map) return STATUS_OK;
+    return fail(diagnostic, STATUS_USAGE,
+                "%s is a plan, whose layers are settled; give --layer-map to `hone compile`, or name the model here",
+                path);
+}
+
 /* A plan brings its own numerics, context and KV type, and devices unless others of the same kinds are given; the command line adds
  * threads and progress. */
 static status prepare_plan(struct engine *engine, const char *path,
@@ -82,6 +93,7 @@ static status prepare_plan(struct engine *engine, const char *path,
     struct plan_header header;
     struct engine_options merged = *options;
     TRY(plan_file_read(path, op_table(), &header, &engine->plan, diagnostic));
+    TRY(take_layer_map(engine, path, options, &header, diagnostic));
     merged.state_element = header.state_element;
     merged.cpu = header.cpu;
     merged.context = engine->plan->bounds.context; /* weights may depend on it */

@@ -49,6 +49,7 @@ struct engine_report {
     int kernels_packed; /* beside these, to be raced on the cards that the plan is for */
     int kernels_raced;  /* of both, measured at this start */
     int64_t weight_bytes, state_bytes, arena_bytes; /* over all devices */
+    const char *layer_map;          /* as it was asked for; NULL: every layer once */
     int64_t weight_bytes_per_token; /* read for one token of decode, experts counted as used */
 };
 

@@ -87,9 +87,12 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
     struct build_device *devices = NULL;
     TRY(describe_devices(engine, options, &devices, diagnostic));
     int *layer_map = NULL, layer_map_count = 0;
-    if (options->layer_map)
+    if (options->layer_map) {
         TRY(layer_map_parse(options->layer_map, engine->model->layer_count, engine->arena,
                             &layer_map, &layer_map_count, diagnostic));
+        engine->report.layer_map = arena_text(engine->arena, options->layer_map);
+        TRY_MEMORY(engine->report.layer_map, diagnostic);
+    }
     struct build_options build = {
         .bounds = choose_bounds(engine, options),
         .layer_map = layer_map,
@@ -137,6 +140,7 @@ status engine_save_plan(struct engine *engine, const struct engine_options *opti
         .level = facts->cpu ? facts->cpu : "",
         .features = facts->features ? facts->features : "",
         .compiler = has_cards(engine) ? engine_compiler(engine, TARGET_CUDA) : "",
+        .layer_map = engine->report.layer_map,
         .state_element = options->state_element,
         .fast = options->fast,
         .references = options->references,

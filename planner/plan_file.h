@@ -15,6 +15,7 @@ struct plan_header {
     const char *level;           /* the least CPU that can run it: "x86-64-v4", "generic" */
     const char *features;        /* instruction families beyond the level, LLVM's names */
     const char *compiler;        /* of the cards' kernels, compile_identity(TARGET_CUDA); "": there are none */
+    const char *layer_map;       /* as asked for: "0..51,45..79"; "": every layer once */
     enum element_type state_element;
     bool fast, references;
 };

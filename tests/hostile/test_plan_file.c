@@ -71,6 +71,7 @@ static int write_small_plan(void **state)
                                        .cpu = "native",
                                        .level = "x86-64-v3",
                                        .features = "+avx2,+fma",
+                                       .layer_map = "0..1,1",
                                        .state_element = ELEMENT_F16};
     CHECK_OK(plan_file_write(plan_path, &header, plan, &diagnostic));
     plan_free(plan);
@@ -116,6 +117,7 @@ static void a_plan_is_read_back_as_written(void **state)
     assert_true(plan_file_recognise(plan_path));
     CHECK_OK(plan_file_read(plan_path, op_table(), &header, &read, &diagnostic));
     CHECK_TEXT(header.features, "+avx2,+fma");
+    CHECK_TEXT(header.layer_map, "0..1,1");
     assert_int_equal(read->step_count, built->step_count);
     assert_int_equal(read->image_count, built->image_count);
     assert_memory_equal(read->choices, built->choices, (size_t)built->graph->node_count * sizeof *built->choices);
