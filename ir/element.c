@@ -1,6 +1,7 @@
 /* The table of element types, and rows of them. */
 #include "ir/element.h"
 
+#include "ir/element_decode_scaled.h"
 #include "ir/element_decode_super.h"
 #include "ir/element_encode.h"
 

@@ -100,9 +100,12 @@ double element_unit(enum element_type type)
     case ELEMENT_F32: return unit_f32;
     case ELEMENT_F16: return unit_f16;
     case ELEMENT_BF16: return unit_bf16;
-    case ELEMENT_F8_E4M3: return 0x1p-4;
-    case ELEMENT_F8_E5M2: return 0x1p-3;
-    case ELEMENT_Q8_0: return unit_q8;
+    case ELEMENT_F8_E4M3:
+    case ELEMENT_F8_E4M3_128: return 0x1p-4;
+    case ELEMENT_F8_E5M2:
+    case ELEMENT_F8_E5M2_128: return 0x1p-3;
+    case ELEMENT_Q8_0:
+    case ELEMENT_I8_128: return unit_q8;
     case ELEMENT_Q6_K: return 0.5 / 31;
     case ELEMENT_Q5_0:
     case ELEMENT_Q5_1:
@@ -110,6 +113,8 @@ double element_unit(enum element_type type)
     case ELEMENT_Q4_0:
     case ELEMENT_Q4_1:
     case ELEMENT_Q4_K: return 0.5 / 7;
+    case ELEMENT_I4_128:
+    case ELEMENT_I4_32: return 2.0 / 15; /* half a step, and half a step of the zero */
     case ELEMENT_IQ4_NL:
     case ELEMENT_IQ4_XS: return 12.0 / 113; /* half of the widest gap */
     case ELEMENT_MXFP4: return 2.0 / 6;     /* what is above 6 becomes 6 */

@@ -115,6 +115,13 @@ static value widen_e4m3(struct emitter *e, value bits)
     return mulf(e, real, lanes == 1 ? constant_f32(e, 256) : splat_f32(e, 256, lanes));
 }
 
+value widen_f8(struct emitter *e, enum element_type type, value bits)
+{
+    if (type == ELEMENT_F8_E4M3) return widen_e4m3(e, bits);
+    assert(type == ELEMENT_F8_E5M2);
+    return widen_f16(e, shift_left(e, zero_extend(e, bits, e->i16), 8));
+}
+
 value load_as_f32(struct emitter *e, enum element_type type, value pointer, int count, int lanes)
 {
     int bytes = element_of(type)->block_bytes;
@@ -124,8 +131,8 @@ value load_as_f32(struct emitter *e, enum element_type type, value pointer, int 
     switch (type) {
     case ELEMENT_F32: return bits;
     case ELEMENT_F16: return widen_f16(e, bits);
-    case ELEMENT_F8_E4M3: return widen_e4m3(e, bits);
-    case ELEMENT_F8_E5M2: return widen_f16(e, shift_left(e, zero_extend(e, bits, e->i16), 8));
+    case ELEMENT_F8_E4M3:
+    case ELEMENT_F8_E5M2: return widen_f8(e, type, bits);
     default: assert(type == ELEMENT_BF16); return widen_bf16(e, bits);
     }
 }

@@ -14,19 +14,24 @@ static const signed char iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, 
                                            1,    13,   25,  38,  53,  69,  89,  113};
 
 static const struct unpack_form forms[ELEMENT_COUNT] = {
-    [ELEMENT_Q8_0] = {32, 32, 255, 128, false, {2, 32, 8, 2}, {0}, NULL},
-    [ELEMENT_Q4_0] = {32, 32, 15, 8, false, {2, 16, 4, 1}, {0}, NULL},
-    [ELEMENT_Q4_1] = {32, 32, 15, 0, true, {4, 16, 4, 1}, {0}, NULL},
-    [ELEMENT_Q5_0] = {32, 32, 31, 16, false, {6, 16, 4, 1}, {2, 4, 1, 0}, NULL},
-    [ELEMENT_Q5_1] = {32, 32, 31, 0, true, {8, 16, 4, 1}, {4, 4, 1, 0}, NULL},
-    [ELEMENT_IQ4_NL] = {32, 32, 241, 128, false, {2, 16, 4, 1}, {0}, iq4_values},
-    [ELEMENT_MXFP4] = {32, 32, 24, 12, false, {1, 16, 4, 1}, {0}, e2m1_values},
-    [ELEMENT_Q2_K] = {256, 16, 3, 0, true, {16, 64, 2, 2}, {0}, NULL},
-    [ELEMENT_Q3_K] = {256, 16, 7, 4, false, {32, 64, 2, 2}, {0, 32, 1, 2}, NULL},
-    [ELEMENT_Q4_K] = {256, 32, 15, 0, true, {16, 128, 4, 2}, {0}, NULL},
-    [ELEMENT_Q5_K] = {256, 32, 31, 0, true, {48, 128, 4, 2}, {16, 32, 1, 2}, NULL},
-    [ELEMENT_Q6_K] = {256, 16, 63, 32, false, {0, 128, 4, 4}, {128, 64, 2, 2}, NULL},
-    [ELEMENT_IQ4_XS] = {256, 32, 241, 128, false, {8, 128, 4, 1}, {0}, iq4_values},
+    [ELEMENT_Q8_0] = {32, 32, 255, 128, false, {2, 32, 8, 2}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q4_0] = {32, 32, 15, 8, false, {2, 16, 4, 1}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q4_1] = {32, 32, 15, 0, true, {4, 16, 4, 1}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q5_0] = {32, 32, 31, 16, false, {6, 16, 4, 1}, {2, 4, 1, 0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q5_1] = {32, 32, 31, 0, true, {8, 16, 4, 1}, {4, 4, 1, 0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_IQ4_NL] = {32, 32, 241, 128, false, {2, 16, 4, 1}, {0}, iq4_values, ELEMENT_COUNT},
+    [ELEMENT_MXFP4] = {32, 32, 24, 12, false, {1, 16, 4, 1}, {0}, e2m1_values, ELEMENT_COUNT},
+    [ELEMENT_Q2_K] = {256, 16, 3, 0, true, {16, 64, 2, 2}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q3_K] = {256, 16, 7, 4, false, {32, 64, 2, 2}, {0, 32, 1, 2}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q4_K] = {256, 32, 15, 0, true, {16, 128, 4, 2}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q5_K] = {256, 32, 31, 0, true, {48, 128, 4, 2}, {16, 32, 1, 2}, NULL, ELEMENT_COUNT},
+    [ELEMENT_Q6_K] = {256, 16, 63, 32, false, {0, 128, 4, 4}, {128, 64, 2, 2}, NULL, ELEMENT_COUNT},
+    [ELEMENT_IQ4_XS] = {256, 32, 241, 128, false, {8, 128, 4, 1}, {0}, iq4_values, ELEMENT_COUNT},
+    [ELEMENT_F8_E4M3_128] = {128, 32, 255, 0, false, {4, 128, 8, 8}, {0}, NULL, ELEMENT_F8_E4M3},
+    [ELEMENT_F8_E5M2_128] = {128, 32, 255, 0, false, {4, 128, 8, 8}, {0}, NULL, ELEMENT_F8_E5M2},
+    [ELEMENT_I8_128] = {128, 32, 255, 128, false, {4, 128, 8, 8}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_I4_128] = {128, 32, 15, 0, true, {4, 64, 4, 1}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_I4_32] = {32, 32, 15, 0, true, {4, 16, 4, 1}, {0}, NULL, ELEMENT_COUNT},
 };
 
 const struct unpack_form *unpack_form_of(enum element_type type)
@@ -146,8 +151,9 @@ void unpack_parts(struct emitter *e, const struct unpack_request *request, value
     load_low(e, request, pointer, registers);
     for (int p = 0; p < unpack_part_count(request); p++) {
         value bytes = registers[p % count];
-        if (form->low.bits == 8) { /* signed */
-            parts[p] = bit_xor(e, bytes, splat_i32(e, 0x80808080, request->lanes));
+        if (form->low.bits == 8) {
+            value sign = splat_i32(e, (int64_t)form->offset * 0x01010101, request->lanes);
+            parts[p] = form->offset ? bit_xor(e, bytes, sign) : bytes;
             continue;
         }
         int shift = p / count * form->low.bits;
@@ -166,6 +172,8 @@ void unpack_scales(struct emitter *e, const struct unpack_request *request, valu
     *minima = NULL;
     if (forms[request->type].block == 32)
         unpack_small_scales(e, request, pointer, scales, minima);
+    else if (forms[request->type].block == 128)
+        unpack_wide_scales(e, request->type, pointer, scales, minima);
     else
         unpack_super_scales(e, request->type, pointer, scales, minima);
 }
@@ -177,7 +185,7 @@ struct unpacked unpack_block(struct emitter *e, enum element_type type, value po
     struct unpack_request request = {type, 1, 1, CHUNK_LANES};
     struct unpacked block = {.form = &forms[type]};
     /* Wide registers where a block fills them: fewer instructions, and slots are cut out. */
-    if (block.form->block == 256) request.lanes = e->lanes;
+    if (block.form->block > 32) request.lanes = e->lanes;
     value parts[UNPACK_PARTS_MAX];
     unpack_parts(e, &request, pointer, parts);
     for (int p = 0; p < unpack_part_count(&request); p++)
@@ -189,12 +197,18 @@ struct unpacked unpack_block(struct emitter *e, enum element_type type, value po
     return block;
 }
 
+value unpacked_numbers(struct emitter *e, const struct unpack_form *form, value bytes)
+{
+    if (form->floats != ELEMENT_COUNT) return widen_f8(e, form->floats, bytes);
+    value whole = zero_extend(e, bytes, e->i32);
+    if (form->offset) whole = sub(e, whole, splat_i32(e, form->offset, lanes_of(bytes)));
+    return integer_to_f32(e, whole);
+}
+
 value unpacked_whole(struct emitter *e, const struct unpacked *block, int group)
 {
     value bytes = reinterpret(e, block->bytes[group], vector_of(e->i8, UNPACK_GROUP));
-    value whole = zero_extend(e, bytes, e->i32);
-    if (block->form->offset) whole = sub(e, whole, splat_i32(e, block->form->offset, UNPACK_GROUP));
-    return integer_to_f32(e, whole);
+    return unpacked_numbers(e, block->form, bytes);
 }
 
 value unpacked_reals(struct emitter *e, const struct unpacked *block, int group)

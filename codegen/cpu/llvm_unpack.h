@@ -3,7 +3,7 @@
  *     number = scale * (byte - offset) + minimum
  *
  * with one offset for the type, and a scale (and, in some types, a minimum) for each group of 16 or
- * 32 numbers.  Bytes come in registers, as they lie in the file, so a register's 16-byte slots hold
+ * 32 numbers (or, in blocks of 128, for all).  Bytes of 8-bit floats stand for those.  Bytes come in registers, as they lie in the file, so a register's 16-byte slots hold
  * halves of blocks in an order of their own: unpack_group_at says which; whoever multiplies with them
  * puts the other operand into the same order.
  *
@@ -27,20 +27,21 @@ struct unpack_plane {
 };
 
 struct unpack_form {
-    int block;           /* columns: 32 or 256 */
+    int block;           /* columns: 32, 128 or 256 */
     int scale_columns;   /* that share a scale: 16 or 32 */
     int largest, offset; /* of the bytes */
     bool has_minima;
     struct unpack_plane low; /* of the codes; 8 bits: they are the bytes */
     struct unpack_plane high;
     const signed char *of_code; /* bytes less the offset, where codes are no numbers; NULL */
+    enum element_type floats;   /* what the bytes are; ELEMENT_COUNT: whole numbers */
 };
 
 /* NULL for plain types. */
 const struct unpack_form *unpack_form_of(enum element_type type);
 
 /* Side by side, `blocks` blocks of 32 (a power of two), of which the first `present` exist; or one
- * block of 256. */
+ * block of 128 or 256. */
 struct unpack_request {
     enum element_type type;
     int blocks, present;
@@ -57,7 +58,7 @@ void unpack_parts(struct emitter *e, const struct unpack_request *request, value
                   value *parts);
 
 /* Scales and minima as f32.  Blocks of 32: a register, where lane l belongs to block l * blocks /
- * lanes. A block of 256: 16 lanes, one for each group of 16.  `*minima` is NULL where there are
+ * lanes. Wider blocks: 16 lanes, one for each group of 16.  `*minima` is NULL where there are
  * none. */
 void unpack_scales(struct emitter *e, const struct unpack_request *request, value pointer,
                    value *scales, value *minima);
@@ -72,7 +73,10 @@ struct unpacked {
 
 struct unpacked unpack_block(struct emitter *e, enum element_type type, value pointer);
 
-/* The 16 bytes of a group less the offset, as f32; and the 16 numbers. */
+/* What bytes stand for, less the offset, as f32. */
+value unpacked_numbers(struct emitter *e, const struct unpack_form *form, value bytes);
+
+/* The same of the 16 bytes of a group; and the 16 numbers. */
 value unpacked_whole(struct emitter *e, const struct unpacked *block, int group);
 value unpacked_reals(struct emitter *e, const struct unpacked *block, int group);
 

@@ -91,6 +91,12 @@ static value half_of_e8m0(struct emitter *e, value exponents)
     return reinterpret(e, bits, vector_of(e->f32, lanes));
 }
 
+/* What the zeros of 4-bit integers amount to: exact, as the products are. */
+static value minima_of_zeros(struct emitter *e, value scales, value zeros)
+{
+    return negf(e, mulf(e, scales, integer_to_f32(e, zero_extend(e, zeros, e->i32))));
+}
+
 void unpack_small_scales(struct emitter *e, const struct unpack_request *request, value pointer,
                          value *scales, value *minima)
 {
@@ -98,8 +104,24 @@ void unpack_small_scales(struct emitter *e, const struct unpack_request *request
         *scales = half_of_e8m0(e, items_by_lane(e, request, pointer, e->i8, 0));
     else
         *scales = load_halves(e, request, pointer);
-    if (unpack_form_of(request->type)->has_minima)
+    if (request->type == ELEMENT_I4_32)
+        *minima = minima_of_zeros(e, *scales, items_by_lane(e, request, pointer, e->i8, 2));
+    else if (unpack_form_of(request->type)->has_minima)
         *minima = widen_f16(e, items_by_lane(e, request, pointer, e->i16, 2));
+}
+
+/* ---- Blocks of 128: one scale for all ---- */
+
+void unpack_wide_scales(struct emitter *e, enum element_type type, value pointer, value *scales,
+                        value *minima)
+{
+    if (type != ELEMENT_I4_128) {
+        *scales = splat(e, load(e, e->f32, pointer, 4), GROUPS);
+        return;
+    }
+    *scales = widen_f16(e, splat(e, load(e, e->i16, pointer, 2), GROUPS));
+    value zero = load(e, e->i8, address_at(e, pointer, 2), 1);
+    *minima = minima_of_zeros(e, *scales, splat(e, zero, GROUPS));
 }
 
 /* ---- Blocks of 256: units, and whole scales packed in many ways ---- */

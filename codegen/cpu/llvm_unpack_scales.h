@@ -6,6 +6,8 @@
 
 void unpack_small_scales(struct emitter *e, const struct unpack_request *request, value pointer,
                          value *scales, value *minima);
+void unpack_wide_scales(struct emitter *e, enum element_type type, value pointer, value *scales,
+                        value *minima);
 void unpack_super_scales(struct emitter *e, enum element_type type, value pointer, value *scales,
                          value *minima);
 

@@ -51,6 +51,9 @@ value widen_bf16(struct emitter *e, value bits);
 value narrow_f16(struct emitter *e, value x);
 value narrow_bf16(struct emitter *e, value x);
 
+/* Bits of 8-bit floats, as f32. */
+value widen_f8(struct emitter *e, enum element_type type, value bits);
+
 /* `lanes` elements of a plain type (f32, f16, bf16, 8-bit floats) at `pointer`, as f32; with `count` < lanes only
  * the first ones. */
 value load_as_f32(struct emitter *e, enum element_type type, value pointer, int count, int lanes);

@@ -84,7 +84,7 @@ static void load_q8_0_reals(struct emitter *e, const struct linear_step *step, v
     }
 }
 
-/* Blocks of 32 with one scale are multiplied with it at the end. */
+/* Blocks with one scale for all are multiplied with it at the end. */
 static void load_block_reals(struct emitter *e, const struct linear_step *step, value pointer,
                              struct linear_weights *weights)
 {

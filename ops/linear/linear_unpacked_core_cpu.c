@@ -7,7 +7,7 @@
 /* Blocks of 32 have two groups, but scales come in vectors of 4. */
 static int scale_lanes(const struct unpack_form *form)
 {
-    return form->block == LINEAR_SUPER ? UNPACK_GROUPS_MAX : 4;
+    return form->block > LINEAR_BLOCK ? UNPACK_GROUPS_MAX : 4;
 }
 
 static int64_t row_bytes_of(const struct unpack_form *form)
@@ -85,9 +85,8 @@ static void load_reals(struct emitter *e, const struct linear_tile *tile, value 
     if (form->has_minima)
         load_rows(e, tile, e->f32, scales, first_row, group + 4 * scale_lanes(form), minima);
     for (int i = 0; i < tile->lanes; i++) {
-        value whole = zero_extend(e, rows[i], e->i32);
-        whole = sub(e, whole, splat_i32(e, form->offset, LINEAR_UNITS));
-        value reals = integer_to_f32(e, whole), scale = splat(e, of_scales[i], LINEAR_UNITS);
+        value reals = unpacked_numbers(e, form, rows[i]);
+        value scale = splat(e, of_scales[i], LINEAR_UNITS);
         reals = form->has_minima ? muladdf(e, reals, scale, splat(e, minima[i], LINEAR_UNITS))
                                  : mulf(e, reals, scale);
         rows[i] = reinterpret(e, reals, vector_of(e->i32, LINEAR_UNITS));

@@ -70,7 +70,7 @@ static struct shape draw_shape(const struct element *element, bool gated, int64_
         .outputs = output_counts[draw(COUNT(output_counts))],
         .columns = block == 1    ? plain_columns[draw(COUNT(plain_columns))]
                    : block == 32 ? block_columns[draw(COUNT(block_columns))]
-                                 : super_columns[draw(COUNT(super_columns))],
+                                 : super_columns[draw(COUNT(super_columns))] * block / 256,
     };
 }
 

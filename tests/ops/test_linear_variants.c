@@ -310,7 +310,7 @@ static int try_shape(const struct catalogue *catalogue, const struct device_fact
     int64_t n = output_counts[draw(COUNT(output_counts))];
     int64_t k = block == 1    ? plain_columns[draw(COUNT(plain_columns))]
                 : block == 32 ? block_columns[draw(COUNT(block_columns))]
-                              : super_columns[draw(COUNT(super_columns))];
+                              : super_columns[draw(COUNT(super_columns))] * block / 256;
     const char *text = problem_text(fixture.arena, operator, type, rows, n, k);
     CHECK_OK(problem_parse(text, op_table(), fixture.arena, &fixture.problem, &diagnostic));
     fill_inputs(&fixture);

@@ -247,15 +247,17 @@ struct quality {
 };
 
 static const struct quality qualities[] = {
-    {ELEMENT_F16, 0.00022, 0.001},    {ELEMENT_BF16, 0.0018, 0.0079},
-    {ELEMENT_F8_E4M3, 0.0274, 0.126}, {ELEMENT_F8_E5M2, 0.0537, 0.251},
-    {ELEMENT_Q8_0, 0.0056, 0.0155},   {ELEMENT_Q4_0, 0.0895, 0.27},
-    {ELEMENT_Q4_1, 0.0807, 0.22},     {ELEMENT_Q5_0, 0.0445, 0.13},
-    {ELEMENT_Q5_1, 0.0397, 0.1},      {ELEMENT_IQ4_NL, 0.0788, 0.23},
-    {ELEMENT_MXFP4, 0.121, 0.82},     {ELEMENT_Q2_K, 0.284, 0.82},
-    {ELEMENT_Q3_K, 0.157, 0.48},      {ELEMENT_Q4_K, 0.074, 0.21},
-    {ELEMENT_Q5_K, 0.0368, 0.116},    {ELEMENT_Q6_K, 0.0183, 0.06},
-    {ELEMENT_IQ4_XS, 0.0792, 0.23},
+    {ELEMENT_F16, 0.00022, 0.001},     {ELEMENT_BF16, 0.0018, 0.0079},
+    {ELEMENT_F8_E4M3, 0.0274, 0.126},  {ELEMENT_F8_E5M2, 0.0537, 0.251},
+    {ELEMENT_Q8_0, 0.0056, 0.0155},    {ELEMENT_Q4_0, 0.0895, 0.27},
+    {ELEMENT_Q4_1, 0.0807, 0.22},      {ELEMENT_Q5_0, 0.0445, 0.13},
+    {ELEMENT_Q5_1, 0.0397, 0.1},       {ELEMENT_IQ4_NL, 0.0788, 0.23},
+    {ELEMENT_MXFP4, 0.121, 0.82},      {ELEMENT_Q2_K, 0.284, 0.82},
+    {ELEMENT_Q3_K, 0.157, 0.48},       {ELEMENT_Q4_K, 0.074, 0.21},
+    {ELEMENT_Q5_K, 0.0368, 0.116},     {ELEMENT_Q6_K, 0.0183, 0.06},
+    {ELEMENT_IQ4_XS, 0.0792, 0.23},    {ELEMENT_F8_E4M3_128, 0.03, 0.13},
+    {ELEMENT_F8_E5M2_128, 0.06, 0.26}, {ELEMENT_I8_128, 0.01, 0.03},
+    {ELEMENT_I4_128, 0.12, 0.3},       {ELEMENT_I4_32, 0.1, 0.3},
 };
 
 static void random_row(float *values, double deviation)
