@@ -1,7 +1,12 @@
 /* What commands share. */
 #include "cli/command.h"
 
+#include "ops/top/top.h"
+
 #include <string.h>
+
+enum { TOP_K_DEFAULT = 40 };
+static const double TEMPERATURE_DEFAULT = 0.8, TOP_P_DEFAULT = 0.95;
 
 status command_positional(const struct arguments *arguments, int index, const char *what,
                           const char **value, struct diagnostic *diagnostic)
@@ -22,6 +27,26 @@ static status state_element(const char *name, enum element_type *type,
         (*type == ELEMENT_F16 || *type == ELEMENT_F32 || *type == ELEMENT_BF16))
         return STATUS_OK;
     return fail(diagnostic, STATUS_USAGE, "--kv: \"%s\" is not known; write f16, bf16 or f32", name);
+}
+
+struct sampling command_sampling(const struct arguments *arguments)
+{
+    struct sampling sampling = sampling_default();
+    sampling.temperature = real_or(arguments->temperature, TEMPERATURE_DEFAULT);
+    sampling.top_k = given_or(arguments->top_k, TOP_K_DEFAULT);
+    sampling.top_p = real_or(arguments->top_p, TOP_P_DEFAULT);
+    sampling.min_p = real_or(arguments->min_p, 0);
+    sampling.repetition_penalty = real_or(arguments->repetition_penalty, 1);
+    sampling.seed = (uint64_t)given_or(arguments->seed, 0);
+    return sampling;
+}
+
+/* At most what an operator `top` finds; whoever needs more reads all. */
+int64_t command_largest(const struct arguments *arguments)
+{
+    const struct sampling sampling = command_sampling(arguments);
+    int64_t needed = sampling_needs(&sampling);
+    return needed <= TOP_MOST ? needed : 0;
 }
 
 status command_engine_options(const struct arguments *arguments, struct console *console,

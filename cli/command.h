@@ -5,6 +5,7 @@
 #include "cli/arguments.h"
 #include "cli/console.h"
 #include "engine/engine.h"
+#include "engine/sampler.h"
 
 #define COMMAND(name, positional, help)                                                       \
     CHECKED status command_##name(const struct arguments *, struct console *, struct arena *,      \
@@ -20,6 +21,10 @@ CHECKED status command_positional(const struct arguments *arguments, int index, 
 CHECKED status command_engine_options(const struct arguments *arguments, struct console *console,
                                       struct engine_options *options,
                                       struct diagnostic *diagnostic);
+
+/* What --temperature, --top-k and their like ask for; and so how many of the largest logits to find on the device. */
+struct sampling command_sampling(const struct arguments *arguments);
+int64_t command_largest(const struct arguments *arguments);
 
 static inline int64_t given_or(int64_t value, int64_t otherwise)
 {

@@ -83,6 +83,7 @@ status command_bench(const struct arguments *arguments, struct console *console,
     };
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
+    options.largest = command_largest(arguments);
     if (options.context == 0) options.context = prompt + rate_options.generated_tokens;
     struct engine *engine = NULL;
     TRY(engine_open(path, &options, &engine, diagnostic));

@@ -33,6 +33,7 @@ status command_compile(const struct arguments *arguments, struct console *consol
         return fail(diagnostic, STATUS_USAGE, "`hone compile` needs the file to write: -o PLAN");
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
+    options.largest = command_largest(arguments);
     struct engine *engine = NULL;
     TRY(engine_prepare(path, &options, &engine, diagnostic));
     status code = engine_save_plan(engine, &options, arguments->output, diagnostic);

@@ -79,6 +79,7 @@ status command_explain(const struct arguments *arguments, struct console *consol
     TRY(command_positional(arguments, 0, "a model file or folder, or a plan", &path, diagnostic));
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
+    options.largest = command_largest(arguments);
     struct engine *engine = NULL;
     TRY(engine_choose(path, &options, &engine, diagnostic));
     status code = explain_steps(arguments, engine, path, arena, diagnostic);

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOKENS_DEFAULT = 128, TOP_K_DEFAULT = 40 };
-static const double TEMPERATURE_DEFAULT = 0.8, TOP_P_DEFAULT = 0.95;
+enum { TOKENS_DEFAULT = 128 };
 
 struct running {
     const struct arguments *arguments;
@@ -70,18 +69,6 @@ static void print_text(void *context, int request, const char *text, size_t leng
     fflush(stdout);
 }
 
-static struct sampling sampling_from(const struct arguments *arguments)
-{
-    struct sampling sampling = sampling_default();
-    sampling.temperature = real_or(arguments->temperature, TEMPERATURE_DEFAULT);
-    sampling.top_k = given_or(arguments->top_k, TOP_K_DEFAULT);
-    sampling.top_p = real_or(arguments->top_p, TOP_P_DEFAULT);
-    sampling.min_p = real_or(arguments->min_p, 0);
-    sampling.repetition_penalty = real_or(arguments->repetition_penalty, 1);
-    sampling.seed = (uint64_t)given_or(arguments->seed, 0);
-    return sampling;
-}
-
 static status run_generation(struct running *running, struct diagnostic *diagnostic)
 {
     const struct arguments *arguments = running->arguments;
@@ -93,7 +80,7 @@ static status run_generation(struct running *running, struct diagnostic *diagnos
             .prompt = running->prompt,
             .prompt_count = running->prompt_count,
             .tokens = given_or(arguments->tokens, TOKENS_DEFAULT),
-            .sampling = sampling_from(arguments),
+            .sampling = command_sampling(arguments),
             .stream = (uint64_t)r,
             .stops = arguments->stops,
             .ignore_end = arguments->ignore_end,
@@ -186,6 +173,7 @@ status command_run(const struct arguments *arguments, struct console *console, s
     TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
+    options.largest = command_largest(arguments);
     struct running running = {.arguments = arguments, .console = console, .arena = arena};
     TRY(engine_open(path, &options, &running.engine, diagnostic));
     status code = run_with_engine(&running, diagnostic);

@@ -37,6 +37,39 @@ static const char *describe_step(const struct plan *plan, int s, int image, stru
     return text_finish(&text);
 }
 
+/* What comes back to the host for each token: all logits, or the largest alone (0 where the host reads them in place). */
+struct returned {
+    int64_t largest, bytes, all_bytes;
+    const char *device;
+};
+
+static struct returned returned_by(const struct engine *engine)
+{
+    const struct plan *plan = engine_plan(engine);
+    int count, device = plan->graph->values[plan->graph->outputs[PLAN_LOGITS]].device;
+    bool in_place = device_is_host(engine_devices(engine, &count)[device]);
+    struct returned returned = {.largest = plan_top_count(plan),
+                                .device = plan->devices[device].specification};
+    returned.all_bytes = in_place ? 0 : engine_model(engine)->vocabulary * (int64_t)sizeof(float);
+    returned.bytes = returned.all_bytes;
+    if (returned.largest) /* with its token, and one count of those that are no numbers */
+        returned.bytes = returned.largest * (int64_t)(sizeof(float) + sizeof(int32_t)) +
+                         (int64_t)sizeof(int32_t);
+    return returned;
+}
+
+static void print_returned(const struct engine *engine)
+{
+    const struct returned returned = returned_by(engine);
+    if (returned.largest)
+        printf("%s returns the %lld largest logits of a token: %lld bytes instead of %lld\n",
+               returned.device, (long long)returned.largest, (long long)returned.bytes,
+               (long long)returned.all_bytes);
+    else if (returned.bytes)
+        printf("%s returns all logits of a token: %lld bytes\n", returned.device,
+               (long long)returned.bytes);
+}
+
 static json_t *plan_json(const struct engine *engine, int64_t tokens, struct arena *arena)
 {
     const struct plan *plan = engine_plan(engine);
@@ -59,7 +92,10 @@ static json_t *plan_json(const struct engine *engine, int64_t tokens, struct are
         }
         json_array_append_new(steps, step);
     }
-    return json_pack("{s:s?, s:o, s:o}", "layer_map", engine_report(engine)->layer_map, "devices", devices, "steps", steps);
+    const struct returned returned = returned_by(engine);
+    return json_pack("{s:s?, s:o, s:o, s:I, s:I}", "layer_map", engine_report(engine)->layer_map, "devices", devices,
+                     "steps", steps, "returned_bytes_per_token", (json_int_t)returned.bytes, "logit_bytes_per_token",
+                     (json_int_t)returned.all_bytes);
 }
 
 static status print_plan(const struct engine *engine, const struct arguments *arguments,
@@ -74,10 +110,12 @@ static status print_plan(const struct engine *engine, const struct arguments *ar
                plan->devices[d].class_name, text_bytes((double)plan->devices[d].weight_bytes, weights),
                text_bytes((double)plan->devices[d].state_bytes, states),
                text_bytes((double)plan->devices[d].arena_bytes, buffers));
-    printf("up to %lld tokens per step, %lld sequences of %lld tokens; kernels shown for %lld tokens per step\n\n",
+    printf("up to %lld tokens per step, %lld sequences of %lld tokens; kernels shown for %lld tokens per step\n",
            (long long)plan->bounds.tokens, (long long)plan->bounds.sequences, (long long)plan->bounds.context,
            (long long)tokens);
-    if (engine_report(engine)->layer_map) printf("layers in this order: %s\n\n", engine_report(engine)->layer_map);
+    if (engine_report(engine)->layer_map) printf("layers in this order: %s\n", engine_report(engine)->layer_map);
+    print_returned(engine);
+    putchar('\n');
     for (int s = 0; s < plan->step_count; s++)
         printf("%4d  %d  %s\n", s, plan->steps[s].device,
                describe_step(plan, s, engine_step_image(engine, s, tokens), arena));
@@ -218,6 +256,7 @@ status command_show(const struct arguments *arguments, struct console *console,
     TRY(command_positional(arguments, 0, "a model file or folder, or a plan", &path, diagnostic));
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
+    options.largest = command_largest(arguments);
     struct engine *engine = NULL;
     TRY(engine_choose(path, &options, &engine, diagnostic));
     status code = show(arguments, engine, arena, diagnostic);

@@ -76,6 +76,7 @@ status command_tune(const struct arguments *arguments, struct console *console,
     if (options.effort > EFFORT_MOST)
         return fail(diagnostic, STATUS_USAGE, "--effort goes from 0 to %d", EFFORT_MOST);
     TRY(command_engine_options(arguments, console, &options.engine, diagnostic));
+    options.engine.largest = command_largest(arguments);
     struct tune_model_report report;
     TRY(tune_model(path, &options, arena, &report, diagnostic));
     console_clear_line(console);

@@ -20,6 +20,7 @@ struct engine_options {
     int64_t sequences;   /* side by side; 0: 1 */
     int64_t chunk;       /* most tokens in one step; 0: CHUNK_DEFAULT */
     int64_t outputs;     /* most logit rows in one step; 0: OUTPUTS_DEFAULT */
+    int64_t largest;     /* of each row of logits, for engine_feed_top where they are not the host's; 0: none */
     enum element_type state_element; /* K and V: f16, f32, bf16 */
     const char *settings;            /* "mla=naive": choices that a model's description offers */
     const char *layer_map;           /* "0..51,45..79"; NULL: every layer once */
@@ -97,5 +98,22 @@ struct engine_input {
 /* Appends every input; `logits` receives f32[rows, vocabulary], inputs in order, rows as asked. */
 CHECKED status engine_feed(struct engine *engine, const struct engine_input *inputs, int count,
                            float *logits, struct diagnostic *diagnostic);
+
+/* The largest logits of each row, largest first and lowest token first among equals (operator top). */
+struct engine_top {
+    int64_t count;        /* per row */
+    int32_t *tokens;      /* [rows, count] */
+    float *values;        /* [rows, count] */
+    int32_t *not_numbers; /* [rows] logits that are NaN */
+};
+
+/* How many of them the plan gives: the devices then keep the rest to themselves.  0: only engine_feed can be used. */
+int64_t engine_top_count(const struct engine *engine);
+/* Room for that many per row; a count of 0 and no room where the plan gives none. */
+CHECKED status engine_top_create(const struct engine *engine, int64_t rows, struct arena *arena,
+                                 struct engine_top *top, struct diagnostic *diagnostic);
+/* As engine_feed. */
+CHECKED status engine_feed_top(struct engine *engine, const struct engine_input *inputs, int count,
+                               const struct engine_top *top, struct diagnostic *diagnostic);
 
 #endif

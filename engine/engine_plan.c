@@ -42,6 +42,7 @@ static status describe_devices(struct engine *engine, const struct engine_option
             .facts = device_facts(engine->devices[d]),
             .memory_bytes = device_memory_limit(engine->devices[d]),
             .candidates = candidates_for(engine->devices[d], options),
+            .apart = !device_is_host(engine->devices[d]),
         };
     *result = devices;
     return STATUS_OK;
@@ -98,6 +99,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .layer_map = layer_map,
         .layer_map_count = layer_map_count,
         .choose_only = purpose == PURPOSE_CHOOSE,
+        .largest = options->largest,
         .devices = devices,
         .device_count = engine->device_count,
         .chooser = {.catalogue = &engine->catalogue,

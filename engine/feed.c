@@ -50,7 +50,8 @@ static status check_inputs(const struct engine *engine, const struct engine_inpu
             return fail(diagnostic, STATUS_USAGE, "there are no tokens to process; give a prompt");
         for (int64_t t = 0; t < inputs[i].count; t++)
             if (inputs[i].tokens[t] < 0 || inputs[i].tokens[t] >= engine->model->vocabulary)
-                return fail(diagnostic, STATUS_USAGE, "token id %d is outside the vocabulary of %lld",
+                return fail(diagnostic, STATUS_USAGE,
+                            "token id %d is outside the vocabulary of %lld",
                             (int)inputs[i].tokens[t], (long long)engine->model->vocabulary);
     }
     return STATUS_OK;
@@ -102,20 +103,37 @@ static void take_back(struct engine *engine, const struct engine_input *inputs, 
             sequence_truncate(engine->pages, inputs[i].sequence, lengths[i]);
 }
 
-static status feed_steps(struct engine *engine, struct feed_cursor *cursor, float *logits,
-                         struct diagnostic *diagnostic)
+/* Where the next rows go: those of `top` that are behind the logits, or the logits. */
+static void place_results(const struct engine *engine, const struct engine_top *top, float *logits,
+                          int64_t row, void *results[static PLAN_OUTPUTS])
 {
+    for (int o = 0; o < PLAN_OUTPUTS; o++) results[o] = NULL;
+    if (top) {
+        results[PLAN_TOP_IDS] = top->tokens + row * top->count;
+        results[PLAN_TOP_VALUES] = top->values + row * top->count;
+        results[PLAN_TOP_NOT_NUMBERS] = top->not_numbers + row;
+    } else {
+        results[PLAN_LOGITS] = logits ? logits + row * engine->model->vocabulary : NULL;
+    }
+}
+
+static status feed_steps(struct engine *engine, struct feed_cursor *cursor,
+                         const struct engine_top *top, float *logits, struct diagnostic *diagnostic)
+{
+    int64_t row = 0;
     while (cursor->input < cursor->count) {
         struct step step;
+        void *results[PLAN_OUTPUTS];
+        place_results(engine, top, logits, row, results);
         TRY(fill_step(engine, cursor, &step, diagnostic));
-        TRY(executor_step(engine->executor, &step, logits, diagnostic));
-        logits += step.output_count * engine->model->vocabulary;
+        TRY(executor_step(engine->executor, &step, results, diagnostic));
+        row += step.output_count;
     }
     return STATUS_OK;
 }
 
-status engine_feed(struct engine *engine, const struct engine_input *inputs, int count,
-                   float *logits, struct diagnostic *diagnostic)
+static status feed(struct engine *engine, const struct engine_input *inputs, int count,
+                   const struct engine_top *top, float *logits, struct diagnostic *diagnostic)
 {
     TRY(check_inputs(engine, inputs, count, diagnostic));
     struct arena *scratch = arena_create(0);
@@ -125,8 +143,40 @@ status engine_feed(struct engine *engine, const struct engine_input *inputs, int
     status code = lengths ? STATUS_OK : fail_memory(diagnostic, (size_t)count * sizeof *lengths);
     for (int i = 0; lengths && i < count; i++)
         lengths[i] = sequence_length(engine->pages, inputs[i].sequence);
-    if (code == STATUS_OK) code = feed_steps(engine, &cursor, logits, diagnostic);
+    if (code == STATUS_OK) code = feed_steps(engine, &cursor, top, logits, diagnostic);
     if (code != STATUS_OK && lengths) take_back(engine, inputs, count, lengths);
     arena_destroy(scratch);
     return code;
+}
+
+status engine_feed(struct engine *engine, const struct engine_input *inputs, int count,
+                   float *logits, struct diagnostic *diagnostic)
+{
+    return feed(engine, inputs, count, NULL, logits, diagnostic);
+}
+
+int64_t engine_top_count(const struct engine *engine)
+{
+    return plan_top_count(engine->plan);
+}
+
+status engine_top_create(const struct engine *engine, int64_t rows, struct arena *arena,
+                         struct engine_top *top, struct diagnostic *diagnostic)
+{
+    *top = (struct engine_top){.count = engine_top_count(engine)};
+    if (!top->count) return STATUS_OK;
+    TRY_NEW(top->tokens, arena, rows * top->count, diagnostic);
+    TRY_NEW(top->values, arena, rows * top->count, diagnostic);
+    TRY_NEW(top->not_numbers, arena, rows, diagnostic);
+    return STATUS_OK;
+}
+
+status engine_feed_top(struct engine *engine, const struct engine_input *inputs, int count,
+                       const struct engine_top *top, struct diagnostic *diagnostic)
+{
+    if (top->count < 1 || top->count != engine_top_count(engine))
+        return fail(diagnostic, STATUS_FAILED,
+                    "%lld of the largest logits are asked for; the plan gives %lld",
+                    (long long)top->count, (long long)engine_top_count(engine));
+    return feed(engine, inputs, count, top, NULL, diagnostic);
 }

@@ -26,7 +26,8 @@ struct generating {
     void *sink_context;
     struct arena *arena;   /* results */
     struct arena *scratch; /* one step */
-    float *logits;         /* [count, vocabulary] */
+    float *logits;         /* [count, vocabulary]; NULL: samplers need the largest alone */
+    struct engine_top top; /* then these */
     struct engine_input *inputs;
 };
 
@@ -103,20 +104,34 @@ static void accept(struct generating *generating, struct active *active, int32_t
     if (result->count == active->request->tokens) finish(generating, active, GENERATION_LENGTH);
 }
 
-static status sample_all(struct generating *generating, struct diagnostic *diagnostic)
+/* The next token of a request from row `row` of what was fed. */
+static status sample_row(struct generating *generating, const struct active *active, int64_t row,
+                         int32_t *token, struct diagnostic *diagnostic)
 {
     int64_t vocabulary = engine_model(generating->engine)->vocabulary;
-    float *logits = generating->logits;
+    const struct engine_top *top = &generating->top;
+    const struct generation_request *request = active->request;
+    arena_reset(generating->scratch);
+    if (generating->logits)
+        return sample_token(&request->sampling, generating->logits + row * vocabulary, vocabulary,
+                            active->history, active->history_count, request->stream,
+                            (uint64_t)active->history_count, generating->scratch, token,
+                            diagnostic);
+    if (top->not_numbers[row]) return sampling_not_numbers(diagnostic);
+    return sample_largest(&request->sampling, top->values + row * top->count,
+                          top->tokens + row * top->count, top->count, request->stream,
+                          (uint64_t)active->history_count, generating->scratch, token, diagnostic);
+}
+
+static status sample_all(struct generating *generating, struct diagnostic *diagnostic)
+{
+    int64_t row = 0;
     for (int a = 0; a < generating->count; a++) {
         struct active *active = &generating->actives[a];
         if (!active->running) continue;
         int32_t token;
-        arena_reset(generating->scratch);
-        TRY(sample_token(&active->request->sampling, logits, vocabulary, active->history,
-                         active->history_count, active->request->stream,
-                         (uint64_t)active->history_count, generating->scratch, &token, diagnostic));
+        TRY(sample_row(generating, active, row++, &token, diagnostic));
         accept(generating, active, token);
-        logits += vocabulary;
     }
     return STATUS_OK;
 }
@@ -138,6 +153,15 @@ static int gather_inputs(struct generating *generating)
     return count;
 }
 
+static status feed_inputs(struct generating *generating, int running, struct diagnostic *diagnostic)
+{
+    if (!generating->logits)
+        return engine_feed_top(generating->engine, generating->inputs, running, &generating->top,
+                               diagnostic);
+    return engine_feed(generating->engine, generating->inputs, running, generating->logits,
+                       diagnostic);
+}
+
 static status run_loop(struct generating *generating, const struct progress *progress,
                        struct generation_times *times, struct diagnostic *diagnostic)
 {
@@ -151,8 +175,7 @@ static status run_loop(struct generating *generating, const struct progress *pro
                     finish(generating, &generating->actives[a], GENERATION_INTERRUPTED);
             break;
         }
-        TRY(engine_feed(generating->engine, generating->inputs, running, generating->logits,
-                        diagnostic));
+        TRY(feed_inputs(generating, running, diagnostic));
         if (round == 0) times->prefill_seconds = clock_seconds() - start;
         if (round > 0) times->decode_tokens += running;
         TRY(sample_all(generating, diagnostic));
@@ -173,10 +196,36 @@ static status start_request(struct generating *generating, int index,
     TRY_NEW(result->tokens, generating->arena, request->tokens + 1, diagnostic);
     TRY_NEW(active->history, generating->arena, request->prompt_count + request->tokens + 1,
             diagnostic);
-    memcpy(active->history, request->prompt, (size_t)request->prompt_count * sizeof *request->prompt);
+    memcpy(active->history, request->prompt,
+           (size_t)request->prompt_count * sizeof *request->prompt);
     active->history_count = request->prompt_count;
     active->running = request->tokens > 0;
     return engine_sequence_open(generating->engine, &active->sequence, diagnostic);
+}
+
+/* Whether every request samples from no more of the largest logits than the plan gives. */
+static bool largest_suffice(const struct generating *generating,
+                            const struct generation_request *requests)
+{
+    int64_t given = engine_top_count(generating->engine);
+    bool all = given == engine_model(generating->engine)->vocabulary;
+    for (int r = 0; r < generating->count; r++) {
+        int64_t needed = sampling_needs(&requests[r].sampling);
+        if (!given || !needed || (needed > given && !all)) return false;
+    }
+    return true;
+}
+
+static status allocate_rows(struct generating *generating,
+                            const struct generation_request *requests,
+                            struct diagnostic *diagnostic)
+{
+    if (largest_suffice(generating, requests))
+        return engine_top_create(generating->engine, generating->count, generating->arena,
+                                 &generating->top, diagnostic);
+    int64_t vocabulary = engine_model(generating->engine)->vocabulary;
+    TRY_NEW(generating->logits, generating->arena, generating->count * vocabulary, diagnostic);
+    return STATUS_OK;
 }
 
 static status generate_parts(struct generating *generating,
@@ -184,9 +233,8 @@ static status generate_parts(struct generating *generating,
                              struct generation_result *results, struct generation_times *times,
                              const struct progress *progress, struct diagnostic *diagnostic)
 {
-    int64_t vocabulary = engine_model(generating->engine)->vocabulary;
     TRY_NEW(generating->inputs, generating->arena, generating->count, diagnostic);
-    TRY_NEW(generating->logits, generating->arena, generating->count * vocabulary, diagnostic);
+    TRY(allocate_rows(generating, requests, diagnostic));
     for (int r = 0; r < generating->count; r++) {
         TRY(sampling_check(&requests[r].sampling, diagnostic));
         TRY(start_request(generating, r, &requests[r], &results[r], diagnostic));

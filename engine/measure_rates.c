@@ -21,6 +21,7 @@ struct measuring {
     struct cpu_probe *probe;
     int32_t *tokens; /* [prompt_tokens] */
     float *logits;   /* [sequences, vocabulary] */
+    struct engine_top top; /* in their place where the plan gives it */
     struct engine_input *inputs;
     int *sequences;
     bool integer_kernels; /* prompt processing multiplies 8-bit integers */
@@ -88,6 +89,7 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
     int count;
     struct device *const *devices = engine_devices(measuring->engine, &count);
     TRY_NEW(measuring->tokens, arena, options->prompt_tokens, diagnostic);
+    TRY(engine_top_create(measuring->engine, options->sequences, arena, &measuring->top, diagnostic));
     TRY_NEW(measuring->logits, arena, options->sequences * model->vocabulary, diagnostic);
     TRY_NEW(measuring->inputs, arena, options->sequences, diagnostic);
     TRY_NEW(measuring->sequences, arena, options->sequences, diagnostic);
@@ -108,6 +110,9 @@ static status feed(struct measuring *measuring, int64_t count, struct diagnostic
         measuring->inputs[s] = (struct engine_input){.sequence = measuring->sequences[s],
                                                      .tokens = measuring->tokens,
                                                      .count = count};
+    if (measuring->top.count)
+        return engine_feed_top(measuring->engine, measuring->inputs, measuring->options->sequences,
+                               &measuring->top, diagnostic);
     return engine_feed(measuring->engine, measuring->inputs, measuring->options->sequences,
                        measuring->logits, diagnostic);
 }

@@ -44,7 +44,8 @@ static void penalise(const struct sampling *sampling, float *logits, int64_t voc
         for (int64_t j = first; j < i && !seen; j++) seen = recent[j] == token;
         if (seen) continue;
         double penalty = sampling->repetition_penalty;
-        logits[token] = (float)(logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty);
+        logits[token] =
+            (float)(logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty);
     }
 }
 
@@ -68,7 +69,8 @@ static void probabilities(struct scored *scored, int64_t count, double temperatu
 {
     double total = 0;
     for (int64_t i = 0; i < count; i++) {
-        scored[i].probability = exp(((double)scored[i].logit - (double)scored[0].logit) / temperature);
+        scored[i].probability =
+            exp(((double)scored[i].logit - (double)scored[0].logit) / temperature);
         total += scored[i].probability;
     }
     for (int64_t i = 0; i < count; i++) scored[i].probability /= total;
@@ -101,15 +103,31 @@ static int32_t draw(const struct scored *scored, int64_t count, double uniform)
     return scored[count - 1].token;
 }
 
+/* From candidates in their order. */
+static int32_t sample_ordered(const struct sampling *sampling, struct scored *scored, int64_t count,
+                              uint64_t stream, uint64_t position)
+{
+    if (sampling->top_k > 0 && sampling->top_k < count) count = sampling->top_k;
+    probabilities(scored, count, 1);
+    if (sampling->top_p < 1) count = keep_top_p(scored, count, sampling->top_p);
+    if (sampling->min_p > 0) count = keep_min_p(scored, count, sampling->min_p);
+    probabilities(scored, count, sampling->temperature);
+    return draw(scored, count, random_uniform(sampling->seed, stream, position));
+}
+
+status sampling_not_numbers(struct diagnostic *diagnostic)
+{
+    return fail(diagnostic, STATUS_MISMATCH,
+                "the logits are not numbers: the model file is damaged, or a kernel is wrong (try "
+                "--references)");
+}
+
 status sample_token(const struct sampling *sampling, float *logits, int64_t vocabulary,
-                    const int32_t *recent, int64_t recent_count, uint64_t stream,
-                    uint64_t position, struct arena *scratch, int32_t *token,
-                    struct diagnostic *diagnostic)
+                    const int32_t *recent, int64_t recent_count, uint64_t stream, uint64_t position,
+                    struct arena *scratch, int32_t *token, struct diagnostic *diagnostic)
 {
     for (int64_t v = 0; v < vocabulary; v++)
-        if (isnan(logits[v]))
-            return fail(diagnostic, STATUS_MISMATCH,
-                        "the logits are not numbers: the model file is damaged, or a kernel is wrong (try --references)");
+        if (isnan(logits[v])) return sampling_not_numbers(diagnostic);
     penalise(sampling, logits, vocabulary, recent, recent_count);
     if (sampling->temperature == 0) {
         *token = greedy(logits, vocabulary);
@@ -120,12 +138,25 @@ status sample_token(const struct sampling *sampling, float *logits, int64_t voca
     for (int64_t v = 0; v < vocabulary; v++)
         scored[v] = (struct scored){.logit = logits[v], .token = (int32_t)v};
     qsort(scored, (size_t)vocabulary, sizeof *scored, by_logit);
-    int64_t count = vocabulary;
-    if (sampling->top_k > 0 && sampling->top_k < count) count = sampling->top_k;
-    probabilities(scored, count, 1);
-    if (sampling->top_p < 1) count = keep_top_p(scored, count, sampling->top_p);
-    if (sampling->min_p > 0) count = keep_min_p(scored, count, sampling->min_p);
-    probabilities(scored, count, sampling->temperature);
-    *token = draw(scored, count, random_uniform(sampling->seed, stream, position));
+    *token = sample_ordered(sampling, scored, vocabulary, stream, position);
+    return STATUS_OK;
+}
+
+int64_t sampling_needs(const struct sampling *sampling)
+{
+    if (sampling->repetition_penalty != 1) return 0;
+    return sampling->temperature == 0 ? 1 : sampling->top_k;
+}
+
+status sample_largest(const struct sampling *sampling, const float *values, const int32_t *tokens,
+                      int64_t count, uint64_t stream, uint64_t position, struct arena *scratch,
+                      int32_t *token, struct diagnostic *diagnostic)
+{
+    struct scored *scored;
+    TRY_NEW(scored, scratch, count, diagnostic);
+    for (int64_t i = 0; i < count; i++)
+        scored[i] = (struct scored){.logit = values[i], .token = tokens[i]};
+    *token = sampling->temperature == 0 ? tokens[0]
+                                        : sample_ordered(sampling, scored, count, stream, position);
     return STATUS_OK;
 }

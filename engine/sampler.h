@@ -29,4 +29,16 @@ CHECKED status sample_token(const struct sampling *sampling, float *logits, int6
                             uint64_t position, struct arena *scratch, int32_t *token,
                             struct diagnostic *diagnostic);
 
+/* How many of the largest logits are all that sampling looks at; 0: it needs every logit. */
+int64_t sampling_needs(const struct sampling *sampling);
+
+/* As sample_token from those of a vocabulary, `count` of them or more where it has as many: largest first, lowest token
+ * first among equals. */
+CHECKED status sample_largest(const struct sampling *sampling, const float *values,
+                              const int32_t *tokens, int64_t count, uint64_t stream,
+                              uint64_t position, struct arena *scratch, int32_t *token,
+                              struct diagnostic *diagnostic);
+
+CHECKED status sampling_not_numbers(struct diagnostic *diagnostic); /* the failure of logits that are NaN */
+
 #endif

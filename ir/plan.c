@@ -21,6 +21,19 @@ void plan_symbols(const struct plan_bounds *bounds, int64_t symbols[SYMBOL_COUNT
     symbols[SYMBOL_STRIDE] = (bounds->context + bounds->page_tokens - 1) / bounds->page_tokens;
 }
 
+/* They come from one `top`, one row for each of the logits': what reads them relies on their shapes. */
+int64_t plan_top_count(const struct plan *plan)
+{
+    const struct graph *graph = plan->graph;
+    if (graph->output_count != PLAN_OUTPUTS) return 0;
+    const struct value *ids = &graph->values[graph->outputs[PLAN_TOP_IDS]];
+    const struct node *node = &graph->nodes[ids->producer];
+    if (!node_is(node, "top") || node->inputs[0] != graph->outputs[PLAN_LOGITS]) return 0;
+    for (int o = 0; o < 3; o++)
+        if (node->outputs[o] != graph->outputs[PLAN_TOP_IDS + o]) return 0;
+    return ids->type.shape[1].scale;
+}
+
 static status verify_bound(const char *name, int64_t value, int64_t most,
                            struct diagnostic *diagnostic)
 {

@@ -56,6 +56,10 @@ struct plan_bounds {
     int64_t pages; /* per state: sequences * ceil(context / page_tokens) */
 };
 
+/* What a plan's graph gives for each output row; those behind the logits are of an operator `top`, and
+ * few plans have them. */
+enum plan_output { PLAN_LOGITS, PLAN_TOP_IDS, PLAN_TOP_VALUES, PLAN_TOP_NOT_NUMBERS, PLAN_OUTPUTS };
+
 struct plan {
     struct arena *arena;
     struct graph *graph; /* after all passes */
@@ -69,6 +73,9 @@ struct plan {
                   [BUCKET_CONTEXT_COUNT]; /* per node: index into images, -1: node has no launch */
     struct memory_layout memory;
 };
+
+/* How many of the largest logits of each row it gives; 0: none but all of them. */
+int64_t plan_top_count(const struct plan *plan);
 
 /* Symbol values at the plan's bounds. */
 void plan_symbols(const struct plan_bounds *bounds, int64_t symbols[SYMBOL_COUNT]);

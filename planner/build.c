@@ -22,6 +22,31 @@ static status place(struct plan *plan, const struct build_options *options,
                           options->device_count, diagnostic);
 }
 
+/* Whoever samples from the largest logits need not read the others: they become outputs beside them (enum plan_output). */
+static status add_top(struct plan *plan, const struct build_options *options, struct diagnostic *diagnostic)
+{
+    struct graph *graph = plan->graph;
+    const struct op *top = op_by_name(graph->ops, "top");
+    int logits = graph->outputs[PLAN_LOGITS];
+    const struct value value = graph->values[logits];
+    if (options->largest < 1 || !top || !options->devices[value.device].apart || value.type.rank != 2)
+        return STATUS_OK;
+    static const char *const names[] = {"top_ids", "top_values", "top_not_numbers"};
+    struct node node = {.op = top, .layer = -1, .device = value.device};
+    int64_t vocabulary = value.type.shape[1].scale;
+    attributes_default(top, node.attributes);
+    node.attributes[attribute_by_name(top, "count")].integer =
+        options->largest < vocabulary ? options->largest : vocabulary;
+    for (int i = 0; i < OP_INPUTS_MAX; i++) node.inputs[i] = i ? VALUE_NONE : logits;
+    TRY(graph_add_node(graph, &node, names, diagnostic));
+    for (int o = 0; o < 3; o++) {
+        int output = graph->nodes[graph->node_count - 1].outputs[o];
+        graph->values[output].device = value.device;
+        TRY(graph_add_output(graph, output, diagnostic));
+    }
+    return STATUS_OK;
+}
+
 static status lower_graph(const struct graph *graph, const struct build_options *options,
                           struct plan *plan, struct diagnostic *diagnostic)
 {
@@ -36,6 +61,7 @@ static status lower_graph(const struct graph *graph, const struct build_options 
     TRY(place(plan, options, diagnostic));
     TRY(graph_verify(plan->graph, diagnostic));
     TRY(offload_fuse(plan, options, diagnostic));
+    TRY(add_top(plan, options, diagnostic));
     return graph_verify(plan->graph, diagnostic);
 }
 

@@ -12,12 +12,14 @@ struct build_device {
     const struct device_facts *facts;
     int64_t memory_bytes; /* INT64_MAX: no limit */
     int candidates;       /* kernels per problem and bucket, to race where the device is; 1 or less: the chosen one */
+    bool apart;           /* the host does not read its memory in place */
 };
 
 struct build_options {
     struct plan_bounds bounds; /* `pages` is computed */
     const int *layer_map;      /* NULL: every layer once, in order */
     int layer_map_count;
+    int64_t largest; /* of each row of logits, to be found where these are if that is apart; 0: none */
     const struct build_device *devices;
     int device_count;
     struct chooser chooser;

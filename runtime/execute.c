@@ -338,24 +338,29 @@ static status enqueue_and_run(struct executor *executor, const struct step *step
     return code;
 }
 
-static status read_logits(struct executor *executor, const struct run *run, float *logits,
+/* What the host can read in place is copied at once, the rest queued. */
+static status read_output(struct executor *executor, const struct run *run, int output, void *to,
                           struct diagnostic *diagnostic)
 {
-    int value = executor->plan->graph->outputs[0];
-    const struct value *output = &executor->plan->graph->values[value];
-    int64_t bytes = tensor_bytes(&output->type, run->symbols);
-    const void *from = value_address(executor, output->device, value);
-    struct device *device = executor->devices[output->device];
-    if (device_is_host(device)) {
-        memcpy(logits, from, (size_t)bytes);
-        return STATUS_OK;
-    }
-    TRY(device_read(device, logits, from, bytes, diagnostic));
-    device_submit(device);
-    return device_finish(device, diagnostic);
+    int value = executor->plan->graph->outputs[output];
+    const struct value *described = &executor->plan->graph->values[value];
+    int64_t bytes = tensor_bytes(&described->type, run->symbols);
+    const void *from = value_address(executor, described->device, value);
+    struct device *device = executor->devices[described->device];
+    if (!device_is_host(device)) return device_read(device, to, from, bytes, diagnostic);
+    memcpy(to, from, (size_t)bytes);
+    return STATUS_OK;
 }
 
-status executor_step(struct executor *executor, const struct step *step, float *logits,
+static status read_outputs(struct executor *executor, const struct run *run, void *const *results,
+                           struct diagnostic *diagnostic)
+{
+    for (int o = 0; o < executor->plan->graph->output_count; o++)
+        if (results[o]) TRY(read_output(executor, run, o, results[o], diagnostic));
+    return finish_all(executor, diagnostic);
+}
+
+status executor_step(struct executor *executor, const struct step *step, void *const *results,
                      struct diagnostic *diagnostic)
 {
     const struct plan_bounds *bounds = &executor->plan->bounds;
@@ -368,7 +373,7 @@ status executor_step(struct executor *executor, const struct step *step, float *
     for (int e = 0; e < executor->plan->event_count; e++) event_reset(executor->events[e]);
     TRY(enqueue_and_run(executor, step, &run, diagnostic));
     if (step->output_count == 0) return STATUS_OK;
-    return read_logits(executor, &run, logits, diagnostic);
+    return read_outputs(executor, &run, results, diagnostic);
 }
 
 status executor_copy_page(struct executor *executor, int from, int to,

@@ -31,9 +31,10 @@ CHECKED status executor_create(const struct plan *plan, struct device *const *de
                                struct diagnostic *diagnostic);
 void executor_destroy(struct executor *executor); /* NULL is allowed */
 
-/* Runs one step; `logits` receives f32[output_count, vocabulary] (may be NULL when output_count is 0). */
-CHECKED status executor_step(struct executor *executor, const struct step *step, float *logits,
-                             struct diagnostic *diagnostic);
+/* Runs one step.  `results[o]` receives output `o` of the plan's graph (enum plan_output), output_count rows; NULL: it is
+ * not wanted and stays where it is. */
+CHECKED status executor_step(struct executor *executor, const struct step *step,
+                             void *const *results, struct diagnostic *diagnostic);
 
 /* Copies page `from` to page `to` in every state. */
 CHECKED status executor_copy_page(struct executor *executor, int from, int to,

@@ -5,7 +5,7 @@
  * names another folder, or none when it is empty. */
 #include "base/file.h"
 #include "codegen/cuda/nvrtc.h"
-#include "engine/engine.h"
+#include "engine/generate.h"
 #include "tests/check.h"
 #include "tests/ops/device_harness.h"
 
@@ -223,6 +223,59 @@ static void two_cards(void **unused)
     check_devices("emulated:sm_86:1GiB,emulated:sm_89:1GiB", 2);
 }
 
+/* Six tokens of two sequences; with `largest` the card keeps the other logits to itself. */
+static void sample(const char *devices, int64_t largest, const struct sampling *sampling, struct arena *arena,
+                   struct generation_result results[2])
+{
+    struct diagnostic diagnostic = {0};
+    struct engine_options options = options_for(devices);
+    struct engine *engine;
+    struct generation_times times;
+    struct generation_request requests[2];
+    options.largest = largest;
+    status code = engine_open(model_path(arena, models[0]), &options, &engine, &diagnostic);
+    if (code == STATUS_DEVICE && left_out(&diagnostic)) {
+        print_message("skipped: %s\n", diagnostic.text);
+        skip();
+    }
+    CHECK_OK(code);
+    assert_int_equal(engine_top_count(engine), largest);
+    for (uint64_t r = 0; r < 2; r++)
+        requests[r] = (struct generation_request){.prompt = prompt,
+                                                  .prompt_count = PROMPT - (int64_t)r,
+                                                  .tokens = 6,
+                                                  .sampling = *sampling,
+                                                  .stream = r,
+                                                  .ignore_end = true};
+    CHECK_OK(generate(engine, requests, 2, NULL, NULL, NULL, arena, results, &times, &diagnostic));
+    engine_close(engine);
+}
+
+/* The same tokens, whoever looks for the largest logits. */
+static void a_card_finds_the_largest_logits(void **unused)
+{
+    (void)unused;
+    const char *devices = "emulated:sm_89:1GiB,cpu";
+    struct arena *arena = arena_create(0);
+    struct sampling greedy_sampling = sampling_default(), warm = sampling_default();
+    struct generation_result all[2], largest[2];
+    if (!nvrtc_identity() || strcmp(nvrtc_identity(), "none") == 0) skip();
+    warm.temperature = 1.5;
+    warm.top_k = 12;
+    warm.top_p = 0.95;
+    const struct sampling *samplings[] = {&greedy_sampling, &warm};
+    for (int s = 0; s < 2; s++) {
+        sample(device_harness_list(devices, arena), 0, samplings[s], arena, all);
+        sample(device_harness_list(devices, arena), sampling_needs(samplings[s]), samplings[s], arena, largest);
+        for (int r = 0; r < 2; r++) {
+            assert_int_equal(all[r].count, 6);
+            assert_int_equal(largest[r].count, 6);
+            assert_memory_equal(all[r].tokens, largest[r].tokens, 6 * sizeof *all[r].tokens);
+        }
+    }
+    arena_destroy(arena);
+}
+
 /* A kernel fails in the middle of a run: one error, and the engine closes in peace. */
 static void a_fault_ends_the_run_with_one_error(void **unused)
 {
@@ -290,6 +343,7 @@ int main(void)
         cmocka_unit_test(two_cards_beside_the_host),
         cmocka_unit_test(one_card),
         cmocka_unit_test(two_cards),
+        cmocka_unit_test(a_card_finds_the_largest_logits),
         cmocka_unit_test(a_fault_ends_the_run_with_one_error),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -2,6 +2,7 @@
 #include "ops/dispatch/dispatch.h"
 #include "ops/grouped.h"
 #include "ops/route/route.h"
+#include "ops/top/top.h"
 #include "tests/check.h"
 #include "tests/ops/definitions.h"
 
@@ -166,6 +167,27 @@ static long double definition_combine(const struct operands *o, int output, int6
     return sum;
 }
 
+/* Whether column `a` comes before column `b`. */
+static bool beats(const float *x, int64_t a, int64_t b)
+{
+    return x[a] > x[b] || (x[a] == x[b] && a < b);
+}
+
+/* The best of those that the one before beats. */
+static long double definition_top(const struct operands *o, int output, int64_t r, int64_t i)
+{
+    int64_t columns = columns_of(o, 0), last = -1;
+    const float *x = o->values[0] + r * columns;
+    if (output == 2) return 0;
+    for (int64_t place = 0; place <= i; place++) {
+        int64_t best = -1;
+        for (int64_t c = 0; c < columns; c++)
+            if ((last < 0 || beats(x, last, c)) && (best < 0 || beats(x, c, best))) best = c;
+        last = best;
+    }
+    return output == 0 ? (long double)last : (long double)x[last];
+}
+
 static long double definition_transfer(const struct operands *o, int output, int64_t r, int64_t c)
 {
     (void)output;
@@ -179,6 +201,7 @@ static const struct definition_row definitions[] = {
     {"grouped_gated", definition_grouped_gated, 4},
     {"grouped_bias", definition_grouped_bias, 0},
     {"combine", definition_combine, 0},
+    {"top", definition_top, 0},
     {"transfer", definition_transfer, 0},
     {NULL, NULL, 0},
 };
@@ -225,6 +248,24 @@ static void test_ties(void **state)
     trial = trial_with(arena, "route(f32[tokens,4]) {used=4}", broken, sizeof broken);
     experts = trial->operands[ROUTE_EXPERTS];
     for (int i = 0; i < 4; i++) assert_int_equal(experts[i], i);
+    arena_destroy(arena);
+}
+
+/* NaN never wins and is counted; noughts of both signs are equal. */
+static void test_top_of_few(void **state)
+{
+    struct arena *arena = arena_create(0);
+    static const float mixed[6] = {NAN, -INFINITY, -0.0f, 0, NAN, -1}, none[6] = {NAN, NAN, NAN, NAN, NAN, NAN};
+    static const int32_t order[6] = {2, 3, 5, 1, -1, -1};
+    (void)state;
+    struct op_trial *trial = trial_with(arena, "top(f32[outputs,6]) {count=6}", mixed, sizeof mixed);
+    const float *values = trial->operands[TOP_VALUES];
+    assert_memory_equal(trial->operands[TOP_IDS], order, sizeof order);
+    assert_int_equal(*(const int32_t *)trial->operands[TOP_NOT_NUMBERS], 2);
+    assert_true(signbit(values[0]) && values[2] == -1 && isinf(values[3]) && isnan(values[4]));
+    trial = trial_with(arena, "top(f32[outputs,6])", none, sizeof none);
+    assert_int_equal(*(const int32_t *)trial->operands[TOP_IDS], -1);
+    assert_int_equal(*(const int32_t *)trial->operands[TOP_NOT_NUMBERS], 6);
     arena_destroy(arena);
 }
 
@@ -280,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definitions),
         cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_top_of_few),
         cmocka_unit_test(test_group_fill),
         cmocka_unit_test(test_foreign_ids),
     };
