@@ -1,8 +1,8 @@
-/* Decoding of every element type, one block at a time.
+/* Decoding of every element type: a block, or some neighbours of it.
  *
  * A small subset of C: static inline functions, fixed-width integers, memcpy and nothing else of
- * the library, so that the same text serves the host, generated code and a CUDA compiler.  The
- * latter defines ELEMENT_FUNCTION and the integer types before it includes this file. */
+ * the library, so that the same text is host C and, in kernels (codegen/cuda/block.cuh), device
+ * code.  The latter defines ELEMENT_FUNCTION and the integer types before it includes this file. */
 #ifndef IR_ELEMENT_DECODE_H
 #define IR_ELEMENT_DECODE_H
 
@@ -122,73 +122,110 @@ ELEMENT_FUNCTION void element_i32_decode(const void *block, float *values)
     *values = (float)integer;
 }
 
-/* An f16 scale, then 32 signed bytes. */
-ELEMENT_FUNCTION void element_q8_0_decode(const void *block, float *values)
+/* ---- Blocks ----
+ *
+ * A type says what its codes are, and what the groups of neighbours that share a scale make of
+ * them: scale * code + shift.  The shift of types that have none is -0, which changes no sum. */
+struct element_group {
+    float scale, shift;
+};
+
+ELEMENT_FUNCTION struct element_group element_group_of(float scale, float shift)
 {
-    float scale;
-    element_f16_decode(block, &scale);
-    const int8_t *quants = (const int8_t *)block + 2;
-    for (int i = 0; i < 32; i++) values[i] = (float)quants[i] * scale;
+    struct element_group group;
+    group.scale = scale;
+    group.shift = shift;
+    return group;
 }
 
-/* An f16 scale, then 16 bytes: byte i holds element i in its low and element 16 + i in its high
- * half, both plus 8. */
-ELEMENT_FUNCTION void element_q4_0_decode(const void *block, float *values)
+ELEMENT_FUNCTION float element_f16_at(const uint8_t *bytes)
 {
-    float scale;
-    element_f16_decode(block, &scale);
-    const uint8_t *pairs = (const uint8_t *)block + 2;
-    for (int i = 0; i < 16; i++) {
-        values[i] = (float)((pairs[i] & 15) - 8) * scale;
-        values[16 + i] = (float)((pairs[i] >> 4) - 8) * scale;
+    float value;
+    element_f16_decode(bytes, &value);
+    return value;
+}
+
+/* element_NAME_part, which decodes neighbours of one group, and element_NAME_decode from
+ * element_NAME_group and element_NAME_code, for blocks of `elements` numbers in groups of `width`. */
+#define ELEMENT_BLOCK(name, elements, width)                                                       \
+    ELEMENT_FUNCTION void element_##name##_part(const uint8_t *block, int first, int count,        \
+                                                float *values)                                     \
+    {                                                                                              \
+        struct element_group group = element_##name##_group(block, first / (width));               \
+        for (int i = 0; i < count; i++)                                                            \
+            values[i] =                                                                            \
+                group.scale * (float)element_##name##_code(block, first + i) + group.shift;        \
+    }                                                                                              \
+    ELEMENT_FUNCTION void element_##name##_decode(const void *block, float *values)                \
+    {                                                                                              \
+        for (int first = 0; first < (elements); first += (width))                                  \
+            element_##name##_part((const uint8_t *)block, first, width, values + first);           \
     }
+
+/* Blocks that begin with an f16 scale and have no minimum. */
+ELEMENT_FUNCTION struct element_group element_scale_group(const uint8_t *block)
+{
+    return element_group_of(element_f16_at(block), -0.0f);
+}
+
+/* Blocks that begin with two f16, scale and minimum. */
+ELEMENT_FUNCTION struct element_group element_minimum_group(const uint8_t *block)
+{
+    return element_group_of(element_f16_at(block), element_f16_at(block + 2));
 }
 
 /* The 16 bytes of nibbles of a block of 32: element i in the low, 16 + i in the high half of byte
  * i. */
 ELEMENT_FUNCTION uint32_t element_nibble(const uint8_t *pairs, int i)
 {
-    return i < 16 ? pairs[i] & 15u : (uint32_t)pairs[i - 16] >> 4;
+    return (uint32_t)pairs[i % 16] >> i / 16 * 4 & 15u;
 }
 
-/* Two f16, scale and minimum, then nibbles. */
-ELEMENT_FUNCTION void element_q4_1_decode(const void *block, float *values)
+/* Bit i of 32, in four bytes. */
+ELEMENT_FUNCTION uint32_t element_fifth_bit(const uint8_t *bits, int i)
 {
-    float scale, minimum;
-    const uint8_t *bytes = (const uint8_t *)block;
-    element_f16_decode(bytes, &scale);
-    element_f16_decode(bytes + 2, &minimum);
-    for (int i = 0; i < 32; i++) values[i] = (float)element_nibble(bytes + 4, i) * scale + minimum;
+    return (uint32_t)bits[i / 8] >> i % 8 & 1u;
 }
 
-/* An f16 scale, 32 fifth bits (element i in bit i), then nibbles; codes are plus 16. */
-ELEMENT_FUNCTION void element_q5_0_decode(const void *block, float *values)
+/* An f16 scale, then 32 signed bytes. */
+ELEMENT_FUNCTION int element_q8_0_code(const uint8_t *block, int i)
 {
-    float scale;
-    uint32_t fifth;
-    const uint8_t *bytes = (const uint8_t *)block;
-    element_f16_decode(bytes, &scale);
-    memcpy(&fifth, bytes + 2, sizeof fifth);
-    for (int i = 0; i < 32; i++) {
-        int code = (int)(element_nibble(bytes + 6, i) | (fifth >> i & 1u) << 4);
-        values[i] = (float)(code - 16) * scale;
-    }
+    return ((const int8_t *)block)[2 + i];
 }
+#define element_q8_0_group(block, group) element_scale_group(block)
+ELEMENT_BLOCK(q8_0, 32, 32)
 
-/* Two f16, scale and minimum, 32 fifth bits, then nibbles. */
-ELEMENT_FUNCTION void element_q5_1_decode(const void *block, float *values)
+/* An f16 scale, then nibbles, plus 8. */
+ELEMENT_FUNCTION int element_q4_0_code(const uint8_t *block, int i)
 {
-    float scale, minimum;
-    uint32_t fifth;
-    const uint8_t *bytes = (const uint8_t *)block;
-    element_f16_decode(bytes, &scale);
-    element_f16_decode(bytes + 2, &minimum);
-    memcpy(&fifth, bytes + 4, sizeof fifth);
-    for (int i = 0; i < 32; i++) {
-        uint32_t code = element_nibble(bytes + 8, i) | (fifth >> i & 1u) << 4;
-        values[i] = (float)code * scale + minimum;
-    }
+    return (int)element_nibble(block + 2, i) - 8;
 }
+#define element_q4_0_group(block, group) element_scale_group(block)
+ELEMENT_BLOCK(q4_0, 32, 32)
+
+/* Scale and minimum, then nibbles. */
+ELEMENT_FUNCTION int element_q4_1_code(const uint8_t *block, int i)
+{
+    return (int)element_nibble(block + 4, i);
+}
+#define element_q4_1_group(block, group) element_minimum_group(block)
+ELEMENT_BLOCK(q4_1, 32, 32)
+
+/* An f16 scale, 32 fifth bits, then nibbles; codes are plus 16. */
+ELEMENT_FUNCTION int element_q5_0_code(const uint8_t *block, int i)
+{
+    return (int)(element_nibble(block + 6, i) | element_fifth_bit(block + 2, i) << 4) - 16;
+}
+#define element_q5_0_group(block, group) element_scale_group(block)
+ELEMENT_BLOCK(q5_0, 32, 32)
+
+/* Scale and minimum, 32 fifth bits, then nibbles. */
+ELEMENT_FUNCTION int element_q5_1_code(const uint8_t *block, int i)
+{
+    return (int)(element_nibble(block + 8, i) | element_fifth_bit(block + 4, i) << 4);
+}
+#define element_q5_1_group(block, group) element_minimum_group(block)
+ELEMENT_BLOCK(q5_1, 32, 32)
 
 /* What the codes of iq4_nl and iq4_xs stand for: finer near zero, where weights are dense. */
 ELEMENT_FUNCTION int element_iq4_value(uint32_t code)
@@ -199,14 +236,12 @@ ELEMENT_FUNCTION int element_iq4_value(uint32_t code)
 }
 
 /* An f16 scale, then nibbles. */
-ELEMENT_FUNCTION void element_iq4_nl_decode(const void *block, float *values)
+ELEMENT_FUNCTION int element_iq4_nl_code(const uint8_t *block, int i)
 {
-    float scale;
-    const uint8_t *bytes = (const uint8_t *)block;
-    element_f16_decode(bytes, &scale);
-    for (int i = 0; i < 32; i++)
-        values[i] = (float)element_iq4_value(element_nibble(bytes + 2, i)) * scale;
+    return element_iq4_value(element_nibble(block + 2, i));
 }
+#define element_iq4_nl_group(block, group) element_scale_group(block)
+ELEMENT_BLOCK(iq4_nl, 32, 32)
 
 /* Twice the value of a number of sign, 2 bits of exponent and 1 of fraction (OCP microscaling,
  * E2M1). */
@@ -225,12 +260,11 @@ ELEMENT_FUNCTION float element_half_of_e8m0(uint8_t exponent)
 }
 
 /* A byte of exponent, then nibbles. */
-ELEMENT_FUNCTION void element_mxfp4_decode(const void *block, float *values)
+ELEMENT_FUNCTION int element_mxfp4_code(const uint8_t *block, int i)
 {
-    const uint8_t *bytes = (const uint8_t *)block;
-    float half_scale = element_half_of_e8m0(bytes[0]);
-    for (int i = 0; i < 32; i++)
-        values[i] = (float)element_e2m1_value(element_nibble(bytes + 1, i)) * half_scale;
+    return element_e2m1_value(element_nibble(block + 1, i));
 }
+#define element_mxfp4_group(block, group) element_group_of(element_half_of_e8m0(*(block)), -0.0f)
+ELEMENT_BLOCK(mxfp4, 32, 32)
 
 #endif

@@ -16,54 +16,35 @@
 #include "ir/element_decode.h"
 
 /* The scale in front of 128 bytes. */
-ELEMENT_FUNCTION float element_wide_scale(const void *block)
+ELEMENT_FUNCTION struct element_group element_wide_group(const uint8_t *block)
 {
     float scale;
     memcpy(&scale, block, sizeof scale);
-    return scale;
+    return element_group_of(scale, -0.0f);
 }
 
-ELEMENT_FUNCTION void element_f8_e4m3_128_decode(const void *block, float *values)
-{
-    float scale = element_wide_scale(block);
-    const uint8_t *codes = (const uint8_t *)block + 4;
-    for (int i = 0; i < 128; i++) values[i] = element_float_of_e4m3(codes[i]) * scale;
-}
+#define element_f8_e4m3_128_code(block, i)      element_float_of_e4m3((block)[4 + (i)])
+#define element_f8_e4m3_128_group(block, group) element_wide_group(block)
+ELEMENT_BLOCK(f8_e4m3_128, 128, 128)
 
-ELEMENT_FUNCTION void element_f8_e5m2_128_decode(const void *block, float *values)
-{
-    float scale = element_wide_scale(block);
-    const uint8_t *codes = (const uint8_t *)block + 4;
-    for (int i = 0; i < 128; i++) values[i] = element_float_of_e5m2(codes[i]) * scale;
-}
+#define element_f8_e5m2_128_code(block, i)      element_float_of_e5m2((block)[4 + (i)])
+#define element_f8_e5m2_128_group(block, group) element_wide_group(block)
+ELEMENT_BLOCK(f8_e5m2_128, 128, 128)
 
-ELEMENT_FUNCTION void element_i8_128_decode(const void *block, float *values)
-{
-    float scale = element_wide_scale(block);
-    const int8_t *codes = (const int8_t *)block + 4;
-    for (int i = 0; i < 128; i++) values[i] = (float)codes[i] * scale;
-}
+#define element_i8_128_code(block, i)      ((const int8_t *)(block))[4 + (i)]
+#define element_i8_128_group(block, group) element_wide_group(block)
+ELEMENT_BLOCK(i8_128, 128, 128)
 
-/* 32 numbers at `pairs`; exact, as 5 bits times 11 are. */
-ELEMENT_FUNCTION void element_i4_piece(const uint8_t *block, const uint8_t *pairs, float *values)
+/* Products are exact, as 5 bits times 11 are. */
+ELEMENT_FUNCTION int element_i4_128_code(const uint8_t *block, int i)
 {
-    float scale;
-    element_f16_decode(block, &scale);
-    for (int i = 0; i < 32; i++)
-        values[i] = (float)((int)element_nibble(pairs, i) - (int)block[2]) * scale;
+    return (int)element_nibble(block + 4 + i / 32 * 16, i % 32) - (int)block[2];
 }
+#define element_i4_128_group(block, group) element_scale_group(block)
+ELEMENT_BLOCK(i4_128, 128, 128)
 
-ELEMENT_FUNCTION void element_i4_128_decode(const void *block, float *values)
-{
-    const uint8_t *bytes = (const uint8_t *)block;
-    for (int piece = 0; piece < 4; piece++)
-        element_i4_piece(bytes, bytes + 4 + 16 * piece, values + 32 * piece);
-}
-
-ELEMENT_FUNCTION void element_i4_32_decode(const void *block, float *values)
-{
-    const uint8_t *bytes = (const uint8_t *)block;
-    element_i4_piece(bytes, bytes + 4, values);
-}
+#define element_i4_32_code(block, i)      element_i4_128_code(block, i)
+#define element_i4_32_group(block, group) element_scale_group(block)
+ELEMENT_BLOCK(i4_32, 32, 32)
 
 #endif

@@ -4,28 +4,47 @@
 #include "codegen/cuda/number.cuh"
 #include "config.cuh"
 
-// Blocks of the GGUF types of the same names: a scale as f16, then 32 signed bytes, or 16 bytes that hold elements 0 to
-// 15 in their low and 16 to 31 in their high halves, with 8 subtracted.
+// The host's decoders, as device code.
+#define ELEMENT_FUNCTION DEVICE
+typedef signed char int8_t;
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef int int32_t;
+typedef unsigned uint32_t;
+#include "ir/element_decode_scaled.h"
+#include "ir/element_decode_super.h"
+
+// The scaled groups of most types; blocks of 256 have groups of 16 or 32.
 constexpr int block_elements = 32;
 
-DEVICE constexpr bool element_is_block(int element)
+// Numbers of a block; 1 for plain types.
+DEVICE constexpr int element_width(int element)
 {
-    return element == element_q8_0 || element == element_q4_0;
+#define ELEMENT(NAME, name, elements, bytes)                                                                           \
+    if (element == element_##name) return elements;
+#include "ir/element.def"
+#undef ELEMENT
+    return 1;
 }
 
 // Of one block, or of one number.
 DEVICE constexpr int element_bytes(int element)
 {
-    return element == element_f32    ? 4
-           : element == element_q8_0 ? 34
-           : element == element_q4_0 ? 18
-           : element == element_i8   ? 1
-                                     : 2;
+#define ELEMENT(NAME, name, elements, bytes)                                                                           \
+    if (element == element_##name) return bytes;
+#include "ir/element.def"
+#undef ELEMENT
+    return 0;
+}
+
+DEVICE constexpr bool element_is_block(int element)
+{
+    return element_width(element) > 1;
 }
 
 DEVICE constexpr long long row_bytes(int element, int columns)
 {
-    return (long long)(element_is_block(element) ? columns / block_elements : columns) * element_bytes(element);
+    return (long long)(columns / element_width(element)) * element_bytes(element);
 }
 
 DEVICE float block_scale(const unsigned char *block)
@@ -33,25 +52,32 @@ DEVICE float block_scale(const unsigned char *block)
     return to_float(half{*(const unsigned short *)block});
 }
 
-// One element of a row.
-template <int element> DEVICE float load_element(const unsigned char *row, int column)
+// `count` neighbours that share a scale, of any type.
+template <int element, int count> DEVICE void decode_elements(const unsigned char *row, int column, float (&values)[count])
 {
-    if constexpr (element == element_f32) {
-        return ((const float *)row)[column];
-    } else if constexpr (element == element_f16) {
-        return to_float(((const half *)row)[column]);
-    } else if constexpr (element == element_bf16) {
-        return to_float(((const bfloat *)row)[column]);
+    constexpr int width = element_width(element);
+    const unsigned char *block = row + (long long)(column / width) * element_bytes(element);
+    if constexpr (width == 1) {
+        UNROLL for (int i = 0; i < count; i++) {
+            const unsigned char *number = block + i * element_bytes(element);
+#define ELEMENT(NAME, name, elements, bytes)                                                                           \
+    if constexpr (element == element_##name && elements == 1) element_##name##_decode(number, &values[i]);
+#include "ir/element.def"
+#undef ELEMENT
+        }
     } else {
-        const unsigned char *block = row + column / block_elements * element_bytes(element);
-        const int within = column % block_elements;
-        if constexpr (element == element_q8_0) return block_scale(block) * (signed char)block[2 + within];
-        const int pair = block[2 + within % 16];
-        return block_scale(block) * ((within < 16 ? pair & 15 : pair >> 4) - 8);
+#define ELEMENT_PART_1(name)
+#define ELEMENT_PART_32(name)                                                                                          \
+    if constexpr (element == element_##name) element_##name##_part(block, column % width, count, values);
+#define ELEMENT_PART_128(name) ELEMENT_PART_32(name)
+#define ELEMENT_PART_256(name) ELEMENT_PART_32(name)
+#define ELEMENT(NAME, name, elements, bytes) ELEMENT_PART_##elements(name)
+#include "ir/element.def"
+#undef ELEMENT
     }
 }
 
-// The quants of a block as words of four signed bytes: word 0 to 7 hold elements 4 w to 4 w + 3.
+// The quants of a block of q8_0 or q4_0 as words of four signed bytes: word 0 to 7 hold elements 4 w to 4 w + 3.
 template <int element> DEVICE int block_word(const unsigned char *block, int w)
 {
     if constexpr (element == element_q8_0) return (int)load_word_of_halves(block + 2 + 4 * w);
@@ -60,21 +86,17 @@ template <int element> DEVICE int block_word(const unsigned char *block, int w)
     return (int)__vsub4(nibbles, 0x08080808u);
 }
 
-// Whether rows of this type and width can be read in groups of `count` with accesses of whole groups.
-DEVICE constexpr bool group_is_aligned(int element, int columns, int count)
-{
-    return element_is_block(element) ? count <= block_elements : columns % count == 0;
-}
-
 // `count` neighbours from `column`, a multiple of `count`, of a row that begins at a multiple of 16 bytes, or of 2 for
 // blocks.  8 neighbours of 16 bits, or 4 of 32, are one access.
 template <int element, int count> DEVICE void load_elements(const unsigned char *row, int column, float (&values)[count])
 {
-    if constexpr (count == 1) {
-        values[0] = load_element<element>(row, column);
+    constexpr bool words_of_bytes = element == element_q8_0 || element == element_q4_0;
+    constexpr bool halves = element == element_f16 || element == element_bf16;
+    if constexpr (count == 1 || !(words_of_bytes || halves || element == element_f32)) {
+        decode_elements<element>(row, column, values);
     } else if constexpr (element == element_f32) {
         load_floats((const float *)row + column, values);
-    } else if constexpr (element == element_f16 || element == element_bf16) {
+    } else if constexpr (halves) {
         static_assert(count % 8 == 0 || count == 4 || count == 2, "whole accesses");
         constexpr int words = count / 2;
         unsigned pairs[words];

@@ -1,6 +1,7 @@
 /* The CUDA variants against the operators' references, on the stand-in driver, which runs the PTX
  * that NVRTC emitted.  Architectures take turns over the cases; HONE_TEST_SAMPLES=N takes N configs
  * beside the default one in half of the cases with few rows; HONE_TEST_CASES=TEXT takes only the cases that begin so. */
+#include "base/random.h"
 #include "codegen/cuda/nvrtc.h"
 #include "tests/check.h"
 #include "tests/ops/variant_harness.h"
@@ -46,6 +47,22 @@ static status judge(void *context, const struct space *space, const struct op_tr
                 return fail(diagnostic, STATUS_MISMATCH, "output %d: element %lld is %g, not %g", o,
                             (long long)i, (double)got[i], (double)expected[i]);
     }
+    return STATUS_OK;
+}
+
+/* Every number has the reference's bits; NaN is NaN. */
+static status judge_bits(void *context, const struct space *space, const struct op_trial *trial,
+                         struct diagnostic *diagnostic)
+{
+    (void)context;
+    (void)space;
+    const int output = trial->problem->input_count;
+    const float *got = trial->operands[output], *expected = trial->expected[output];
+    for (int64_t i = 0; i < trial->bytes[output] / (int64_t)sizeof(float); i++)
+        if (memcmp(&got[i], &expected[i], sizeof(float)) != 0 &&
+            !(isnan(got[i]) && isnan(expected[i])))
+            return fail(diagnostic, STATUS_MISMATCH, "element %lld is %a, not %a", (long long)i,
+                        (double)got[i], (double)expected[i]);
     return STATUS_OK;
 }
 
@@ -117,10 +134,45 @@ static void check_table(const struct op_case *table)
     assert_true(answers > 0 || cases == 0);
 }
 
+/* Blocks of random bytes instead of encoded numbers: every code and scale, infinities and NaN too.
+ */
+static void check_decoding(const struct op_case *row)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct op_step step = {5, row->context, row->sequences};
+    struct problem *problem;
+    struct op_trial *trial;
+    CHECK_OK(op_case_problem(row->text, 5, row->context, arena, &problem, &diagnostic));
+    CHECK_OK(op_trial_create(problem, &step, (uint64_t)turn, arena, &trial, &diagnostic));
+    unsigned char *table = trial->originals[1];
+    for (int64_t b = 0; b < trial->bytes[1]; b++)
+        table[b] = (unsigned char)random_bits(7, (uint64_t)turn, (uint64_t)b);
+    variant_renew_trial(trial);
+    struct variant_check *check = &checks[turn++ % CARDS];
+    check->samples = 0;
+    check->judge = judge_bits;
+    assert_true(variant_check_trial(check, trial, INFINITY) > 0);
+    check->judge = judge;
+    arena_destroy(arena);
+}
+
 static void test_dense(void **state)
 {
     (void)state;
     check_table(dense_cases);
+}
+
+/* Every block type.  Host and card decode a table's rows with the same text: with the same bits. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    check_table(block_cases);
+    for (int c = 0; block_cases[c].text; c++) {
+        if (strncmp(block_cases[c].text, "embed(", 6) != 0 || !wanted(block_cases[c].text))
+            continue;
+        check_decoding(&block_cases[c]);
+    }
 }
 
 static void test_positions(void **state)
@@ -180,7 +232,8 @@ static void test_holes(void **state)
 static void test_strange_numbers(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"top(f32[outputs,200])", "top(f32[outputs,200]) {count=60}"};
+    static const char *const texts[] = {"top(f32[outputs,200])",
+                                        "top(f32[outputs,200]) {count=60}"};
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
         struct diagnostic diagnostic = {0};
         struct arena *arena = arena_create(0);
@@ -207,10 +260,10 @@ static void test_strange_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense),     cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_rare),
-        cmocka_unit_test(test_experts),   cmocka_unit_test(test_holes),
-        cmocka_unit_test(test_strange_numbers),
+        cmocka_unit_test(test_dense),     cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_positions), cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_rare),      cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_holes),     cmocka_unit_test(test_strange_numbers),
     };
     if (strcmp(nvrtc_identity(), "none") == 0) {
         print_message("skipped: NVRTC is not here, so no CUDA kernel can be compiled\n");

@@ -73,6 +73,42 @@ static const struct op_case dense_reference_cases[] = {
     {NULL, 0, 0, 0},
 };
 
+/* Every block type, where rows are few: two blocks, and one. */
+static const struct op_case block_cases[] = {
+#define BLOCKS(type, columns)                                                                      \
+    {"embed(i32[tokens], " type "[9," columns "])", 0, 0, 3},                                      \
+    {                                                                                              \
+        "linear(f32[tokens," columns "], " type "[5," columns "])", 0, 0, 17                       \
+    }
+    BLOCKS("q4_1", "96"),
+    BLOCKS("q5_0", "288"),
+    BLOCKS("q5_1", "32"),
+    BLOCKS("iq4_nl", "160"),
+    BLOCKS("mxfp4", "96"),
+    BLOCKS("q2_K", "512"),
+    BLOCKS("q3_K", "256"),
+    BLOCKS("q4_K", "512"),
+    BLOCKS("q5_K", "256"),
+    BLOCKS("q6_K", "512"),
+    BLOCKS("iq4_xs", "256"),
+    BLOCKS("f8_e4m3_128", "256"),
+    BLOCKS("f8_e5m2_128", "128"),
+    BLOCKS("i8_128", "256"),
+    BLOCKS("i4_128", "128"),
+    BLOCKS("i4_32", "96"),
+    BLOCKS("f8_e4m3", "37"),
+    BLOCKS("f8_e5m2", "40"),
+#undef BLOCKS
+    {"linear_group(f32[tokens,256], q4_K[5,256], q4_K[3,256], q4_K[6,256], f32[5], _, f32[6])", 0,
+     0, 17},
+    {"linear_gated(f32[tokens,256], q6_K[7,256], q6_K[7,256])", 0, 0, 17},
+    {"head_linear(f32[tokens,96], mxfp4[3,5,32])", 0, 0, 3},
+    {"grouped_linear(f32[tokens,256], i32[2*tokens], i32[5], q4_K[4,6,256])", 0, 0, 17},
+    {"grouped_gated(f32[tokens,64], i32[2*tokens], i32[5], mxfp4[4,7,64], mxfp4[4,7,64])", 0, 0,
+     17},
+    {NULL, 0, 0, 0},
+};
+
 static const struct op_case attention_cases[] = {
 #define HEADS(size) "heads=6 kv_heads=2 head_size=" #size
     {"attention(f32[tokens,384], i32[tokens], i32[tokens], i32[sequences,stride], "
