@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD_BYTES = 4096, GUARD_BYTE = 0xa5, ALIGNMENT_BYTES = 64 /* what the runtime's arenas give */ };
+/* What lies around inputs is a large number, or none, in every type, so that it shows when it is read; around outputs it is
+ * something else, so that it changes when it is added to and stored. */
+enum { GUARD_BYTES = 4096, INPUT_GUARD_BYTE = 0xfe, OUTPUT_GUARD_BYTE = 0xa5 };
+enum { ALIGNMENT_BYTES = 64 }; /* what the runtime's arenas give */
 
 /* An operand's block: guard, operand, guard. */
 struct block {
     char *address;     /* on the device */
     unsigned char *host; /* its copy */
+    unsigned char guard;
     int64_t operand_bytes, bytes;
 };
 
@@ -34,7 +38,8 @@ static status create_block(struct blocks *blocks, const struct op_trial *trial, 
     TRY_NEW(block->host, blocks->arena, block->bytes, diagnostic);
     TRY(device_allocate(blocks->device, block->bytes, &address, diagnostic));
     block->address = address;
-    memset(block->host, GUARD_BYTE, (size_t)block->bytes);
+    block->guard = i < trial->problem->input_count ? INPUT_GUARD_BYTE : OUTPUT_GUARD_BYTE;
+    memset(block->host, block->guard, (size_t)block->bytes);
     memcpy(block->host + GUARD_BYTES, trial->operands[i], (size_t)block->operand_bytes);
     blocks->operands[i] = block->address + GUARD_BYTES;
     return device_store(blocks->device, block->address, block->host, block->bytes, diagnostic);
@@ -51,7 +56,7 @@ static status fetch_block(struct blocks *blocks, const struct op_trial *trial, i
     struct block *block = &blocks->blocks[i];
     TRY(device_fetch(blocks->device, block->host, block->address, block->bytes, diagnostic));
     for (int64_t at = 0; at < block->bytes; at++)
-        if (is_guard(block, at) && block->host[at] != GUARD_BYTE)
+        if (is_guard(block, at) && block->host[at] != block->guard)
             return fail(diagnostic, STATUS_MISMATCH, "written at %+lld bytes of operand %d, which has %lld",
                         (long long)(at - GUARD_BYTES), i, (long long)block->operand_bytes);
     memcpy(trial->operands[i], block->host + GUARD_BYTES, (size_t)block->operand_bytes);

@@ -18,6 +18,10 @@ enum { VARIANT_LEVELS_MAX = 8 };
 typedef status variant_judge(void *context, const struct space *space, const struct op_trial *trial,
                              struct diagnostic *diagnostic);
 
+/* A judge: as many roundings as the space's numerics allow.  The bound is for op_trial_check before it. */
+variant_judge variant_judge_unit;
+extern const double variant_rounded_bound;
+
 struct variant_check {
     struct arena *arena;
     struct catalogue catalogue;
@@ -47,6 +51,8 @@ int variant_check_trial(struct variant_check *check, struct op_trial *trial, dou
 
 /* After the test has changed inputs (trial->originals): runs the reference again. */
 void variant_renew_trial(struct op_trial *trial);
+/* Makes some of the trial's experts, or of its slots, those of no expert. */
+void variant_stray_trial(struct op_trial *trial);
 
 /* The cases of a table whose texts begin with `prefix`, with all rows of op_case_rows. */
 void variant_check_table(struct variant_check *check, const struct op_case *table,
