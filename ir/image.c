@@ -3,8 +3,10 @@
  * The bytes are the same on every machine: numbers of 4 or 8 bytes, lowest byte first, in the order
  * of the structs, behind a mark that names the version:
  *
- *     "HONEIMG4"  target 4  launches 4  workspaces 4  code bytes 8  text offset 8
+ *     "HONEIMG5"  target 4  launches 4  workspaces 4  tensors 4  code bytes 8  text offset 8
  *     per workspace: bytes per row 8, fixed bytes 8, zeroed 4
+ *     per tensor: kind 4 and index 4 of what it is of, columns 8, rows 8, bytes per element 4,
+ *         columns and rows of its boxes 4 each, swizzled bytes 4
  *     per launch: length of name 4, name, offset 8, rows per item 8, items per row group 8, unit 8,
  *         threads 4, shared bytes 4, cluster 4, resources 5 times 4, arguments 4, and per argument kind 4, index 4,
  *         kind 4, and if that is a product: outputs 8, inner 8, bfloat 4, algorithm 4, and what was
@@ -18,7 +20,7 @@
 #include <string.h>
 
 enum { MARK_BYTES = 8, NAME_BYTES_MAX = 255 };
-static const char mark[MARK_BYTES + 1] = "HONEIMG4";
+static const char mark[MARK_BYTES + 1] = "HONEIMG5";
 
 /* No launch has more items, and no image more workspace, than this: products of two such numbers
  * fit 64 bits. */
@@ -42,27 +44,6 @@ int64_t launch_items(const struct launch *launch, int64_t rows)
     if (!geometry->rows_per_item) return geometry->items_per_row_group;
     int64_t groups = rows / geometry->rows_per_item + (rows % geometry->rows_per_item != 0);
     return groups * geometry->items_per_row_group;
-}
-
-bool image_is_resolved(const struct image *image)
-{
-    for (int l = 0; l < image->launch_count; l++)
-        if (image->launches[l].kind == LAUNCH_MATMUL && !image->launches[l].matmul.found.library)
-            return false;
-    return true;
-}
-
-bool launch_matmul_is_sound(const struct launch *launch)
-{
-    if (launch->argument_count != MATMUL_ARGUMENTS) return false;
-    for (int a = 0; a < MATMUL_ARGUMENTS; a++) {
-        enum argument_kind kind = launch->arguments[a].kind;
-        bool absent = kind == ARGUMENT_NULL && (a == MATMUL_BIAS || a == MATMUL_RESIDUAL);
-        bool workspace = kind == ARGUMENT_WORKSPACE && (a == MATMUL_X || a == MATMUL_SCRATCH);
-        bool operand = kind == ARGUMENT_OPERAND && a != MATMUL_SCRATCH;
-        if (!absent && !workspace && !operand) return false;
-    }
-    return true;
 }
 
 static void put(struct text *text, int64_t value, int byte_count)
@@ -91,6 +72,18 @@ static void put_matmul(struct text *text, const struct matmul_call *matmul)
     put(text, (int64_t)matmul->found.device.low, 8);
     put(text, (int64_t)matmul->found.device.high, 8);
     text_append_range(text, (const char *)matmul->found.bytes, MATMUL_ALGORITHM_BYTES);
+}
+
+static void put_tensor(struct text *text, const struct tensor_argument *tensor)
+{
+    put(text, tensor->of.kind, 4);
+    put(text, tensor->of.index, 4);
+    put(text, tensor->columns, 8);
+    put(text, tensor->rows, 8);
+    put(text, tensor->element_bytes, 4);
+    put(text, tensor->box_columns, 4);
+    put(text, tensor->box_rows, 4);
+    put(text, tensor->swizzle_bytes, 4);
 }
 
 static void put_launch(struct text *text, const struct launch *launch)
@@ -123,6 +116,7 @@ status image_encode(const struct image *image, struct arena *arena, void **bytes
     put(&text, image->target, 4);
     put(&text, image->launch_count, 4);
     put(&text, image->workspace_count, 4);
+    put(&text, image->tensor_count, 4);
     put(&text, image->code_bytes, 8);
     put(&text, image->text_offset, 8);
     for (int w = 0; w < image->workspace_count; w++) {
@@ -130,6 +124,7 @@ status image_encode(const struct image *image, struct arena *arena, void **bytes
         put(&text, image->workspaces[w].fixed_bytes, 8);
         put(&text, image->workspaces[w].zeroed, 4);
     }
+    for (int t = 0; t < image->tensor_count; t++) put_tensor(&text, &image->tensors[t]);
     for (int l = 0; l < image->launch_count; l++) put_launch(&text, &image->launches[l]);
     if (image->code_bytes) text_append_range(&text, image->code, (size_t)image->code_bytes);
     if (!text_finish(&text)) return fail_memory(diagnostic, (size_t)image->code_bytes);
@@ -198,12 +193,26 @@ static status get_argument(struct image_reader *reader, const struct image *imag
                            struct argument *argument)
 {
     int64_t kind = get(reader, 4), index = get(reader, 4);
-    int64_t limit = kind == ARGUMENT_WORKSPACE ? image->workspace_count : OP_OPERANDS_MAX;
     if (kind < ARGUMENT_OPERAND || kind > ARGUMENT_NULL)
         return refuse(reader, "unknown kind of argument");
-    if (index < 0 || index >= limit) return refuse(reader, "the argument's index is out of range");
     *argument = (struct argument){.kind = (enum argument_kind)kind, .index = (int)index};
+    if (!argument_is_sound(image, argument, OP_OPERANDS_MAX))
+        return refuse(reader, "the argument's index is out of range");
     return STATUS_OK;
+}
+
+static status get_tensor(struct image_reader *reader, const struct image *image,
+                         struct tensor_argument *tensor)
+{
+    TRY(get_argument(reader, image, &tensor->of));
+    tensor->columns = get(reader, 8);
+    tensor->rows = get(reader, 8);
+    tensor->element_bytes = (int)get(reader, 4);
+    tensor->box_columns = (int)get(reader, 4);
+    tensor->box_rows = (int)get(reader, 4);
+    tensor->swizzle_bytes = (int)get(reader, 4);
+    const char *fault = tensor_fault(tensor);
+    return fault ? refuse(reader, fault) : STATUS_OK;
 }
 
 static status get_geometry(struct image_reader *reader, struct geometry *geometry)
@@ -308,6 +317,7 @@ static status get_head(struct image_reader *reader, struct image *image)
         return refuse(reader, "this is no image of this version of Hone");
     reader->at = MARK_BYTES;
     int64_t target = get(reader, 4), launches = get(reader, 4), workspaces = get(reader, 4);
+    int64_t tensors = get(reader, 4);
     image->code_bytes = get(reader, 8);
     image->text_offset = get(reader, 8);
     if (target < 0 || target >= TARGET_COUNT) return refuse(reader, "unknown target");
@@ -315,9 +325,12 @@ static status get_head(struct image_reader *reader, struct image *image)
         return refuse(reader, "the number of launches is out of range");
     if (workspaces < 0 || workspaces > IMAGE_WORKSPACES_MAX)
         return refuse(reader, "the number of workspaces is out of range");
+    if (tensors < 0 || tensors > (target == TARGET_CUDA ? IMAGE_TENSORS_MAX : 0))
+        return refuse(reader, "the number of tensors is out of range");
     image->target = (enum target)target;
     image->launch_count = (int)launches;
     image->workspace_count = (int)workspaces;
+    image->tensor_count = (int)tensors;
     return STATUS_OK;
 }
 
@@ -359,6 +372,7 @@ status image_decode(const void *bytes, size_t byte_count, struct arena *arena, s
     TRY(get_head(&reader, image));
     for (int w = 0; w < image->workspace_count; w++)
         TRY(get_workspace(&reader, &image->workspaces[w]));
+    for (int t = 0; t < image->tensor_count; t++) TRY(get_tensor(&reader, image, &image->tensors[t]));
     for (int l = 0; l < image->launch_count; l++)
         TRY(get_launch(&reader, image, &image->launches[l]));
     TRY(get_code(&reader, image));

@@ -18,6 +18,7 @@ enum argument_kind {
     ARGUMENT_WORKSPACE, /* address of workspace `index` of the image */
     ARGUMENT_TABLE,     /* address of operand `index`'s table of pointers, one per expert (not every
                            device) */
+    ARGUMENT_TENSOR_MAP, /* the tensor map of tensor `index` of the image, by value */
     ARGUMENT_NULL       /* a null pointer: an operand that this problem's operator does not have */
 };
 
@@ -31,6 +32,20 @@ struct workspace {
     int64_t per_row_bytes, fixed_bytes;
     bool zeroed; /* before each run of the image */
 };
+
+/* A matrix in device memory as the copy engine of cards from sm_90 on sees it, CUDA only: `rows` rows
+ * of `columns` elements right behind each other, from which one copy brings a box into shared memory.
+ * The device encodes it in 128 bytes as soon as it knows the address; they are zeros where `of` is
+ * null.  Bits are copied as they are, so a type is its size. */
+struct tensor_argument {
+    struct argument of; /* an operand, a workspace, or null */
+    int64_t columns, rows;
+    int element_bytes;         /* 1, 2 or 4 */
+    int box_columns, box_rows; /* what lies outside of the matrix arrives as zeros */
+    int swizzle_bytes; /* width of a box's rows whose chunks of 16 bytes change places: 32, 64, 128; or 0 */
+};
+
+enum { TENSOR_BOX_MAX = 256, TENSOR_CHUNK_BYTES = 16 };
 
 /* A CPU kernel does work items [begin, end).  `pointers` are the launch's arguments in order;
  * `integers` are the KERNEL_ numbers below. */
@@ -125,15 +140,16 @@ struct image {
     const void *code; /* CPU: one position-independent block without external symbols; CUDA: the
                        * cubin (maybe empty), zeros up to a multiple of 16, the PTX, a zero byte */
     int64_t code_bytes, text_offset; /* of the PTX in the code; 0 on the CPU */
-    int launch_count, workspace_count;
+    int launch_count, workspace_count, tensor_count;
     struct launch launches[IMAGE_LAUNCHES_MAX];
     struct workspace workspaces[IMAGE_WORKSPACES_MAX];
+    struct tensor_argument tensors[IMAGE_TENSORS_MAX];
 };
 
 /* The image that runs the operator's reference: always there, for every problem. */
 void image_reference(const struct problem *problem, struct image *image);
 
-/* A CUDA space's launches and workspaces for one config, in an image that has no code yet. */
+/* A CUDA space's launches, workspaces and tensor maps for one config, in an image that has no code yet. */
 CHECKED status space_launches(const struct bound_space *bound, const struct config *config,
                               struct image *image, struct diagnostic *diagnostic);
 
@@ -143,6 +159,10 @@ void image_print_resources(const struct image *image, struct text *text);
 int64_t launch_items(const struct launch *launch, int64_t rows);
 /* Whether the algorithms of all products are known (device_resolve). */
 bool image_is_resolved(const struct image *image);
+/* Whether an argument's index is below what it counts; `operands`: how many there are. */
+bool argument_is_sound(const struct image *image, const struct argument *argument, int operands);
+/* Whether a tensor map can be made of this: NULL, or what is wrong. */
+const char *tensor_fault(const struct tensor_argument *tensor);
 /* Whether a product has its arguments, each of a kind that can be one. */
 bool launch_matmul_is_sound(const struct launch *launch);
 

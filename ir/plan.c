@@ -97,21 +97,22 @@ static status verify_devices(const struct plan *plan, struct diagnostic *diagnos
     return STATUS_OK;
 }
 
+static int problem_operands(const struct problem *problem)
+{
+    return problem->input_count + problem->output_count;
+}
+
 static bool launch_is_sound(const struct plan_image *row, const struct launch *launch)
 {
     const struct geometry *geometry = &launch->geometry;
-    int operands = row->problem->input_count + row->problem->output_count;
+    int operands = problem_operands(row->problem);
     if (launch->offset < -1 || launch->offset >= (row->image.code ? row->image.code_bytes : 0))
         return false;
     if (geometry->rows_per_item < 0 || geometry->items_per_row_group < 0 || geometry->unit < 1)
         return false;
     if (launch->argument_count < 0 || launch->argument_count > LAUNCH_ARGUMENTS_MAX) return false;
     for (int a = 0; a < launch->argument_count; a++) {
-        const struct argument *argument = &launch->arguments[a];
-        bool workspace = argument->kind == ARGUMENT_WORKSPACE;
-        if ((unsigned)argument->kind > ARGUMENT_NULL || argument->index < 0 ||
-            argument->index >= (workspace ? row->image.workspace_count : operands))
-            return false;
+        if (!argument_is_sound(&row->image, &launch->arguments[a], operands)) return false;
     }
     return launch->kind != LAUNCH_MATMUL || launch_matmul_is_sound(launch);
 }
@@ -124,6 +125,11 @@ static bool image_is_sound(const struct plan_image *row)
     if (image->workspace_count < 0 || image->workspace_count > IMAGE_WORKSPACES_MAX) return false;
     for (int w = 0; w < image->workspace_count; w++)
         if (image->workspaces[w].per_row_bytes < 0 || image->workspaces[w].fixed_bytes < 0)
+            return false;
+    if (image->tensor_count < 0 || image->tensor_count > IMAGE_TENSORS_MAX) return false;
+    for (int t = 0; t < image->tensor_count; t++)
+        if (tensor_fault(&image->tensors[t]) ||
+            !argument_is_sound(image, &image->tensors[t].of, problem_operands(row->problem)))
             return false;
     for (int l = 0; l < image->launch_count; l++)
         if (!launch_is_sound(row, &image->launches[l])) return false;

@@ -35,6 +35,10 @@
  *
  *     workspaces:                       # optional: memory beside the operands
  *       partial: {per_row_bytes: columns * 4, fixed_bytes: 256, zeroed: true}    # each optional
+ *     tensor_maps:                      # optional: matrices of 1-, 2- or 4-byte elements for the
+ *       weight_boxes:                   # copy engine of sm_90 and newer (ir/image.h)
+ *         {of: weight, element_bytes: 2, columns: weight.columns, rows: weight.rows,
+ *          box_columns: 64, box_rows: 128, swizzle_bytes: 128}     # all of it needed
  *     launches:                         # one after the other
  *       - entry: linear_dot             # an extern "C" __global__ function
  *         rows_per_item: 4              # 0 or absent: the number of blocks does not follow the rows
@@ -43,9 +47,10 @@
  *         shared_bytes: stages * 4096   # dynamic; optional
  *         cluster: 2                    # blocks per cluster; optional
  *         when: split > 1               # optional: the launch is left out when this is 0
- *         arguments: [x, weight, partial, y]    # operands and workspaces, as the kernel takes them;
- *                                       # null where the problem has no such operand.  Behind them
- *                                       # every kernel takes `const struct step *step`
+ *         arguments: [x, weight, partial, y]    # operands, workspaces and tensor maps, as the
+ *                                       # kernel takes them; null (a tensor map: zeros) where the
+ *                                       # problem has no such operand.  Behind them every kernel
+ *                                       # takes `const struct step *step`
  *       - call: cublaslt_matmul           # instead of a kernel: a call of a library (ir/image.h)
  *         outputs: weight.rows
  *         inner: weight.columns
@@ -83,7 +88,12 @@ enum {
     SPACE_RULES_MAX = 64
 };
 
-enum { IMAGE_LAUNCHES_MAX = 8, LAUNCH_ARGUMENTS_MAX = 24, IMAGE_WORKSPACES_MAX = 4 };
+enum {
+    IMAGE_LAUNCHES_MAX = 8,
+    LAUNCH_ARGUMENTS_MAX = 24,
+    IMAGE_WORKSPACES_MAX = 4,
+    IMAGE_TENSORS_MAX = 8
+};
 
 enum tunable_kind {
     TUNABLE_COMPILE,
@@ -130,6 +140,21 @@ struct workspace_rule {
     bool zeroed;
 };
 
+/* A tensor map of a CUDA space: what ir/image.h says of tensors. */
+enum tensor_number {
+    TENSOR_COLUMNS,
+    TENSOR_ROWS,
+    TENSOR_ELEMENT_BYTES,
+    TENSOR_BOX_COLUMNS,
+    TENSOR_BOX_ROWS,
+    TENSOR_SWIZZLE_BYTES,
+    TENSOR_NUMBER_COUNT
+};
+struct tensor_rule {
+    const char *name, *of; /* of: an operand or a workspace */
+    const struct expression *numbers[TENSOR_NUMBER_COUNT];
+};
+
 enum launch_kind {
     LAUNCH_KERNEL,
     LAUNCH_MATMUL, /* a product by cuBLASLt */
@@ -143,7 +168,7 @@ struct launch_rule {
     const struct expression *rows_per_item, *items, *threads, *shared_bytes, *cluster, *when;
     const struct expression *outputs, *inner, *bfloat, *algorithm; /* MATMUL */
     int argument_count;
-    const char *arguments[LAUNCH_ARGUMENTS_MAX]; /* names of operands and workspaces */
+    const char *arguments[LAUNCH_ARGUMENTS_MAX]; /* names of operands, workspaces, tensor maps */
 };
 
 /* A file that is given to the CUDA compiler from memory. */
@@ -203,9 +228,10 @@ struct space {
     struct slot slots[SPACE_SLOTS_MAX];
     const struct rule *rules;
     const struct space_walk *walk; /* space_walk.c: the order of the tunables and what it entails */
-    int launch_count, workspace_count; /* CUDA only */
+    int launch_count, workspace_count, tensor_count; /* CUDA only */
     const struct launch_rule *launches;
     const struct workspace_rule *workspaces;
+    const struct tensor_rule *tensors;
     struct kernel_source kernel; /* CUDA only: NAME.cu; set by whoever knows the files, as these: */
     const struct kernel_source *headers; /* what kernels may include beside codegen/cuda */
     int header_count;

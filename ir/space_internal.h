@@ -2,7 +2,7 @@
 #ifndef IR_SPACE_INTERNAL_H
 #define IR_SPACE_INTERNAL_H
 
-#include "ir/space.h"
+#include "ir/image.h"
 
 /* space_names.c: what names stand for. */
 
@@ -38,6 +38,35 @@ void space_mark_lets(struct space *space, const struct expression *expression, b
 
 CHECKED status space_launches_read(struct name_context *context, struct yaml *root);
 void space_launches_mark_lets(struct space *space);
+/* An optional expression over whole numbers, under the key `key`. */
+CHECKED status space_whole_read(struct name_context *context, struct yaml *map, const char *key,
+                                const struct expression **expression);
+int space_workspace(const struct space *space, const char *name); /* its index, or -1 */
+
+/* The numbers of one config. */
+struct space_numbers {
+    const struct bound_space *bound;
+    struct slot_values values;
+    struct diagnostic *diagnostic;
+};
+
+/* Where a number belongs, and what it may be. */
+struct number_place {
+    const char *owner; /* a launch's entry, a workspace or a tensor map */
+    const char *what;
+    int64_t otherwise, least, most;
+};
+CHECKED status space_number(const struct space_numbers *numbers,
+                            const struct expression *expression, struct number_place place,
+                            int64_t *number);
+/* What a name stands for; null where the problem has no such operand. */
+struct argument space_present_argument(const struct bound_space *bound, const char *name);
+
+/* space_tensors.c: the tensor maps of CUDA spaces. */
+
+CHECKED status space_tensors_read(struct name_context *context, struct yaml *root);
+int space_tensor(const struct space *space, const char *name); /* its index, or -1 */
+CHECKED status space_tensors_fill(const struct space_numbers *numbers, struct image *image);
 
 /* space_values.c: filling slots and computing expressions. */
 

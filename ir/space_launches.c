@@ -8,9 +8,8 @@ static const char matmul_name[] = "cublaslt_matmul";
 
 /* ---- Reading ---- */
 
-/* An optional expression over whole numbers. */
-static status read_whole(struct name_context *context, struct yaml *map, const char *key,
-                         const struct expression **expression)
+status space_whole_read(struct name_context *context, struct yaml *map, const char *key,
+                        const struct expression **expression)
 {
     struct yaml *node = yaml_find(map, key);
     if (!node) return STATUS_OK;
@@ -31,8 +30,8 @@ static status read_workspace(struct name_context *context, struct yaml *map,
         return yaml_fail(map, diagnostic, "'%s' is the name of an operand already", map->key);
     workspace->name = arena_text(context->arena, map->key);
     TRY_MEMORY(workspace->name, diagnostic);
-    TRY(read_whole(context, map, "per_row_bytes", &workspace->per_row_bytes));
-    TRY(read_whole(context, map, "fixed_bytes", &workspace->fixed_bytes));
+    TRY(space_whole_read(context, map, "per_row_bytes", &workspace->per_row_bytes));
+    TRY(space_whole_read(context, map, "fixed_bytes", &workspace->fixed_bytes));
     if (!workspace->per_row_bytes && !workspace->fixed_bytes)
         return yaml_fail(map, diagnostic, "'%s' has neither per_row_bytes nor fixed_bytes",
                          map->key);
@@ -59,7 +58,7 @@ static status read_workspaces(struct name_context *context, struct yaml *root)
     return STATUS_OK;
 }
 
-static int workspace_by_name(const struct space *space, const char *name)
+int space_workspace(const struct space *space, const char *name)
 {
     for (int w = 0; w < space->workspace_count; w++)
         if (strcmp(space->workspaces[w].name, name) == 0) return w;
@@ -80,11 +79,12 @@ static status read_arguments(struct name_context *context, struct yaml *map,
         if (item->kind != YAML_SCALAR)
             return yaml_fail(item, diagnostic, "an argument is the name of an operand");
         bool known = space_operand(context->space, item->text, strlen(item->text)) ||
-                     workspace_by_name(context->space, item->text) >= 0;
+                     space_workspace(context->space, item->text) >= 0 ||
+                     space_tensor(context->space, item->text) >= 0;
         if (!known)
             return yaml_fail(item, diagnostic,
                              "'%.80s' is neither an operand of the variant's operators nor one of "
-                             "its workspaces",
+                             "its workspaces or tensor maps",
                              item->text);
         launch->arguments[i] = arena_text(context->arena, item->text);
         TRY_MEMORY(launch->arguments[i], diagnostic);
@@ -103,11 +103,11 @@ static status read_call(struct name_context *context, struct yaml *map, struct l
                          matmul_name);
     launch->kind = LAUNCH_MATMUL;
     launch->entry = matmul_name;
-    TRY(read_whole(context, map, "outputs", &launch->outputs));
-    TRY(read_whole(context, map, "inner", &launch->inner));
-    TRY(read_whole(context, map, "bfloat", &launch->bfloat));
-    TRY(read_whole(context, map, "algorithm", &launch->algorithm));
-    TRY(read_whole(context, map, "when", &launch->when));
+    TRY(space_whole_read(context, map, "outputs", &launch->outputs));
+    TRY(space_whole_read(context, map, "inner", &launch->inner));
+    TRY(space_whole_read(context, map, "bfloat", &launch->bfloat));
+    TRY(space_whole_read(context, map, "algorithm", &launch->algorithm));
+    TRY(space_whole_read(context, map, "when", &launch->when));
     if (!launch->outputs || !launch->inner || !launch->bfloat || !launch->algorithm)
         return yaml_fail(map, diagnostic, "%s needs 'outputs', 'inner', 'bfloat' and 'algorithm'",
                          matmul_name);
@@ -129,12 +129,12 @@ static status read_launch(struct name_context *context, struct yaml *map,
     TRY(space_name_check(context, entry, entry->text));
     launch->entry = arena_text(context->arena, entry->text);
     TRY_MEMORY(launch->entry, diagnostic);
-    TRY(read_whole(context, map, "rows_per_item", &launch->rows_per_item));
-    TRY(read_whole(context, map, "items", &launch->items));
-    TRY(read_whole(context, map, "threads", &launch->threads));
-    TRY(read_whole(context, map, "shared_bytes", &launch->shared_bytes));
-    TRY(read_whole(context, map, "cluster", &launch->cluster));
-    TRY(read_whole(context, map, "when", &launch->when));
+    TRY(space_whole_read(context, map, "rows_per_item", &launch->rows_per_item));
+    TRY(space_whole_read(context, map, "items", &launch->items));
+    TRY(space_whole_read(context, map, "threads", &launch->threads));
+    TRY(space_whole_read(context, map, "shared_bytes", &launch->shared_bytes));
+    TRY(space_whole_read(context, map, "cluster", &launch->cluster));
+    TRY(space_whole_read(context, map, "when", &launch->when));
     if (!launch->items || !launch->threads)
         return yaml_fail(map, diagnostic,
                          "a launch needs 'items' (blocks) and 'threads' (per block)");
@@ -145,13 +145,16 @@ status space_launches_read(struct name_context *context, struct yaml *root)
 {
     struct space *space = context->space;
     struct yaml *list = yaml_find(root, "launches"), *workspaces = yaml_find(root, "workspaces");
+    struct yaml *tensors = yaml_find(root, "tensor_maps");
     if (space->target != TARGET_CUDA) {
-        if (!list && !workspaces) return STATUS_OK;
-        return yaml_fail(list ? list : workspaces, context->diagnostic,
-                         "only CUDA variants say 'launches' and 'workspaces'; the emitter of a CPU "
-                         "variant gives them");
+        struct yaml *first = list ? list : workspaces ? workspaces : tensors;
+        if (!first) return STATUS_OK;
+        return yaml_fail(first, context->diagnostic,
+                         "only CUDA variants say 'launches', 'workspaces' and 'tensor_maps'; the "
+                         "emitter of a CPU variant gives its launches");
     }
     TRY(read_workspaces(context, root));
+    TRY(space_tensors_read(context, root));
     TRY(yaml_require(root, "launches", YAML_LIST, &list, context->diagnostic));
     if (!list->count || list->count > IMAGE_LAUNCHES_MAX)
         return yaml_fail(list, context->diagnostic, "a variant has 1 to %d launches",
@@ -176,6 +179,9 @@ void space_launches_mark_lets(struct space *space)
         mark_optional(space, space->workspaces[w].per_row_bytes);
         mark_optional(space, space->workspaces[w].fixed_bytes);
     }
+    for (int t = 0; t < space->tensor_count; t++)
+        for (int n = 0; n < TENSOR_NUMBER_COUNT; n++)
+            mark_optional(space, space->tensors[t].numbers[n]);
     for (int l = 0; l < space->launch_count; l++) {
         const struct launch_rule *launch = &space->launches[l];
         const struct expression *const all[] = {launch->rows_per_item, launch->items,
@@ -198,21 +204,8 @@ bool space_calls_library(const struct space *space)
 
 /* ---- The numbers of one config ---- */
 
-struct numbers {
-    const struct bound_space *bound;
-    struct slot_values values;
-    struct diagnostic *diagnostic;
-};
-
-/* Where a number belongs, and what it may be. */
-struct place {
-    const char *owner; /* a launch's entry or a workspace */
-    const char *what;
-    int64_t otherwise, least, most;
-};
-
-static status compute(const struct numbers *numbers, const struct expression *expression,
-                      struct place place, int64_t *number)
+status space_number(const struct space_numbers *numbers, const struct expression *expression,
+                    struct number_place place, int64_t *number)
 {
     const char *variant = numbers->bound->space->variant;
     *number = place.otherwise;
@@ -228,15 +221,17 @@ static status compute(const struct numbers *numbers, const struct expression *ex
 
 static struct argument argument_of(const struct bound_space *bound, const char *name)
 {
-    int workspace = workspace_by_name(bound->space, name);
+    int workspace = space_workspace(bound->space, name);
     if (workspace >= 0) return (struct argument){.kind = ARGUMENT_WORKSPACE, .index = workspace};
+    int tensor = space_tensor(bound->space, name);
+    if (tensor >= 0) return (struct argument){.kind = ARGUMENT_TENSOR_MAP, .index = tensor};
     int operand = operand_by_name(bound->problem, name);
     if (operand < 0) return (struct argument){.kind = ARGUMENT_NULL};
     return (struct argument){.kind = ARGUMENT_OPERAND, .index = operand};
 }
 
 /* As argument_of, null as well where the problem leaves the operand out. */
-static struct argument present_argument_of(const struct bound_space *bound, const char *name)
+struct argument space_present_argument(const struct bound_space *bound, const char *name)
 {
     struct argument argument = argument_of(bound, name);
     bool absent = argument.kind == ARGUMENT_OPERAND &&
@@ -253,81 +248,82 @@ static int64_t shared_limit(const struct bound_space *bound)
 }
 
 /* One item, so that what counts items counts a call once. */
-static status fill_matmul(const struct numbers *numbers, const struct launch_rule *rule,
+static status fill_matmul(const struct space_numbers *numbers, const struct launch_rule *rule,
                           struct launch *launch)
 {
-    struct place outputs = {rule->entry, "outputs", 0, 1, INT32_MAX};
-    struct place inner = {rule->entry, "inner", 0, 1, INT32_MAX};
-    struct place bfloat = {rule->entry, "bfloat", 0, 0, 1};
-    struct place algorithm = {rule->entry, "algorithm", 0, 0, SPACE_VALUES_MAX - 1};
+    struct number_place outputs = {rule->entry, "outputs", 0, 1, INT32_MAX};
+    struct number_place inner = {rule->entry, "inner", 0, 1, INT32_MAX};
+    struct number_place bfloat = {rule->entry, "bfloat", 0, 0, 1};
+    struct number_place algorithm = {rule->entry, "algorithm", 0, 0, SPACE_VALUES_MAX - 1};
     int64_t number;
     *launch = (struct launch){.kind = LAUNCH_MATMUL,
                               .name = rule->entry,
                               .geometry = {.items_per_row_group = 1, .unit = 1},
                               .argument_count = rule->argument_count};
-    TRY(compute(numbers, rule->outputs, outputs, &launch->matmul.outputs));
-    TRY(compute(numbers, rule->inner, inner, &launch->matmul.inner));
-    TRY(compute(numbers, rule->bfloat, bfloat, &number));
+    TRY(space_number(numbers, rule->outputs, outputs, &launch->matmul.outputs));
+    TRY(space_number(numbers, rule->inner, inner, &launch->matmul.inner));
+    TRY(space_number(numbers, rule->bfloat, bfloat, &number));
     launch->matmul.bfloat = number == 1;
-    TRY(compute(numbers, rule->algorithm, algorithm, &number));
+    TRY(space_number(numbers, rule->algorithm, algorithm, &number));
     launch->matmul.algorithm = (int)number;
     for (int a = 0; a < rule->argument_count; a++)
-        launch->arguments[a] = present_argument_of(numbers->bound, rule->arguments[a]);
+        launch->arguments[a] = space_present_argument(numbers->bound, rule->arguments[a]);
     if (launch_matmul_is_sound(launch)) return STATUS_OK;
     return fail(numbers->diagnostic, STATUS_BAD_INPUT,
                 "%s: %s: its arguments must be x, weight, bias, residual, y and a workspace",
                 numbers->bound->space->variant, rule->entry);
 }
 
-static status fill_launch(const struct numbers *numbers, const struct launch_rule *rule,
+static status fill_launch(const struct space_numbers *numbers, const struct launch_rule *rule,
                           struct launch *launch)
 {
     if (rule->kind == LAUNCH_MATMUL) return fill_matmul(numbers, rule, launch);
-    struct place items = {rule->entry, "items", 1, 1, INT32_MAX};
-    struct place rows = {rule->entry, "rows_per_item", 0, 0, INT32_MAX};
-    struct place threads = {rule->entry, "threads", 1, 1, IMAGE_THREADS_MAX};
-    struct place shared = {rule->entry, "shared_bytes", 0, 0, shared_limit(numbers->bound)};
-    struct place cluster = {rule->entry, "cluster", 0, 0, IMAGE_CLUSTER_MAX};
+    struct number_place items = {rule->entry, "items", 1, 1, INT32_MAX};
+    struct number_place rows = {rule->entry, "rows_per_item", 0, 0, INT32_MAX};
+    struct number_place threads = {rule->entry, "threads", 1, 1, IMAGE_THREADS_MAX};
+    struct number_place shared = {rule->entry, "shared_bytes", 0, 0, shared_limit(numbers->bound)};
+    struct number_place cluster = {rule->entry, "cluster", 0, 0, IMAGE_CLUSTER_MAX};
     int64_t number;
     *launch = (struct launch){.name = rule->entry, .argument_count = rule->argument_count};
     launch->geometry.unit = 1;
-    TRY(compute(numbers, rule->rows_per_item, rows, &launch->geometry.rows_per_item));
-    TRY(compute(numbers, rule->items, items, &launch->geometry.items_per_row_group));
-    TRY(compute(numbers, rule->threads, threads, &number));
+    TRY(space_number(numbers, rule->rows_per_item, rows, &launch->geometry.rows_per_item));
+    TRY(space_number(numbers, rule->items, items, &launch->geometry.items_per_row_group));
+    TRY(space_number(numbers, rule->threads, threads, &number));
     launch->threads = (int)number;
-    TRY(compute(numbers, rule->shared_bytes, shared, &number));
+    TRY(space_number(numbers, rule->shared_bytes, shared, &number));
     launch->shared_bytes = (int)number;
-    TRY(compute(numbers, rule->cluster, cluster, &number));
+    TRY(space_number(numbers, rule->cluster, cluster, &number));
     launch->cluster = (int)number;
     for (int a = 0; a < rule->argument_count; a++)
         launch->arguments[a] = argument_of(numbers->bound, rule->arguments[a]);
     return STATUS_OK;
 }
 
-static status fill_workspace(const struct numbers *numbers, const struct workspace_rule *rule,
+static status fill_workspace(const struct space_numbers *numbers, const struct workspace_rule *rule,
                              struct workspace *workspace)
 {
-    struct place per_row = {rule->name, "per_row_bytes", 0, 0, INT32_MAX};
-    struct place fixed = {rule->name, "fixed_bytes", 0, 0, IMAGE_WORKSPACE_BYTES_MAX};
+    struct number_place per_row = {rule->name, "per_row_bytes", 0, 0, INT32_MAX};
+    struct number_place fixed = {rule->name, "fixed_bytes", 0, 0, IMAGE_WORKSPACE_BYTES_MAX};
     workspace->zeroed = rule->zeroed;
-    TRY(compute(numbers, rule->per_row_bytes, per_row, &workspace->per_row_bytes));
-    return compute(numbers, rule->fixed_bytes, fixed, &workspace->fixed_bytes);
+    TRY(space_number(numbers, rule->per_row_bytes, per_row, &workspace->per_row_bytes));
+    return space_number(numbers, rule->fixed_bytes, fixed, &workspace->fixed_bytes);
 }
 
 status space_launches(const struct bound_space *bound, const struct config *config,
                       struct image *image, struct diagnostic *diagnostic)
 {
     const struct space *space = bound->space;
-    struct numbers numbers = {.bound = bound, .diagnostic = diagnostic};
+    struct space_numbers numbers = {.bound = bound, .diagnostic = diagnostic};
     space_values(bound, config, &numbers.values);
     *image = (struct image){.target = space->target, .workspace_count = space->workspace_count};
     for (int w = 0; w < space->workspace_count; w++)
         TRY(fill_workspace(&numbers, &space->workspaces[w], &image->workspaces[w]));
+    TRY(space_tensors_fill(&numbers, image));
     for (int l = 0; l < space->launch_count; l++) {
         const struct launch_rule *rule = &space->launches[l];
-        struct place when = {rule->entry, "when", 1, INT64_MIN, INT64_MAX};
+        struct number_place when = {rule->entry, "when", 1, INT64_MIN, INT64_MAX};
         int64_t wanted;
-        TRY(compute(&numbers, rule->when, when, &wanted));
+        TRY(space_number(&numbers, rule->when, when, &wanted));
         if (!wanted) continue;
         TRY(fill_launch(&numbers, rule, &image->launches[image->launch_count++]));
     }

@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOG_BYTES = 1024, PLAIN_SHARED_BYTES = 48 << 10 /* that a kernel gets without asking */ };
+enum {
+    LOG_BYTES = 1024,
+    PLAIN_SHARED_BYTES = 48 << 10, /* that a kernel gets without asking */
+    TENSOR_MAP_SM_LEAST = 90
+};
 
 /* ---- Loading ---- */
 
@@ -46,10 +50,16 @@ static status check_launch(const struct cuda_device *card, const struct launch *
         return fail(diagnostic, STATUS_UNSUPPORTED,
                     "kernel %s wants %d bytes of shared memory per block; %s has %.0f", launch->name,
                     launch->shared_bytes, card->base.specification, most);
-    for (int a = 0; a < launch->argument_count; a++)
+    bool takes_maps = card->base.facts.values[FACT_sm] >= TENSOR_MAP_SM_LEAST;
+    for (int a = 0; a < launch->argument_count; a++) {
         if (launch->arguments[a].kind == ARGUMENT_TABLE)
             return fail(diagnostic, STATUS_UNSUPPORTED, "kernel %s wants a table of pointers, which cards have not yet",
                         launch->name);
+        if (launch->arguments[a].kind == ARGUMENT_TENSOR_MAP && !takes_maps)
+            return fail(diagnostic, STATUS_UNSUPPORTED,
+                        "kernel %s wants a tensor map, which cards have from sm_%d on; %s is sm_%.0f", launch->name,
+                        TENSOR_MAP_SM_LEAST, card->base.specification, card->base.facts.values[FACT_sm]);
+    }
     return STATUS_OK;
 }
 
@@ -153,21 +163,68 @@ static CUdeviceptr argument_address(const struct cuda_device *card, const struct
     case ARGUMENT_WORKSPACE:
         return card_address(card->scratch) + (CUdeviceptr)kernel->workspace_offsets[argument->index];
     case ARGUMENT_TABLE:
+    case ARGUMENT_TENSOR_MAP:
     case ARGUMENT_NULL: break;
     }
     return 0;
+}
+
+static CUtensorMapSwizzle swizzle_of(int bytes)
+{
+    return bytes == 128  ? CU_TENSOR_MAP_SWIZZLE_128B
+           : bytes == 64 ? CU_TENSOR_MAP_SWIZZLE_64B
+           : bytes == 32 ? CU_TENSOR_MAP_SWIZZLE_32B
+                         : CU_TENSOR_MAP_SWIZZLE_NONE;
+}
+
+/* Zeros where there is no matrix.  Sectors around a box's rows are fetched with them: the next box is beside it. */
+static CUresult encode_tensor(const struct cuda_device *card, const struct cuda_kernel *kernel,
+                              const struct tensor_argument *tensor, void *const *operands, CUtensorMap *map)
+{
+    CUdeviceptr address = argument_address(card, &kernel->base, &tensor->of, operands);
+    memset(map, 0, sizeof *map);
+    if (!address) return CUDA_SUCCESS;
+    const CUtensorMapDataType type = tensor->element_bytes == 1   ? CU_TENSOR_MAP_DATA_TYPE_UINT8
+                                     : tensor->element_bytes == 2 ? CU_TENSOR_MAP_DATA_TYPE_UINT16
+                                                                  : CU_TENSOR_MAP_DATA_TYPE_UINT32;
+    const cuuint64_t sizes[] = {(cuuint64_t)tensor->columns, (cuuint64_t)tensor->rows};
+    const cuuint64_t row_bytes[] = {(cuuint64_t)(tensor->columns * tensor->element_bytes)};
+    const cuuint32_t box[] = {(cuuint32_t)tensor->box_columns, (cuuint32_t)tensor->box_rows}, steps[] = {1, 1};
+    return card->driver.cuTensorMapEncodeTiled(map, type, 2, (void *)(uintptr_t)address, sizes, row_bytes, box, steps,
+                                               CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(tensor->swizzle_bytes),
+                                               CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                                               CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+}
+
+/* Points `parameters` at the arguments: at an address in `values`, or at an encoded map. */
+static CUresult resolve_arguments(const struct cuda_device *card, const struct cuda_kernel *kernel,
+                                  const struct launch *launch, void *const *operands, CUdeviceptr *values,
+                                  CUtensorMap *maps, void **parameters)
+{
+    for (int a = 0; a < launch->argument_count; a++) {
+        const struct argument *argument = &launch->arguments[a];
+        parameters[a] = &values[a];
+        values[a] = argument_address(card, &kernel->base, argument, operands);
+        if (argument->kind != ARGUMENT_TENSOR_MAP) continue;
+        CUtensorMap *map = &maps[argument->index];
+        CUresult result =
+            encode_tensor(card, kernel, &kernel->base.image.tensors[argument->index], operands, map);
+        if (result != CUDA_SUCCESS) return result;
+        parameters[a] = map;
+    }
+    return CUDA_SUCCESS;
 }
 
 static CUresult launch_one(const struct cuda_device *card, const struct cuda_kernel *kernel, int l,
                            void *const *operands, int step)
 {
     const struct launch *launch = &kernel->base.image.launches[l];
-    CUdeviceptr values[LAUNCH_ARGUMENTS_MAX + 1];
+    CUdeviceptr values[LAUNCH_ARGUMENTS_MAX], step_address = card->card_steps + (CUdeviceptr)step * sizeof *card->steps;
+    CUtensorMap maps[IMAGE_TENSORS_MAX]; /* the type is aligned as the driver wants it */
     void *parameters[LAUNCH_ARGUMENTS_MAX + 1];
-    for (int a = 0; a < launch->argument_count; a++)
-        values[a] = argument_address(card, &kernel->base, &launch->arguments[a], operands);
-    values[launch->argument_count] = card->card_steps + (CUdeviceptr)step * sizeof *card->steps;
-    for (int a = 0; a <= launch->argument_count; a++) parameters[a] = &values[a];
+    CUresult result = resolve_arguments(card, kernel, launch, operands, values, maps, parameters);
+    if (result != CUDA_SUCCESS) return result;
+    parameters[launch->argument_count] = &step_address;
     CUlaunchAttribute cluster = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION};
     cluster.value.clusterDim.x = (unsigned)launch->cluster;
     cluster.value.clusterDim.y = cluster.value.clusterDim.z = 1;

@@ -149,6 +149,10 @@ static void bad_images_are_refused(void **unused)
     image.launches[0].shared_bytes = 200 << 10;
     diagnostic = (struct diagnostic){0};
     CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_UNSUPPORTED, "shared memory");
+    card_image(card_kernel_scale, "scale", &image);
+    image.launches[0].arguments[1] = (struct argument){ARGUMENT_TENSOR_MAP, 0};
+    diagnostic = (struct diagnostic){0};
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_UNSUPPORTED, "from sm_90 on");
     diagnostic = (struct diagnostic){0};
     CHECK_REFUSED(kernel_load(cards.devices[1], problem, &image, &kernel, &diagnostic), STATUS_DEVICE, "made for cuda");
     image_reference(problem, &image);

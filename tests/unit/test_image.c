@@ -50,6 +50,25 @@ static struct image cuda_image(void)
     return image;
 }
 
+/* A kernel that takes its matrices as tensor maps; the second one is not there. */
+static struct image tensor_image(void)
+{
+    struct image image = cuda_image();
+    image.workspace_count = 1;
+    image.workspaces[0] = (struct workspace){.per_row_bytes = 128};
+    image.tensor_count = 2;
+    image.tensors[0] = (struct tensor_argument){.of = {ARGUMENT_WORKSPACE, 0},
+                                                .columns = 72,
+                                                .rows = 300,
+                                                .element_bytes = 2,
+                                                .box_columns = 64,
+                                                .box_rows = 256,
+                                                .swizzle_bytes = 128};
+    image.tensors[1] = (struct tensor_argument){.of = {ARGUMENT_NULL, 0}};
+    image.launches[0].arguments[0] = (struct argument){ARGUMENT_TENSOR_MAP, 1};
+    return image;
+}
+
 /* A kernel, and a product by a library over what it left. */
 static struct image matmul_image(void)
 {
@@ -98,6 +117,8 @@ static void check_same(const struct image *a, const struct image *b)
     assert_int_equal(a->launch_count, b->launch_count);
     assert_int_equal(a->workspace_count, b->workspace_count);
     assert_memory_equal(a->workspaces, b->workspaces, sizeof *a->workspaces);
+    assert_int_equal(a->tensor_count, b->tensor_count);
+    assert_memory_equal(a->tensors, b->tensors, sizeof a->tensors);
     for (int l = 0; l < a->launch_count; l++) {
         CHECK_TEXT(a->launches[l].name, b->launches[l].name);
         assert_int_equal(a->launches[l].kind, b->launches[l].kind);
@@ -120,7 +141,7 @@ static void images_go_through_bytes(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    const struct image images[] = {sample_image(), cuda_image(), matmul_image()};
+    const struct image images[] = {sample_image(), cuda_image(), tensor_image(), matmul_image()};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
         struct image back;
         void *bytes;
@@ -171,6 +192,25 @@ static void bad_cuda_images_are_refused(void **unused)
     CHECK_BAD_IMAGE(sample_image, text_offset = 16, "CPU code has no text");
     CHECK_BAD_IMAGE(sample_image, launches[0].threads = 32, "number of threads");
     CHECK_BAD_IMAGE(sample_image, launches[0].shared_bytes = 32, "shared memory");
+}
+
+static void bad_tensors_are_refused(void **unused)
+{
+    (void)unused;
+    CHECK_BAD_IMAGE(tensor_image, target = TARGET_CPU, "number of tensors is out of range");
+    CHECK_BAD_IMAGE(tensor_image, launches[0].arguments[0].index = 2, "index is out of range");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].of.index = 1, "index is out of range");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].of.kind = ARGUMENT_TENSOR_MAP, "neither of an operand");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].of.kind = ARGUMENT_TABLE, "neither of an operand");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].element_bytes = 3, "1, 2 or 4 bytes");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].columns = 0, "its size is out of range");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].rows = INT64_MAX, "its size is out of range");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].columns = 71, "its rows are no multiples of 16");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].box_rows = 257, "1 to 256 rows and columns");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].box_columns = -64, "1 to 256 rows and columns");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].box_columns = 63, "boxes' rows are no multiples");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].box_columns = 32, "not as wide as what is swizzled");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].swizzle_bytes = 16, "0, 32, 64 or 128 bytes");
 }
 
 static void bad_products_are_refused(void **unused)
@@ -245,7 +285,7 @@ static void damage_image(const struct image *image)
 static void damaged_images_are_refused(void **unused)
 {
     (void)unused;
-    const struct image images[] = {sample_image(), cuda_image(), matmul_image()};
+    const struct image images[] = {sample_image(), cuda_image(), tensor_image(), matmul_image()};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) damage_image(&images[i]);
 }
 
@@ -326,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_go_through_bytes),     cmocka_unit_test(damaged_images_are_refused),
         cmocka_unit_test(bad_cuda_images_are_refused),
+        cmocka_unit_test(bad_tensors_are_refused),
         cmocka_unit_test(bad_products_are_refused), cmocka_unit_test(work_items_follow_the_rows),
         cmocka_unit_test(the_reference_has_an_image),  cmocka_unit_test(candidates_go_through_text),
     };

@@ -20,6 +20,10 @@ static const char card_space[] =
     "workspaces:\n"
     "  partial: {per_row_bytes: outputs * split * 4, fixed_bytes: 256}\n"
     "  counters: {fixed_bytes: 4096, zeroed: true}\n"
+    "tensor_maps:\n"
+    "  weights: {of: weight, element_bytes: 2, columns: weight.columns, rows: outputs, box_columns: 64,\n"
+    "            box_rows: warps * 4, swizzle_bytes: 128}\n"
+    "  seconds: {of: bias, element_bytes: 4, columns: 4, rows: 4, box_columns: 4, box_rows: 1, swizzle_bytes: 0}\n"
     "launches:\n"
     "  - entry: dot\n"
     "    rows_per_item: 4\n"
@@ -27,7 +31,7 @@ static const char card_space[] =
     "    threads: warps * 32\n"
     "    shared_bytes: warps * 1024\n"
     "    cluster: 2\n"
-    "    arguments: [x, weight, bias, partial, sum, y]\n"
+    "    arguments: [x, weight, bias, partial, sum, y, weights, seconds]\n"
     "  - {entry: finish, when: split > 1, items: 1, threads: 32, arguments: [partial, counters, "
     "y]}\n"
     "estimate: \"1e-6 * pace\"\n";
@@ -77,9 +81,13 @@ static void launches_follow_the_config(void **unused)
     assert_int_equal(dot->cluster, 2);
     static const struct argument expected[] = {{ARGUMENT_OPERAND, 0}, {ARGUMENT_OPERAND, 1},
                                                {ARGUMENT_OPERAND, 2}, {ARGUMENT_WORKSPACE, 0},
-                                               {ARGUMENT_NULL, 0},    {ARGUMENT_OPERAND, 4}};
-    assert_int_equal(dot->argument_count, 6);
+                                               {ARGUMENT_NULL, 0},    {ARGUMENT_OPERAND, 4},
+                                               {ARGUMENT_TENSOR_MAP, 0}, {ARGUMENT_TENSOR_MAP, 1}};
+    assert_int_equal(dot->argument_count, 8);
     assert_memory_equal(dot->arguments, expected, sizeof expected);
+    static const struct tensor_argument weights = {{ARGUMENT_OPERAND, 1}, 2048, 5632, 2, 64, 32, 128};
+    assert_int_equal(image.tensor_count, 2);
+    assert_memory_equal(&image.tensors[0], &weights, sizeof weights);
     CHECK_TEXT(image.launches[1].name, "finish");
     assert_int_equal(launch_items(&image.launches[1], 1000), 1);
     CHECK_OK(launches_of("warps=4 split=1", arena, &image, &diagnostic));
@@ -105,7 +113,7 @@ struct change {
 };
 
 static const struct change changes[] = {
-    {"target: cuda", "target: cpu", "test.yaml:16:3: only CUDA variants say 'launches'"},
+    {"target: cuda", "target: cpu", "test.yaml:20:3: only CUDA variants say 'launches'"},
     {"launches:\n", "launch:\n", "the key 'launches' is missing"},
     {"entry: dot\n", "entry: \"dot()\"\n", "'dot()' is no name"},
     {"  - entry: dot\n    rows_per_item", "  - rows_per_item", "the key 'entry' is missing"},
@@ -114,13 +122,17 @@ static const struct change changes[] = {
     {"threads: warps * 32", "threads: pace", "'threads' must be a whole number"},
     {"threads: warps * 32", "threads: [32]", "an expression is expected"},
     {"threads: warps * 32", "threads: warp * 32", "unknown name 'warp'"},
-    {"[x, weight, bias,", "[x, weights, bias,", "'weights' is neither an operand"},
+    {"[x, weight, bias,", "[x, weighs, bias,", "'weighs' is neither an operand"},
     {"[x, weight, bias,", "[x, [weight], bias,", "an argument is the name of an operand"},
-    {"[x, weight, bias, partial, sum, y]", "x", "'arguments' must be a list"},
+    {"[x, weight, bias, partial, sum, y, weights, seconds]", "x", "'arguments' must be a list"},
     {"partial: {", "bias: {", "'bias' is the name of an operand already"},
     {"partial: {", "2partial: {", "is no name"},
     {"{fixed_bytes: 4096, zeroed: true}", "{zeroed: true}", "neither per_row_bytes nor fixed"},
     {"{fixed_bytes: 4096, zeroed: true}", "4096", "a workspace is a map"},
+    {"  weights: {of", "  partial: {of", "'partial' is the name of an operand or workspace already"},
+    {"{of: weight,", "{of: weights,", "'weights' is neither an operand"},
+    {"{of: weight, element_bytes: 2,", "{of: weight,", "'weights' needs 'element_bytes'"},
+    {"box_rows: warps * 4", "box_rows: pace", "'box_rows' must be a whole number"},
     {"zeroed: true", "zeroed: 2", "true or false"},
     {"zeroed: true", "zerod: true", "unknown key 'zerod'; did you mean 'zeroed'?"},
     {"cluster: 2", "clusters: 2", "unknown key 'clusters'; did you mean 'cluster'?"},
