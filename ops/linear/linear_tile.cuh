@@ -48,7 +48,7 @@ DEVICE void multiply_stage(shared_address stage, tile_sums &sums)
                 load_right_pair<row_chunks>(stage + rows_bytes, t * tile_outputs + first_output + 8 * n, chunk, right);
                 UNROLL for (int r = 0; r < row_fragments; r++)
                     UNROLL for (int i = 0; i < 2; i++) {
-                        float(&to)[4] = sums.values[t][r][n + i];
+                        float(&to)[4] = sums.values[r][t][n + i];
                         if constexpr (brain) multiply_add_bf16(to, left[r], right[2 * i], right[2 * i + 1]);
                         else multiply_add_f16(to, left[r], right[2 * i], right[2 * i + 1]);
                     }
@@ -89,5 +89,5 @@ linear_tile(const unsigned char *x, const float *scales, float *partial, LINEAR_
     const tile_copies copies = {row_source_of(x, place.first_row, step), weight_source_of(o, place.first_output)};
     tile_sums sums = {};
     multiply_steps<rows_bytes + weights_bytes>(copies, place.part, sums);
-    store_sums(o, place, sums, brain ? nullptr : scales, partial, step);
+    store_tile(o, place, sums, brain ? nullptr : scales, partial, step);
 }

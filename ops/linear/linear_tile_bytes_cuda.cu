@@ -49,7 +49,7 @@ DEVICE void multiply_stage(shared_address stage, tile_sums &sums)
                         int whole[4] = {whole_bits, whole_bits, whole_bits, whole_bits};
                         multiply_add_bytes(whole, left[r], right[2 * i], right[2 * i + 1]);
                         UNROLL for (int e = 0; e < 4; e++)
-                            sums.values[t][r][n + i][e] += (__int_as_float(whole[e]) - whole_offset) *
+                            sums.values[r][t][n + i][e] += (__int_as_float(whole[e]) - whole_offset) *
                                                            (row_scales[2 * r + e / 2] * (e % 2 ? scales.y : scales.x));
                     }
                 }
@@ -150,5 +150,5 @@ linear_tile(const unsigned char *x, const float *scales, float *partial, LINEAR_
     const tile_copies copies(x, scales, o, place, step);
     tile_sums sums = {};
     multiply_steps<stage_bytes>(copies, place.part, sums);
-    store_sums(o, place, sums, nullptr, partial, step);
+    store_tile(o, place, sums, nullptr, partial, step);
 }

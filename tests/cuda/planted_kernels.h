@@ -36,6 +36,7 @@ struct planted {
 
 #define TILE_FILE    "ops/linear/linear_tile.cuh"
 #define PARTS_FILE   "ops/linear/linear_tile_parts.cuh"
+#define SUMS_FILE    "ops/linear/linear_tile_sums.cuh"
 #define OUTPUTS_FILE "ops/linear/linear_outputs.cuh"
 #define DECODE_FILE  "ops/attention/attention_decode_cuda.cu"
 #define TOKENS_FILE  "ops/attention/attention_tile_tokens.cuh"
@@ -170,9 +171,9 @@ static const struct planted planted_kernels[] = {
      "copy_async_wait<stages - 1>", CAUGHT_UNWAITED, &tile_run},
     {"stage filled that is used next", PARTS_FILE, "int filled = stages - 1, used = 0;",
      "int filled = 0, used = 0;", CAUGHT_UNWAITED, &tile_run},
-    {"rows behind the last stored", PARTS_FILE, "if (row >= step->rows) continue;", "",
+    {"rows behind the last stored", SUMS_FILE, "if (row >= step->rows) continue;", "",
      CAUGHT_BOUNDS, &tile_run},
-    {"outputs behind the last stored", PARTS_FILE, "if (output >= outputs) continue;", "",
+    {"outputs behind the last stored", SUMS_FILE, "if (output >= place.end_output) continue;", "",
      CAUGHT_BOUNDS, &tile_run},
     {"fragments of weights swapped", TILE_FILE,
      "multiply_add_f16(to, left[r], right[2 * i], right[2 * i + 1])",
@@ -194,9 +195,9 @@ static const struct planted planted_kernels[] = {
      CAUGHT_RESULT, &tile_run},
     {"residual added twice", OUTPUTS_FILE, "sum += o.residual[at];", "sum += 2 * o.residual[at];",
      CAUGHT_RESULT, &tile_run},
-    {"last part of the columns not added", PARTS_FILE, "for (int part = 0; part < split; part++)",
+    {"last part of the columns not added", SUMS_FILE, "for (int part = 0; part < split; part++)",
      "for (int part = 0; part < split - 1; part++)", CAUGHT_RESULT, &split_run},
-    {"sums of a part stored over another's", PARTS_FILE, "((long long)part * step->rows + row)",
+    {"sums of a part stored over another's", SUMS_FILE, "((long long)part * step->rows + row)",
      "((long long)row)", CAUGHT_RESULT, &split_run},
     {"halves of a block of nibbles swapped", "ops/linear/linear_tile_weights.cuh",
      "unpack_chunk<8>(words[0] & low, words[1] & low, scale)",
@@ -207,9 +208,8 @@ static const struct planted planted_kernels[] = {
      CAUGHT_RESULT, &bytes_run},
     {"activation left out", OUTPUTS_FILE, "activate<activation>(sums[0]) * sums[1]",
      "sums[0] * sums[1]", CAUGHT_RESULT, &bytes_run},
-    {"last group of rows taken as whole", PARTS_FILE,
-     "within % group_tiles) * tile_rows, within / group_tiles",
-     "within % raster) * tile_rows, within / raster", CAUGHT_RESULT, &raster_run},
+    {"last group of rows taken as whole", SUMS_FILE,
+     "within % group_tiles, within / group_tiles", "within % raster, within / raster", CAUGHT_RESULT, &raster_run},
     /* Products of few rows. */
     {"scale of another block", "ops/linear/linear_dot_bytes_cuda.cu",
      "row * row_blocks + group / lanes_per_block",

@@ -272,6 +272,32 @@ static bool check_variant(struct variant_check *check, const struct space *space
     return answers;
 }
 
+bool variant_check_one(struct variant_check *check, int level, const char *variant, struct op_trial *trial,
+                       double bound)
+{
+    const struct space *space = catalogue_find(&check->catalogue, variant);
+    assert_non_null(space);
+    return check_variant(check, space, level, trial, bound);
+}
+
+void variant_check_config(struct variant_check *check, int level, const char *variant, const char *text,
+                          struct op_trial *trial, double bound)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct bound_space bound_space;
+    struct config config;
+    const char *reason;
+    const struct space *space = catalogue_find(&check->catalogue, variant);
+    assert_non_null(space);
+    CHECK_OK(config_parse(space, text, &config, &diagnostic));
+    if (!space_bind_config(space, trial->problem, &check->levels[level], &config, arena, &bound_space, &reason))
+        CHECK_FAIL("%s %s on %s: %s: %s", variant, text, check->levels[level].class_name, trial->problem->text, reason);
+    struct generation generation = {space, trial->problem, &config, &check->levels[level]};
+    check_config(check, &generation, check->devices[level], trial, bound);
+    arena_destroy(arena);
+}
+
 /* States in blocks are the reference's to answer. */
 static bool has_block_state(const struct problem *problem)
 {

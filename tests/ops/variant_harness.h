@@ -49,6 +49,14 @@ void variant_check_case(struct variant_check *check, const char *text, const str
 /* The same for a trial that the test made; it is counted how many variants answer. */
 int variant_check_trial(struct variant_check *check, struct op_trial *trial, double bound);
 
+/* One variant alone, with this config ("tile_rows=64 ..."), on one level; it must answer and the config be legal. */
+void variant_check_config(struct variant_check *check, int level, const char *variant, const char *config,
+                          struct op_trial *trial, double bound);
+
+/* One variant alone, with its default and sampled configs; false when it does not answer the problem. */
+bool variant_check_one(struct variant_check *check, int level, const char *variant, struct op_trial *trial,
+                       double bound);
+
 /* After the test has changed inputs (trial->originals): runs the reference again. */
 void variant_renew_trial(struct op_trial *trial);
 /* Makes some of the trial's experts, or of its slots, those of no expert. */

@@ -1,0 +1,210 @@
+// Many rows on sm_90a: a block computes `tile_rows` rows of `tile_outputs` outputs (of gate and of up where they are
+// gated) with products of warpgroups, and goes through the columns in steps of 64.  One thread of a producer warpgroup
+// has the copy engine fill `stages` steps in shared memory; `consumers` warpgroups multiply.  `cluster` blocks with
+// neighbouring rows share their weights: each fetches its part for all of them.
+//
+// A stage is full when its bytes have come, and empty when every warp of all consumers that read it has said so.
+#pragma once
+#include "codegen/cuda/transaction.cuh"
+#include "codegen/cuda/warpgroup.cuh"
+#include "ops/linear/linear_round.cuh"
+#include "ops/linear/linear_tile_sums.cuh"
+
+constexpr bool brain = element == element_bf16;
+constexpr int tile_columns = swizzle_bytes / 2, product_columns = 16;
+constexpr int tile_threads = (consumers + 1) * warpgroup_threads;
+constexpr int row_fragments = tile_rows / (consumers * warpgroup_rows);
+constexpr int fetched_rows = tile_outputs / cluster; // that a block fetches, of each track
+constexpr int rows_bytes = tile_rows * swizzle_bytes, stage_bytes = rows_bytes + product_outputs * swizzle_bytes;
+constexpr int part_steps = ceil_divide(column_steps, split);
+constexpr int consumer_warps = consumers * warpgroup_warps;
+// Registers per thread: where `kept_blocks` blocks of a multiprocessor have fewer than 255, the producer leaves most of its
+// own to the consumers.
+constexpr bool moves_registers = kept_blocks * tile_threads > 256;
+constexpr int producer_registers = 40, consumer_registers = consumers == 1 ? 216 : 232;
+
+static_assert(sm == 90, "only sm_90a has products of warpgroups");
+static_assert(element == element_bf16 || element == element_f16, "weights of 16 bits");
+static_assert(columns % 8 == 0, "rows are whole chunks of 16 bytes");
+static_assert(tile_rows % (consumers * warpgroup_rows) == 0, "consumers have whole products of rows");
+static_assert(product_outputs == tracks * tile_outputs && product_outputs % 64 == 0 && product_outputs <= 256,
+              "products have 64 to 256 outputs");
+static_assert(tile_rows <= 256, "boxes have up to 256 rows");
+static_assert(row_fragments * product_outputs <= 256, "sums fit the registers");
+static_assert(tile_outputs % (8 * cluster) == 0, "blocks fetch whole patterns of weights");
+static_assert(stages >= 2 && stages * (stage_bytes + 2 * transaction_bytes) <= 232448, "stages fit the shared memory");
+static_assert(split == 1 || column_steps >= 2 * split, "parts are some steps at least");
+static_assert(!moves_registers ||
+                  (producer_registers + consumers * consumer_registers) * warpgroup_threads * kept_blocks <= 65536,
+              "there are as many registers");
+static_assert(kept_blocks == 1 || product_outputs <= 192, "a product's operands fit the registers before they move");
+
+typedef fragment_sums<row_fragments, tile_outputs / 8> tile_sums;
+
+// Tiles of outputs belong to one matrix: those of b follow those of a, those of c follow these.
+struct tile_weights {
+    const tensor_map *maps[2]; // by track
+    int row, first_output, end_output; // row of the matrix
+};
+
+struct weight_maps {
+    const tensor_map *weight, *gate, *up, *a, *b, *c;
+};
+
+DEVICE tile_weights tile_weights_of(const weight_maps &maps, int output_tile)
+{
+    if constexpr (gated) {
+        return tile_weights{{maps.gate, maps.up}, output_tile * tile_outputs, output_tile * tile_outputs, outputs};
+    } else if constexpr (grouped) {
+        constexpr int a_tiles = ceil_divide(a_rows, tile_outputs), b_tiles = ceil_divide(b_rows, tile_outputs);
+        constexpr int b_output = a_rows, c_output = a_rows + b_rows;
+        const int b_row = (output_tile - a_tiles) * tile_outputs, c_row = b_row - b_tiles * tile_outputs;
+        if (b_row < 0) return tile_weights{{maps.a, nullptr}, output_tile * tile_outputs, output_tile * tile_outputs, b_output};
+        if (c_row < 0) return tile_weights{{maps.b, nullptr}, b_row, b_output + b_row, c_output};
+        return tile_weights{{maps.c, nullptr}, c_row, c_output + c_row, outputs};
+    } else {
+        return tile_weights{{maps.weight, nullptr}, output_tile * tile_outputs, output_tile * tile_outputs, outputs};
+    }
+}
+
+// The stages, round and round: `parity` is that of the round.
+struct stage_turn {
+    int stage, parity;
+
+    __device__ __forceinline__ void advance()
+    {
+        stage++;
+        if (stage < stages) return;
+        stage = 0;
+        parity ^= 1;
+    }
+};
+
+DEVICE shared_address full_barrier(shared_address memory, int stage)
+{
+    return memory + stages * stage_bytes + stage * 2 * transaction_bytes;
+}
+
+DEVICE shared_address empty_barrier(shared_address memory, int stage)
+{
+    return full_barrier(memory, stage) + transaction_bytes;
+}
+
+DEVICE void synchronize_blocks()
+{
+    if constexpr (cluster > 1) cluster_synchronize();
+    else __syncthreads();
+}
+
+DEVICE void start_barriers(shared_address memory)
+{
+    if (threadIdx.x == 0) {
+        UNROLL for (int s = 0; s < stages; s++) {
+            transaction_start(full_barrier(memory, s), 1);
+            transaction_start(empty_barrier(memory, s), consumer_warps * cluster);
+        }
+        transaction_fence_starts();
+    }
+    synchronize_blocks();
+}
+
+// One thread's: fills the stages, each when all blocks that its copies go to have left it.
+DEVICE void produce(shared_address memory, const tensor_map *rows, const tile_weights &weights, int first_row,
+                    int first_step, int steps)
+{
+    const int rank = cluster > 1 ? cluster_rank() : 0;
+    stage_turn turn = {0, 0};
+    NO_UNROLL for (int k = 0; k < steps; k++) {
+        const shared_address stage = memory + turn.stage * stage_bytes, full = full_barrier(memory, turn.stage);
+        const int column = (first_step + k) * tile_columns;
+        transaction_wait(empty_barrier(memory, turn.stage), turn.parity ^ 1);
+        transaction_arrive_expecting(full, stage_bytes);
+        copy_box(stage, rows, full, column, first_row);
+        UNROLL for (int t = 0; t < tracks; t++) {
+            const int row = rank * fetched_rows;
+            const shared_address to = stage + rows_bytes + (t * tile_outputs + row) * swizzle_bytes;
+            if constexpr (cluster > 1)
+                copy_box_to(to, weights.maps[t], full, column, weights.row + row, (1u << cluster) - 1);
+            else
+                copy_box(to, weights.maps[t], full, column, weights.row);
+        }
+        turn.advance();
+    }
+}
+
+// One lane of the warp per block of the cluster.
+DEVICE void release_stage(shared_address memory, int stage)
+{
+    const int lane = lane_index();
+    if constexpr (cluster > 1) {
+        if (lane < cluster) transaction_arrive_at(empty_barrier(memory, stage), lane);
+    } else {
+        if (lane == 0) transaction_arrive(empty_barrier(memory, stage));
+    }
+}
+
+DEVICE void multiply_stage(shared_address stage, int consumer, tile_sums &sums)
+{
+    UNROLL for (int column = 0; column < tile_columns; column += product_columns)
+        UNROLL for (int r = 0; r < row_fragments; r++) {
+            const int row = (consumer * row_fragments + r) * warpgroup_rows;
+            float(&to)[product_outputs / 2] = (float(&)[product_outputs / 2])sums.values[r];
+            warpgroup_multiply_add<brain, product_outputs>(to, swizzled_matrix(stage + row * swizzle_bytes + column * 2),
+                                                           swizzled_matrix(stage + rows_bytes + column * 2));
+        }
+}
+
+// The products of one step run while the next stage is waited for; then the stage before is left.
+DEVICE void consume(shared_address memory, int consumer, int steps, tile_sums &sums)
+{
+    stage_turn turn = {0, 0};
+    int before = 0;
+    NO_UNROLL for (int k = 0; k < steps; k++) {
+        transaction_wait(full_barrier(memory, turn.stage), turn.parity);
+        warpgroup_begin();
+        multiply_stage(memory + turn.stage * stage_bytes, consumer, sums);
+        warpgroup_commit();
+        warpgroup_wait<1>();
+        if (k > 0) release_stage(memory, before);
+        before = turn.stage;
+        turn.advance();
+    }
+    warpgroup_wait<0>();
+}
+
+KERNEL(round_threads) round_rows(const float *x, unsigned char *rounded, float *scales, const struct step *step)
+{
+    if (blockIdx.x < step->rows) round_row<columns, brain>(x, rounded, scales);
+}
+
+KERNEL_RESIDENT(tile_threads, kept_blocks)
+linear_warpgroup(const __grid_constant__ tensor_map rounded_boxes, const __grid_constant__ tensor_map weight_boxes,
+                 const __grid_constant__ tensor_map gate_boxes, const __grid_constant__ tensor_map up_boxes,
+                 const __grid_constant__ tensor_map a_boxes, const __grid_constant__ tensor_map b_boxes,
+                 const __grid_constant__ tensor_map c_boxes, const float *scales, float *partial, LINEAR_PARAMETERS)
+{
+    SWIZZLED_MEMORY(stage_memory);
+    const shared_address memory = shared_address_of(stage_memory);
+    const int block = blockIdx.x / cluster, part = block % split;
+    const tile_turn turn = tile_turn_of(block / split, ceil_divide(step->rows, tile_rows * cluster));
+    if (!turn.inside) return; // nor has the cluster's other block
+    const weight_maps maps = {&weight_boxes, &gate_boxes, &up_boxes, &a_boxes, &b_boxes, &c_boxes};
+    const tile_weights weights = tile_weights_of(maps, turn.output_tile);
+    const int first_row = (turn.row_tile * cluster + (int)blockIdx.x % cluster) * tile_rows;
+    const int first_step = part * part_steps, steps = minimum(part_steps, column_steps - first_step);
+    const int group = warp_index() / warpgroup_warps;
+    start_barriers(memory);
+    if (group == consumers) {
+        if constexpr (moves_registers) warpgroup_lower_registers<producer_registers>();
+        if (threadIdx.x == consumers * warpgroup_threads)
+            produce(memory, &rounded_boxes, weights, first_row, first_step, steps);
+    } else {
+        if constexpr (moves_registers) warpgroup_raise_registers<consumer_registers>();
+        tile_sums sums = {};
+        consume(memory, group, steps, sums);
+        const int own_row = group * row_fragments * warpgroup_rows + warp_index() % warpgroup_warps * 16;
+        const sums_place place = {first_row + own_row, weights.first_output, weights.end_output, part};
+        store_sums<warpgroup_rows>(LINEAR_OPERANDS, place, sums, brain ? nullptr : scales, partial, step);
+    }
+    if constexpr (cluster > 1) cluster_synchronize(); // none of them leaves while others copy to it
+}
