@@ -1,6 +1,7 @@
 /* What commands share. */
 #include "cli/command.h"
 
+#include "engine/state_type.h"
 #include "ops/top/top.h"
 
 #include <string.h>
@@ -16,17 +17,6 @@ status command_positional(const struct arguments *arguments, int index, const ch
                     command_name(arguments->command), what, command_name(arguments->command));
     *value = arguments->positional[index];
     return STATUS_OK;
-}
-
-static status state_element(const char *name, enum element_type *type,
-                            struct diagnostic *diagnostic)
-{
-    *type = ELEMENT_F16;
-    if (!name) return STATUS_OK;
-    if (element_by_name(name, type) &&
-        (*type == ELEMENT_F16 || *type == ELEMENT_F32 || *type == ELEMENT_BF16))
-        return STATUS_OK;
-    return fail(diagnostic, STATUS_USAGE, "--kv: \"%s\" is not known; write f16, bf16 or f32", name);
 }
 
 struct sampling command_sampling(const struct arguments *arguments)
@@ -75,5 +65,5 @@ status command_engine_options(const struct arguments *arguments, struct console 
             return fail(diagnostic, STATUS_USAGE, "--numerics: \"%s\" is not known; write default or fast",
                         arguments->numerics);
     }
-    return state_element(arguments->kv, &options->state_element, diagnostic);
+    return state_type_parse(arguments->kv, options, diagnostic);
 }

@@ -13,6 +13,7 @@ static status read_model(struct engine *engine, const char *path,
     const struct model_options model_options = {
         .ops = op_table(),
         .state_element = options->state_element,
+        .rotates_states = options->rotates_states,
         .page_tokens = PAGE_TOKENS,
         .context = options->context > 0 ? options->context : CONTEXT_DEFAULT,
         .settings = options->settings,
@@ -95,6 +96,7 @@ static status prepare_plan(struct engine *engine, const char *path,
     TRY(plan_file_read(path, op_table(), &header, &engine->plan, diagnostic));
     TRY(take_layer_map(engine, path, options, &header, diagnostic));
     merged.state_element = header.state_element;
+    merged.rotates_states = header.rotates_states;
     merged.cpu = header.cpu;
     merged.context = engine->plan->bounds.context; /* weights may depend on it */
     const char *model;

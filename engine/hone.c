@@ -1,5 +1,6 @@
 /* The public interface over the engine. */
 #include "engine/engine.h"
+#include "engine/state_type.h"
 #include "include/hone/hone.h"
 
 #include <string.h>
@@ -34,11 +35,8 @@ static status translate_options(const hone_options *given, struct engine_options
                                        .context = given->context,
                                        .sequences = given->sequences,
                                        .layer_map = given->layer_map,
-                                       .cache_folder = given->cache_folder,
-                                       .state_element = ELEMENT_F16};
-    if (given->kv && !element_by_name(given->kv, &options->state_element))
-        return fail(diagnostic, STATUS_USAGE, "the KV type \"%s\" is not known; write f16, bf16 or f32", given->kv);
-    return STATUS_OK;
+                                       .cache_folder = given->cache_folder};
+    return state_type_parse(given->kv, options, diagnostic);
 }
 
 static status open_engine(const char *path, const hone_options *given, struct hone_engine **result,

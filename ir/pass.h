@@ -1,5 +1,5 @@
 /* Passes: each takes a legal graph and leaves a legal graph; each lives in a file of its own, ir/pass_NAME.c, whose head
- * says what it requires and what it provides.  The order that loses nothing: layer map, partition, fusion, dead code,
+ * says what it requires and what it provides.  The order that loses nothing: rotation of states, layer map, partition, fusion, dead code,
  * memory.  After a failure the graph may be half changed; discard it. */
 #ifndef IR_PASS_H
 #define IR_PASS_H
@@ -8,6 +8,9 @@
 
 /* Infers every node's output types again after types of values changed. */
 CHECKED status pass_shapes(struct graph *graph, struct diagnostic *diagnostic);
+
+/* Rotates the heads of paged states before they are written, and queries and results of attention with them. */
+CHECKED status pass_rotate_states(struct graph *graph, struct diagnostic *diagnostic);
 
 /* Keeps the nodes whose results reach an output or write a state. */
 CHECKED status pass_dead_code(struct graph *graph, struct diagnostic *diagnostic);

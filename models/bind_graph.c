@@ -125,6 +125,12 @@ static status state_value(struct builder *builder, const struct state_rule *stat
     *value = graph_find_value(builder->graph, name);
     if (*value != VALUE_NONE) return STATUS_OK;
     TRY(bind_integer(bound, &state->width, &width));
+    const struct element *element = element_of(type.element);
+    if (width % element->block_elements != 0)
+        return fail(bound->diagnostic, STATUS_BAD_INPUT,
+                    "%.300s: rows of %s hold %" PRId64 " numbers, which are no whole blocks of %d "
+                    "as %s has them: choose f16, bf16 or f32 for the KV cache",
+                    bound->source->path, name, width, element->block_elements, element->name);
     type.shape[0] = dimension_of(SYMBOL_PAGES, 1);
     type.shape[1] = dimension_fixed(builder->options->page_tokens);
     type.shape[2] = dimension_fixed(width);

@@ -3,6 +3,7 @@
 #include "models/model.h"
 
 #include "base/text.h"
+#include "ir/pass.h"
 #include "models/architecture_bind.h"
 #include "models/architecture_catalogue.h"
 #include "models/tokenizer_gguf.h"
@@ -211,7 +212,8 @@ static status bind_model(struct model *model, const struct model_options *option
     TRY(check_tensors(options, bound, diagnostic));
     TRY(index_weights(model, bound, diagnostic));
     TRY(describe(model, bound, diagnostic));
-    return bind_graph(bound, &graph, &model->graph);
+    TRY(bind_graph(bound, &graph, &model->graph));
+    return options->rotates_states ? pass_rotate_states(model->graph, diagnostic) : STATUS_OK;
 }
 
 /* Ids that the vocabulary has beyond the rows of the embedding would be read outside it. */

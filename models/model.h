@@ -16,7 +16,8 @@ struct tokenizer; /* models/tokenizer.h */
 
 struct model_options {
     const struct op *const *ops; /* op_table() */
-    enum element_type state_element; /* of K and V: f16, f32 or bf16 */
+    enum element_type state_element; /* of K and V: f16, bf16, f32, q8_0, q4_0 */
+    bool rotates_states;             /* heads of K and V are rotated before they are rounded */
     int64_t page_tokens;             /* tokens per KV page */
     int64_t context;                 /* tokens that a sequence may have in this run; 0: as trained */
     const char *settings;            /* "mla=naive,...": read as metadata hone.mla; may be NULL */

@@ -20,11 +20,16 @@ status infer_state_heads(const struct inference *inference, int input, int64_t h
 {
     TRY(infer_state(inference, input));
     TRY(infer_size(inference, input, 2, heads * head_size, what));
+    return infer_head_blocks(inference, input, head_size);
+}
+
+status infer_head_blocks(const struct inference *inference, int input, int64_t head_size)
+{
     const struct element *element = element_of(inference->inputs[input]->element);
     if (head_size % element->block_elements == 0) return STATUS_OK;
     return fail(inference->diagnostic, STATUS_BAD_INPUT,
-                "%s holds heads of %lld elements in %s, whose blocks of %d would span two heads; "
-                "choose a type with a block that divides the head",
-                inference->op->inputs[input].name, (long long)head_size, element->name,
-                element->block_elements);
+                "%s holds heads of %lld numbers, which are no whole blocks of %d as %s has them: "
+                "choose f16, bf16 or f32 for the KV cache",
+                inference->op->inputs[input].name, (long long)head_size, element->block_elements,
+                element->name);
 }

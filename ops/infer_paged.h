@@ -15,4 +15,7 @@ CHECKED status infer_state(const struct inference *inference, int input);
 CHECKED status infer_state_heads(const struct inference *inference, int input, int64_t heads,
                                  int64_t head_size, const char *what);
 
+/* `head_size` numbers of the state are whole blocks. */
+CHECKED status infer_head_blocks(const struct inference *inference, int input, int64_t head_size);
+
 #endif

@@ -17,7 +17,7 @@ struct plan_header {
     const char *compiler;        /* of the cards' kernels, compile_identity(TARGET_CUDA); "": there are none */
     const char *layer_map;       /* as asked for: "0..51,45..79"; "": every layer once */
     enum element_type state_element;
-    bool fast, references;
+    bool rotates_states, fast, references;
 };
 
 /* True when the file begins like a plan; nothing else is checked. */

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measure what each type costs the demo models, and write the table into docs/quantisation.md.
+"""Measure what each type of weights and of the KV cache costs the demo models, and write the tables into docs/quantisation.md.
 
-usage: quantisation_table.py HONE [--check]
+usage: quantisation_table.py HONE [--check] [weights | cache]
 
 The text is held-out stories of models/demo/corpus.py, as made with its own seed. --check measures and compares with the
-table that is there instead of writing it: exit status 1 when a KL divergence differs by more than a tenth.
+tables that are there instead of writing it: exit status 1 when a KL divergence differs by more than a tenth.
 """
 import json
 import pathlib
@@ -14,10 +14,15 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/quantisation.md"
-BEGIN, END = "<!-- table of scripts/quantisation_table.py -->\n", "<!-- end of the table -->\n"
+MARKS = {"weights": "<!-- table of scripts/quantisation_table.py -->\n",
+         "cache": "<!-- table of the KV cache, of scripts/quantisation_table.py -->\n"}
+END = "<!-- end of the table -->\n"
 STORIES = 60
 TYPES = ("f16", "q8_0", "q6_K", "q5_K_M", "q5_K", "q5_1", "q5_0", "q4_K_M", "q4_K", "q4_1", "q4_0", "iq4_nl", "iq4_xs",
          "mxfp4", "q3_K", "q2_K")
+CACHES = ("f32", "f16", "bf16", "q8_0", "q8_0,rotate", "q4_0", "q4_0,rotate")
+MODELS = ("demo-dense", "demo-moe")
+CONTEXT = 512
 TOLERANCE = 0.1
 
 
@@ -41,15 +46,27 @@ def measure(hone, folder, text, name, kind):
     return report["bits_per_weight"], json_of(hone, "eval", made, text, "--against", source)
 
 
-def table(hone, folder):
-    text = write_text(folder)
-    lines = ["| type | demo-dense: bits | perplexity | KL divergence | same best token "
-             "| demo-moe: bits | perplexity | KL divergence | same best token |", "|---" * 9 + "|"]
-    for kind in TYPES:
+def measure_cache(hone, folder, text, name, kind):
+    """Bytes that one token takes, and what the rounding of keys and values costs against f32."""
+    source, exact = ROOT / f"models/demo/{name}.gguf", folder / f"{name}.plan"
+    options = ("--kv", kind, "--context", CONTEXT)
+    if not exact.exists():
+        json_of(hone, "compile", source, "-o", exact, "--kv", "f32", "--context", CONTEXT)
+    devices = json_of(hone, "show", source, *options)["devices"]
+    told = json_of(hone, "eval", source, text, *options, "--against", exact)
+    return sum(device["state_bytes"] for device in devices) // CONTEXT, told
+
+
+def table(hone, folder, text, which):
+    size, digits, kinds, measured = {"weights": ("bits", 2, TYPES, measure),
+                                     "cache": ("bytes of a token", 0, CACHES, measure_cache)}[which]
+    heads = "".join(f"{name}: {size} | perplexity | KL divergence | same best token | " for name in MODELS)
+    lines = ["| type | " + heads.strip(), "|---" * 9 + "|"]
+    for kind in kinds:
         cells = [f"`{kind}`"]
-        for name in ("demo-dense", "demo-moe"):
-            bits, told = measure(hone, folder, text, name, kind)
-            cells += [f"{bits:.2f}", f"{told['perplexity']:.4f}", f"{told['kl_divergence']:.5f}",
+        for name in MODELS:
+            amount, told = measured(hone, folder, text, name, kind)
+            cells += [f"{amount:.{digits}f}", f"{told['perplexity']:.4f}", f"{told['kl_divergence']:.5f}",
                       f"{100 * told['top_token_agreement']:.2f} %"]
         lines.append("| " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
@@ -67,16 +84,22 @@ def alike(old, new):
 
 
 def main():
-    if len(sys.argv) < 2 or sys.argv[2:] not in ([], ["--check"]):
+    check, asked = "--check" in sys.argv, [word for word in sys.argv[2:] if word != "--check"]
+    if len(sys.argv) < 2 or not set(asked) <= set(MARKS):
         sys.exit(__doc__.split("\n")[2])
-    page = PAGE.read_text()
-    before, rest = page.split(BEGIN)
-    old, after = rest.split(END)
-    with tempfile.TemporaryDirectory() as folder:
-        new = table(str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(folder))
-    if sys.argv[2:]:
-        sys.exit(not alike(divergences(old), divergences(new)))
-    PAGE.write_text(before + BEGIN + new + END + after)
+    page, failures = PAGE.read_text(), 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        text = write_text(folder)
+        for which in asked or MARKS:
+            before, rest = page.split(MARKS[which])
+            old, after = rest.split(END, 1)
+            new = table(str(pathlib.Path(sys.argv[1]).resolve()), folder, text, which)
+            failures += not alike(divergences(old), divergences(new))
+            page = before + MARKS[which] + new + END + after
+    if check:
+        sys.exit(failures > 0)
+    PAGE.write_text(page)
 
 
 main()

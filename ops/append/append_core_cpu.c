@@ -52,23 +52,3 @@ void append_store(struct emitter *e, enum element_type element, value x, value p
     value bits = element == ELEMENT_F16 ? narrow_f16(e, x) : narrow_bf16(e, x);
     store_first(e, bits, pointer, count, 2);
 }
-
-struct append_row {
-    enum element_type element;
-    value from, to;
-};
-
-static void append_step(struct emitter *e, void *context, const struct column_step *step)
-{
-    const struct append_row *row = context;
-    int64_t bytes = element_of(row->element)->block_bytes;
-    value to = address(e, row->to, mul(e, step->column, constant_i64(e, bytes)));
-    append_store(e, row->element, column_load(e, step, row->from), to, step->count);
-}
-
-void append_write(struct emitter *e, enum element_type element, int64_t count, value from, value to)
-{
-    struct columns columns = {count, e->lanes, 4};
-    struct append_row row = {element, from, to};
-    columns_each(e, &columns, append_step, &row, NULL);
-}

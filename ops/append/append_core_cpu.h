@@ -1,4 +1,5 @@
-/* Rows of paged states inside kernels: finding them, and writing f32 into them. */
+/* Rows of paged states inside kernels: finding them, and single registers of plain types (whole
+ * rows: state_core_cpu.h). */
 #ifndef OPS_APPEND_APPEND_CORE_CPU_H
 #define OPS_APPEND_APPEND_CORE_CPU_H
 
@@ -26,10 +27,6 @@ value append_load_index(struct emitter *e, value indices, value index);
 
 /* Stores the first `count` lanes of x as elements of a plain type (f32, f16, bf16). */
 void append_store(struct emitter *e, enum element_type element, value x, value pointer, int count);
-
-/* Writes `count` f32 at `from` as elements at `to`. */
-void append_write(struct emitter *e, enum element_type element, int64_t count, value from,
-                  value to);
 
 /* Whether append_store takes the type. */
 bool append_stores(enum element_type element);

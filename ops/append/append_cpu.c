@@ -3,6 +3,7 @@
 #include "ops/access.h"
 #include "ops/append/append.h"
 #include "ops/append/append_core_cpu.h"
+#include "ops/append/state_core_cpu.h"
 
 struct append_kernel {
     enum element_type element;
@@ -19,9 +20,9 @@ static void emit_row(struct emitter *e, const struct append_kernel *k, value r)
     value row = append_find_row(e, &k->pages, sequence, position, &known);
     value row_bytes = constant_i64(e, element_row_bytes(k->element, k->columns));
     if_begin(e, &branch, known);
-    append_write(e, k->element, k->columns,
-                 address(e, k->x, mul(e, r, constant_i64(e, 4 * k->columns))),
-                 address(e, k->state, mul(e, row, row_bytes)));
+    state_write(e, k->element, k->columns,
+                address(e, k->x, mul(e, r, constant_i64(e, 4 * k->columns))),
+                address(e, k->state, mul(e, row, row_bytes)));
     if_end(e, &branch, NULL, NULL);
 }
 
@@ -51,7 +52,7 @@ status append_cpu_generate(const struct generation *generation, struct arena *ar
 {
     const struct problem *problem = generation->problem;
     struct geometry geometry;
-    if (!append_stores(operand_type(problem, APPEND_STATE)->element))
+    if (!state_is_supported(operand_type(problem, APPEND_STATE)->element))
         return fail(diagnostic, STATUS_UNSUPPORTED, "append_cpu does not write such a state: %s",
                     problem->text);
     TRY(rows_geometry(problem, APPEND_X, 1, &geometry, diagnostic));

@@ -95,6 +95,7 @@ static status infer(const union attribute *values, const struct tensor_type *con
                           "kv_heads * head_size"));
     TRY(infer_state_heads(&inference, ATTENTION_V_STATE, shape.kv_heads, shape.value_stride,
                           "kv_heads * value_size"));
+    TRY(infer_head_blocks(&inference, ATTENTION_V_STATE, shape.value_size));
     TRY(infer_operand(&inference, ATTENTION_SINKS, 1, CLASS_F32));
     TRY(infer_size(&inference, ATTENTION_SINKS, 0, shape.heads, "heads"));
     TRY(infer_equal(&inference, ATTENTION_V_STATE, 0, ATTENTION_K_STATE, 0));

@@ -1,4 +1,5 @@
 /* One block of tokens in attention_tile_cpu: widening, products, weights, sums. */
+#include "ops/append/state_core_cpu.h"
 #include "ops/attention/attention_tile_core_cpu.h"
 
 enum { UNROLL = 4 };
@@ -10,26 +11,10 @@ static value indexed(struct emitter *e, value array, value index, int64_t bytes)
 
 /* ---- Keys and values ---- */
 
-struct widened_row {
-    enum element_type element;
-    value from, to;
-};
-
 /* Rows on the stack are whole registers, so what is stored behind the last column is harmless. */
-static void widen_step(struct emitter *e, void *context, const struct column_step *step)
-{
-    const struct widened_row *row = context;
-    int64_t bytes = element_of(row->element)->block_bytes;
-    value from = address(e, row->from, mul(e, step->column, constant_i64(e, bytes)));
-    value to = address(e, row->to, mul(e, step->column, constant_i64(e, 4)));
-    store(e, load_as_f32(e, row->element, from, step->count, step->lanes), to, 4 * step->lanes);
-}
-
 static void widen_row(struct emitter *e, const struct attention_side *side, value from, value to)
 {
-    struct columns columns = {side->size, e->lanes, UNROLL};
-    struct widened_row row = {side->element, from, to};
-    columns_each(e, &columns, widen_step, &row, NULL);
+    state_widen(e, side->element, side->size, from, to);
 }
 
 /* Up to a whole height, with the last token again. */

@@ -4,6 +4,7 @@
 #include "codegen/cpu/kernel_image.h"
 #include "codegen/cpu/llvm_math.h"
 #include "ops/access.h"
+#include "ops/append/state_core_cpu.h"
 
 #include <assert.h>
 #include <math.h>
@@ -27,9 +28,9 @@ status attention_work_read(const struct problem *problem, struct attention_work 
     work->group = work->shape.heads / work->shape.kv_heads;
     work->page_tokens = fixed_dimension(problem, ATTENTION_K_STATE, 1);
     for (int state = ATTENTION_K_STATE; state <= ATTENTION_V_STATE; state++)
-        if (!append_stores(operand_type(problem, state)->element))
+        if (!state_is_supported(operand_type(problem, state)->element))
             return fail(diagnostic, STATUS_UNSUPPORTED,
-                        "this variant reads keys and values in f32, f16 and bf16: %s",
+                        "this variant reads keys and values in f32, f16, bf16, q8_0 and q4_0: %s",
                         problem->text);
     work->k = side_of(problem, ATTENTION_K_STATE, work->shape.head_size);
     work->v = side_of(problem, ATTENTION_V_STATE, work->shape.value_size);
@@ -49,7 +50,7 @@ value attention_align_value(struct emitter *e, value count, int64_t multiple)
 
 /* ---- Operands ---- */
 
-/* A head on the stack whose bytes are all `byte`; 0xff makes a NaN of every plain type. */
+/* A head on the stack whose bytes are all `byte`; 0xff makes a NaN of every type. */
 static value constant_head(struct emitter *e, const struct attention_side *side, int byte)
 {
     int64_t bytes = attention_align(side->head_bytes, 64);

@@ -22,7 +22,7 @@ struct attention_work {
     struct attention_side k, v;
 };
 
-/* Fails where states are not of a plain type. */
+/* Fails where states are of a type that kernels do not read. */
 CHECKED status attention_work_read(const struct problem *problem, struct attention_work *work,
                                    struct diagnostic *diagnostic);
 

@@ -1,6 +1,8 @@
 /* Blocks of tokens for a strand of heads. */
 #include "ops/attention/attention_strand_core_cpu.h"
 
+#include "ops/append/state_core_cpu.h"
+
 enum { LANES_MAX = 16, ADDRESS_BYTES = 8 };
 
 static int smaller_of(int a, int b)
@@ -72,8 +74,7 @@ static void add_products(struct emitter *e, const struct strand *strand,
             load_first(e, vector_of(e->f32, e->lanes),
                        address_at(e, q, 4 * ((chunk->first + h) * k->size + column)), count, 4);
     for (int t = 0; t < chunk->tokens; t++) {
-        value place = address_at(e, keys[t], element_row_bytes(k->element, column));
-        value key = load_as_f32(e, k->element, place, count, e->lanes);
+        value key = state_load(e, k->element, keys[t], column, count, e->lanes);
         for (int h = 0; h < chunk->heads; h++) {
             value *product = &products[h * chunk->tokens + t];
             *product = *product ? muladdf(e, queries[h], key, *product) : mulf(e, queries[h], key);
@@ -81,15 +82,19 @@ static void add_products(struct emitter *e, const struct strand *strand,
     }
 }
 
-/* Columns of a round of the loop below: enough work to hide the loop, not too much code. */
-enum { ROUND_REGISTERS = 4 };
+/* Columns of a round of the loop below: enough work to hide the loop, not too much code, and whole
+ * blocks. */
+static int64_t round_columns(const struct emitter *e)
+{
+    return e->lanes > 8 ? 4 * e->lanes : 32;
+}
 
 /* The scores of the chunk with the tokens from `slot` on, a register of them. */
 static value chunk_products(struct emitter *e, const struct strand *strand,
                             const struct strand_chunk *chunk, value slot, value q)
 {
     const struct attention_side *k = &strand->work->k;
-    int64_t round = (int64_t)ROUND_REGISTERS * e->lanes, whole = k->size / round * round;
+    int64_t round = round_columns(e), whole = k->size / round * round;
     value keys[LANES_MAX], here[LANES_MAX], products[LANES_MAX] = {0};
     for (int t = 0; t < chunk->tokens; t++) keys[t] = token_address(e, strand->k_tokens, slot, t);
     if (whole > round) {
@@ -97,7 +102,7 @@ static value chunk_products(struct emitter *e, const struct strand *strand,
         for (int i = 0; i < e->lanes; i++) products[i] = zero_of(vector_of(e->f32, e->lanes));
         loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, whole), round, products, e->lanes);
         for (int i = 0; i < e->lanes; i++) products[i] = loop.carried[i];
-        value bytes = mul(e, loop.index, constant_i64(e, element_row_bytes(k->element, 1)));
+        value bytes = state_offset(e, k->element, loop.index);
         for (int t = 0; t < chunk->tokens; t++) here[t] = address(e, keys[t], bytes);
         value q_here = address(e, q, mul(e, loop.index, constant_i64(e, 4)));
         for (int64_t column = 0; column < round; column += e->lanes)
@@ -200,9 +205,8 @@ static void add_values(struct emitter *e, const struct strand *strand,
     value values[LANES_MAX];
     for (int i = 0; i < tile->width; i++) {
         int64_t column = tile->column + (int64_t)i * e->lanes, left = v->size - column;
-        value place = address_at(e, token, element_row_bytes(v->element, column));
-        values[i] =
-            load_as_f32(e, v->element, place, left < e->lanes ? (int)left : e->lanes, e->lanes);
+        values[i] = state_load(e, v->element, token, column, left < e->lanes ? (int)left : e->lanes,
+                               e->lanes);
     }
     for (int h = 0; h < chunk->heads; h++) {
         value at = address_at(e, weights, 4 * (int64_t)(h * chunk->tokens + t));

@@ -19,7 +19,7 @@ constexpr int token_lanes = 8; // that copy a token's chunks side by side
 
 static_assert(k_state_dimension_1 == v_state_dimension_1, "keys and values share their pages");
 static_assert(v_state_element == k_state_element, "keys and values have one type");
-static_assert(k_state_element == element_f16 || brain, "keys are numbers of 16 bits");
+static_assert(k_state_element == element_f16 || brain || element_is_block(k_state_element), "numbers of 16 bits, or blocks");
 static_assert(head_size % 8 == 0 && values % 8 == 0, "heads are whole chunks");
 static_assert(tile_tokens % 16 == 0, "whole fragments of tokens");
 static_assert(sm >= 80 || (!brain && stages == 1), "no asynchronous copies and no bf16 before sm_80");
@@ -79,13 +79,25 @@ struct token_source {
     int kv_head, sequence;
 };
 
+// Eight numbers of a row, as pairs.
+DEVICE uint4 widen_chunk(const unsigned char *row, int chunk)
+{
+    float numbers[8];
+    load_elements<k_state_element>(row, chunk * 8, numbers);
+    return make_uint4(pack_pair(numbers[0], numbers[1]), pack_pair(numbers[2], numbers[3]),
+                      pack_pair(numbers[4], numbers[5]), pack_pair(numbers[6], numbers[7]));
+}
+
 // A row of `size` numbers, and zeros up to `padded`; all zeros where the token is not wanted.
 template <int size, int padded> DEVICE void copy_token(shared_address to, const unsigned char *from, bool wanted)
 {
     UNROLL for (int first = 0; first < padded / 8; first += token_lanes) {
         const int chunk = first + threadIdx.x % token_lanes;
         const bool inside = wanted && chunk < size / 8;
-        if (padded / 8 % token_lanes == 0 || chunk < padded / 8)
+        if (padded / 8 % token_lanes != 0 && chunk >= padded / 8) continue;
+        if constexpr (element_is_block(k_state_element))
+            store_shared_16(to + chunk * 16, inside ? widen_chunk(from, chunk) : make_uint4(0, 0, 0, 0));
+        else
             copy_async_16(to + chunk * 16, from + (inside ? chunk * 16 : 0), inside);
     }
 }
@@ -100,8 +112,8 @@ DEVICE bool copy_tokens(const token_source &source, shared_address stage, int fi
         const bool there = place >= 0;
         const unsigned char *key = source.k_state, *value = source.v_state;
         if (there) {
-            key += (place * k_state_columns + source.kv_head * head_size) * 2;
-            value += (place * v_state_columns + source.kv_head * value_stride) * 2;
+            key += place * row_bytes(k_state_element, k_state_columns) + row_bytes(k_state_element, source.kv_head * head_size);
+            value += place * row_bytes(v_state_element, v_state_columns) + row_bytes(v_state_element, source.kv_head * value_stride);
         }
         copy_token<head_size, padded_keys>(stage + t * key_pitch, key, there);
         copy_token<values, padded_values>(stage + keys_bytes + t * value_pitch, value, there);

@@ -3,6 +3,7 @@
 #include "codegen/cpu/kernel_image.h"
 #include "ops/access.h"
 #include "ops/append/append_core_cpu.h"
+#include "ops/append/state_core_cpu.h"
 #include "ops/rope/rotation_core_cpu.h"
 #include "ops/rope_append/rope_append.h"
 
@@ -12,11 +13,28 @@ struct rope_append_kernel {
     struct rotation_kernel rotation;
     struct append_pages pages;
     value q, k, v, positions, sequences, k_state, v_state, y;
+    value head; /* f32 of one, on the stack */
 };
 
 static value row_of(struct emitter *e, value matrix, value row, int64_t row_bytes)
 {
     return address(e, matrix, mul(e, row, constant_i64(e, row_bytes)));
+}
+
+/* A block is rounded as a whole, so heads of blocks are turned beside it first. */
+static void write_keys(struct emitter *e, const struct rope_append_kernel *k, value from, value to)
+{
+    int64_t size = k->rotation.rotation.head_size;
+    if (!state_is_block(k->k_element)) {
+        rotation_turn(e, &k->rotation, k->kv_heads, from, k->k_element, to);
+        return;
+    }
+    struct loop loop;
+    loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, k->kv_heads), 1, NULL, 0);
+    rotation_turn(e, &k->rotation, 1, row_of(e, from, loop.index, 4 * size), ELEMENT_F32, k->head);
+    state_write(e, k->k_element, size, k->head,
+                row_of(e, to, loop.index, element_row_bytes(k->k_element, size)));
+    loop_end(e, &loop, NULL);
 }
 
 static void emit_row(struct emitter *e, const struct rope_append_kernel *k, value r)
@@ -29,10 +47,10 @@ static void emit_row(struct emitter *e, const struct rope_append_kernel *k, valu
                   row_of(e, k->y, r, 4 * k->q_width));
     value row = append_find_row(e, &k->pages, sequence, position, &known);
     if_begin(e, &branch, known);
-    rotation_turn(e, &k->rotation, k->kv_heads, row_of(e, k->k, r, 4 * k->k_width), k->k_element,
-                  row_of(e, k->k_state, row, element_row_bytes(k->k_element, k->k_width)));
-    append_write(e, k->v_element, k->v_width, row_of(e, k->v, r, 4 * k->v_width),
-                 row_of(e, k->v_state, row, element_row_bytes(k->v_element, k->v_width)));
+    write_keys(e, k, row_of(e, k->k, r, 4 * k->k_width),
+               row_of(e, k->k_state, row, element_row_bytes(k->k_element, k->k_width)));
+    state_write(e, k->v_element, k->v_width, row_of(e, k->v, r, 4 * k->v_width),
+                row_of(e, k->v_state, row, element_row_bytes(k->v_element, k->v_width)));
     if_end(e, &branch, NULL, NULL);
 }
 
@@ -54,6 +72,7 @@ static void load_operands(struct emitter *e, const struct problem *problem,
     if (problem->operands[ROPE_APPEND_FACTORS].present)
         factors = kernel_operand(e, kernel, launch, ROPE_APPEND_FACTORS);
     rotation_begin(e, problem->attributes + ROPE_APPEND_ROTATION, factors, &k->rotation);
+    k->head = stack_room(e, 4 * k->rotation.rotation.head_size);
 }
 
 static void emit_rope_append(struct emitter *e, const struct problem *problem,
@@ -85,8 +104,8 @@ status rope_append_cpu_generate(const struct generation *generation, struct aren
 {
     const struct problem *problem = generation->problem;
     struct geometry geometry;
-    if (!append_stores(operand_type(problem, ROPE_APPEND_K_STATE)->element) ||
-        !append_stores(operand_type(problem, ROPE_APPEND_V_STATE)->element))
+    if (!state_is_supported(operand_type(problem, ROPE_APPEND_K_STATE)->element) ||
+        !state_is_supported(operand_type(problem, ROPE_APPEND_V_STATE)->element))
         return fail(diagnostic, STATUS_UNSUPPORTED,
                     "rope_append_cpu does not write such states: %s", problem->text);
     TRY(rows_geometry(problem, ROPE_APPEND_Q, 1, &geometry, diagnostic));

@@ -61,6 +61,7 @@ static status apply(struct golden *golden, const char *pass, struct diagnostic *
 {
     if (!strcmp(pass, "shapes")) return pass_shapes(golden->graph, diagnostic);
     if (!strcmp(pass, "fuse")) return pass_fuse(golden->graph, diagnostic);
+    if (!strcmp(pass, "rotate_states")) return pass_rotate_states(golden->graph, diagnostic);
     if (!strcmp(pass, "dead_code")) return pass_dead_code(golden->graph, diagnostic);
     if (!strcmp(pass, "layer_map"))
         return pass_layer_map(golden->graph, golden->arguments, golden->argument_count, diagnostic);

@@ -52,6 +52,10 @@ static const struct op_case dense_cases[] = {
     {"gate(f32[tokens,256], f32[tokens,256]) {activation=gelu}", 0, 0, 0},
     {"gate(f32[2*tokens,77], f32[2*tokens,77]) {activation=gelu_tanh}", 0, 0, 0},
     {"select(i32[outputs], f32[tokens,65])", 0, 0, 0},
+    {"hadamard(f32[tokens,6]) {size=2}", 0, 0, 0},
+    {"hadamard(f32[tokens,88]) {size=8}", 0, 0, 0},
+    {"hadamard(f32[tokens,192]) {size=64}", 0, 0, 0},
+    {"hadamard(f32[2*tokens,1024]) {size=1024}", 0, 0, 17},
     {NULL, 0, 0, 0},
 };
 
@@ -126,6 +130,12 @@ static const struct op_case attention_cases[] = {
     {"attention(f32[tokens,1536], i32[tokens], i32[tokens], i32[sequences,stride], "
      "q8_0[pages,4,512], q8_0[pages,4,512]) {" HEADS(256) " softcap=3 window=64 scale=0.1}",
      130, 2, 17},
+    {"attention(f32[tokens,192], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "q4_0[pages,8,64], q8_0[pages,8,192]) {heads=6 kv_heads=2 head_size=32 value_size=96}",
+     70, 3, 17},
+    {"attention(f32[tokens,384], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "q4_0[pages,16,128], q4_0[pages,16,128]) {" HEADS(64) " window=40}",
+     90, 2, 17},
 #undef HEADS
     {"attention(f32[tokens,96], i32[tokens], i32[tokens], i32[sequences,stride], "
      "f16[pages,1,96], f16[pages,1,24]) {heads=3 kv_heads=3 head_size=32 value_size=8}",
@@ -212,6 +222,10 @@ static const struct op_case position_cases[] = {
     {"rope_append(f32[tokens,128], f32[tokens,128], f32[tokens,128], i32[tokens], i32[tokens], "
      "i32[sequences,stride], _, q8_0[pages,4,128], q8_0[pages,4,128]) "
      "{heads=4 kv_heads=4 head_size=32 pairing=halves}",
+     64, 2, 17},
+    {"rope_append(f32[tokens,128], f32[tokens,64], f32[tokens,96], i32[tokens], i32[tokens], "
+     "i32[sequences,stride], _, q4_0[pages,8,64], q4_0[pages,8,96]) "
+     "{heads=2 kv_heads=1 head_size=64 rotated=48 pairing=interleaved}",
      64, 2, 17},
     {NULL, 0, 0, 0},
 };

@@ -50,10 +50,11 @@ static int64_t pick(const int64_t *choices, size_t count)
 #define PICK(...)                                                                                  \
     pick((const int64_t[]){__VA_ARGS__}, sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t))
 
-static const char *random_element(void)
+/* Blocks only where they divide the heads. */
+static const char *random_element(bool blocks)
 {
-    static const char *const names[] = {"f16", "f32", "bf16"};
-    return names[PICK(0, 1, 2)];
+    static const char *const names[] = {"f16", "f32", "bf16", "q8_0", "q4_0"};
+    return names[blocks ? PICK(0, 1, 2, 3, 4) : PICK(0, 1, 2)];
 }
 
 static const char *random_text(struct arena *arena)
@@ -67,11 +68,11 @@ static const char *random_text(struct arena *arena)
                        "i32[sequences,stride], %s[pages,%lld,%lld], %s[pages,%lld,%lld]) "
                        "{heads=%lld kv_heads=%lld head_size=%lld value_size=%lld window=%lld "
                        "softcap=%lld}",
-                       (long long)(heads * size), random_element(), (long long)page,
-                       (long long)(kv_heads * size), random_element(), (long long)page,
-                       (long long)(kv_heads * width), (long long)heads, (long long)kv_heads,
-                       (long long)size, (long long)value_size, (long long)window,
-                       (long long)softcap);
+                       (long long)(heads * size), random_element(size % 32 == 0), (long long)page,
+                       (long long)(kv_heads * size), random_element(width % 32 == 0),
+                       (long long)page, (long long)(kv_heads * width), (long long)heads,
+                       (long long)kv_heads, (long long)size, (long long)value_size,
+                       (long long)window, (long long)softcap);
 }
 
 static void test_random_shapes(void **state)

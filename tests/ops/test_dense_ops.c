@@ -82,6 +82,18 @@ static long double definition_softcap(const struct operands *o, int output, int6
     return limit * tanhl((long double)o->values[0][r * columns_of(o, 0) + c] / limit);
 }
 
+static long double definition_hadamard(const struct operands *o, int output, int64_t r, int64_t c)
+{
+    int64_t size = o->problem->attributes[0].integer, first = c / size * size;
+    long double sum = 0;
+    (void)output;
+    for (int64_t j = 0; j < size; j++) {
+        long double x = (long double)o->values[0][r * columns_of(o, 0) + first + j];
+        sum += __builtin_popcountll((unsigned long long)(j & (c - first))) % 2 ? -x : x;
+    }
+    return sum / sqrtl((long double)size);
+}
+
 static long double definition_part(const struct operands *o, int output, int64_t r, int64_t c)
 {
     int64_t heads = o->problem->attributes[0].integer, first = o->problem->attributes[1].integer;
@@ -169,6 +181,7 @@ static const struct definition_row definitions[] = {
     {"add_rmsnorm", definition_add_rmsnorm, 2},
     {"select", definition_select, 0},
     {"softcap", definition_softcap, 0},
+    {"hadamard", definition_hadamard, 0},
     {"part", definition_part, 0},
     {"join", definition_join, 0},
     {"head_linear", definition_head_linear, 0},

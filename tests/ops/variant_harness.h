@@ -42,7 +42,7 @@ bool variant_check_open(struct variant_check *check, int samples, const char *de
 void variant_check_destroy(struct variant_check *check);
 
 /* All variants that answer the problem of this text, on every level.  `bound` as in op_trial_check.
- * Fails the test when there is a difference, or no variant at all (but for states in blocks). */
+ * Fails the test when there is a difference, or no variant at all. */
 void variant_check_case(struct variant_check *check, const char *text, const struct op_step *step,
                         double bound);
 

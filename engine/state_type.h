@@ -1,0 +1,11 @@
+/* How keys, values and latents are cached, as people write it: "f16", "q8_0", "q4_0,rotate". */
+#ifndef ENGINE_STATE_TYPE_H
+#define ENGINE_STATE_TYPE_H
+
+#include "engine/engine.h"
+
+/* Sets the options' state_element and rotates_states; NULL is f16. */
+CHECKED status state_type_parse(const char *text, struct engine_options *options,
+                                struct diagnostic *diagnostic);
+
+#endif
