@@ -40,6 +40,11 @@ static const struct unit_row accumulation_rows[] = {
     {"f64", 0x1p-53}, {"f32", 0x1p-24}, {"i32", 0x1p-24}, {"f16", 0x1p-11}, {NULL, 0},
 };
 
+/* Halves of a step relative to the block's largest magnitude: of e4m3 relative to the number itself, of e2m1 at 5,
+ * between 4 and 6. */
+static const struct unit_row block_rows[] = {
+    {"q8", 0.5 / 127}, {"e4m3", 0x1p-4}, {"e2m1", 0.2}, {NULL, 0}};
+
 static bool unit_find(const struct unit_row *rows, const char *name, double *unit)
 {
     for (; rows->name; rows++) {
@@ -53,19 +58,23 @@ static bool unit_find(const struct unit_row *rows, const char *name, double *uni
 static status read_operands(struct yaml *map, struct numerics *numerics,
                             struct diagnostic *diagnostic)
 {
-    const char *text, *block_text = "q8 per block of ";
+    static const char block_text[] = " per block of ";
+    const char *text;
     TRY(yaml_text(map, "operands", &text, diagnostic));
     if (unit_find(operand_rows, text, &numerics->operand_unit)) return STATUS_OK;
+    const char *per_block = strstr(text, block_text);
+    char name[8] = "";
     int64_t block;
-    if (strncmp(text, block_text, strlen(block_text)) == 0 &&
-        text_to_integer(text + strlen(block_text), &block) && block >= 1 && block <= 65536) {
-        numerics->operand_unit = unit_q8;
+    if (per_block && per_block - text < (long)sizeof name)
+        memcpy(name, text, (size_t)(per_block - text));
+    if (unit_find(block_rows, name, &numerics->operand_unit) &&
+        text_to_integer(per_block + strlen(block_text), &block) && block >= 1 && block <= 65536) {
         numerics->operand_block = (int)block;
         return STATUS_OK;
     }
     return yaml_fail(yaml_find(map, "operands"), diagnostic,
-                     "'%s' is no rounding of operands; known are exact, f32, f16, bf16 and "
-                     "'q8 per block of N'",
+                     "'%s' is no rounding of operands; known are exact, f32, f16, bf16, and "
+                     "q8, e4m3 or e2m1 'per block of N'",
                      text);
 }
 

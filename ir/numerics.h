@@ -2,8 +2,8 @@
  *
  *     numerics: {operands: q8 per block of 32, accumulation: f32}
  *
- * operands: `exact` (used as they are; the default), f32, f16, bf16, or `q8 per block of N`: what
- * the kernel rounds its activations to before it multiplies.  accumulation: f64, f32, f16, or i32
+ * operands: `exact` (used as they are; the default), f32, f16, bf16, or `q8 per block of N` (or e4m3,
+ * or e2m1): what the kernel rounds its activations to before it multiplies.  accumulation: f64, f32, f16, or i32
  * (exact sums of integers, scaled in f32). */
 #ifndef IR_NUMERICS_H
 #define IR_NUMERICS_H

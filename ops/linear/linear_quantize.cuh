@@ -1,4 +1,4 @@
-// Activations rounded to bytes, per 32 neighbours with one scale: x is scale * byte, up to half a scale.
+// Activations rounded to bytes, per 32 neighbours or more with one scale: x is scale * byte, up to half a scale.
 #pragma once
 #include "codegen/cuda/memory.cuh"
 #include "codegen/cuda/number.cuh"
@@ -6,11 +6,10 @@
 #include "config.cuh"
 
 constexpr int quantize_threads = 128;
-constexpr int block_lanes = 8; // of four elements each
 
 // Threads for rows * x_columns / 4 groups of four elements.  `bytes` [rows][columns], `scales` and `byte_sums` (of the
-// bytes of a block, for weights with an offset; null where nobody asks) [rows][columns / 32].
-DEVICE void quantize_rows(const float *x, int *bytes, float *scales, int *byte_sums, const struct step *step)
+// bytes of a block, for weights with an offset; null where nobody asks) [rows][columns / (4 * block_lanes)].
+template <int block_lanes = 8> DEVICE void quantize_rows(const float *x, int *bytes, float *scales, int *byte_sums, const struct step *step)
 {
     constexpr int row_groups = x_columns / 4;
     constexpr int row_parts = (row_groups + quantize_threads - 1) / quantize_threads;

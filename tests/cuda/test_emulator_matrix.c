@@ -33,10 +33,16 @@ static const struct tile_case tile_cases[] = {
     {"sm_86", "m16n8k64.row.col.s32.s4.s4.s32", TYPE_S4, TYPE_S4, TYPE_S32, 4, 0, 0},
     {"sm_89", "m16n8k32.row.col.f32.e4m3.e5m2.f32", TYPE_E4M3, TYPE_E5M2, TYPE_F32, 8, 0, 0},
     {"sm_89", "m16n8k32.row.col.f16.e4m3.e4m3.f16", TYPE_E4M3, TYPE_E4M3, TYPE_F16, 8, 0, 0},
+    {"sm_89", "m16n8k32.row.col.f32.e4m3.e4m3.f32", TYPE_E4M3, TYPE_E4M3, TYPE_F32, 8, 0, 0},
+    {"sm_90", "m16n8k32.row.col.f32.e4m3.e4m3.f32", TYPE_E4M3, TYPE_E4M3, TYPE_F32, 8, 0, 0},
     {"sm_120a", "m16n8k32.row.col.kind::f8f6f4.f32.e3m2.e4m3.f32", TYPE_E3M2, TYPE_E4M3, TYPE_F32,
      8, 0, 0},
     {"sm_120a", "m16n8k32.row.col.kind::mxf8f6f4.block_scale.scale_vec::1X.f32.e4m3.e4m3.f32.ue8m0",
      TYPE_E4M3, TYPE_E4M3, TYPE_F32, 8, 1, TYPE_UE8M0},
+    {"sm_120a", "m16n8k32.row.col.kind::mxf8f6f4.block_scale.scale_vec::1X.f32.e4m3.e5m2.f32.ue8m0",
+     TYPE_E4M3, TYPE_E5M2, TYPE_F32, 8, 1, TYPE_UE8M0},
+    {"sm_120a", "m16n8k32.row.col.kind::mxf8f6f4.block_scale.scale_vec::1X.f32.e4m3.e2m1.f32.ue8m0",
+     TYPE_E4M3, TYPE_E2M1, TYPE_F32, 8, 1, TYPE_UE8M0},
     {"sm_120a", "m16n8k32.row.col.kind::f8f6f4.f32.e2m1.e4m3.f32", TYPE_E2M1, TYPE_E4M3, TYPE_F32,
      8, 0, 0},
     {"sm_120a", "m16n8k32.row.col.kind::mxf8f6f4.block_scale.f32.e2m3.e5m2.f32.ue8m0", TYPE_E2M3,
@@ -82,7 +88,7 @@ static const char tile_source[] =
     "{%%0, %%1, %%2, %%3}%s;\"\n"
     "  : \"+\" KIND (D(0)), \"+\" KIND (D(1)), \"+\" KIND (D(2)), \"+\" KIND (D(3))\n"
     "  : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"r\"(b[0]), \"r\"(b[1]), "
-    "\"r\"(scale_a), \"r\"(scale_b), \"h\"((unsigned short)0));\n"
+    "\"r\"(scale_a), \"r\"(scale_b), \"h\"((unsigned short)FIRST), \"h\"((unsigned short)0));\n"
     " for (int i = 0; i < 4; i++) out[(row + i / 2 * 8) * 8 + column + i %% 2] = d[i];\n"
     "#endif\n"
     "}\n";
@@ -130,12 +136,13 @@ static void fill_tile(const struct tile_case *tile, unsigned char *input, uint64
     }
 }
 
-static double expected_sum(const struct tile_case *tile, const unsigned char *input, int row,
-                           int column, double *magnitude)
+/* `first`: the byte of the words where scales begin. */
+static double expected_sum(const struct tile_case *tile, const unsigned char *input, int first,
+                           int row, int column, double *magnitude)
 {
     int depth = ROW_BYTES * 8 / tile->bits, part = tile->scales ? depth / tile->scales : depth;
     const unsigned char *a = input + row * ROW_BYTES, *b = input + (ROWS + column) * ROW_BYTES;
-    const unsigned char *scales = input + (ROWS + COLUMNS) * ROW_BYTES;
+    const unsigned char *scales = input + (ROWS + COLUMNS) * ROW_BYTES + first;
     double sum = 0;
     *magnitude = 0;
     for (int k = 0; k < depth; k++) {
@@ -150,14 +157,14 @@ static double expected_sum(const struct tile_case *tile, const unsigned char *in
     return sum;
 }
 
-static void check_tile(const struct tile_case *tile, const unsigned char *input, const void *before,
-                       const void *after)
+static void check_tile(const struct tile_case *tile, const unsigned char *input, int first,
+                       const void *before, const void *after)
 {
     for (int row = 0; row < ROWS; row++)
         for (int column = 0; column < COLUMNS; column++) {
             double magnitude, old, got, tolerance = emulator_tolerance(&emulator, tile->bits);
             int at = row * COLUMNS + column;
-            double sum = expected_sum(tile, input, row, column, &magnitude);
+            double sum = expected_sum(tile, input, first, row, column, &magnitude);
             if (tile->d == TYPE_S32) {
                 old = (double)((const int32_t *)before)[at];
                 got = (double)((const int32_t *)after)[at];
@@ -176,7 +183,7 @@ static void check_tile(const struct tile_case *tile, const unsigned char *input,
         }
 }
 
-static void run_tile(const struct tile_case *tile, uint64_t *state)
+static void run_tile(const struct tile_case *tile, int first, uint64_t *state)
 {
     char source[8192];
     unsigned char input[(ROWS + COLUMNS) * ROW_BYTES + 4 * SCALE_WORDS];
@@ -192,12 +199,12 @@ static void run_tile(const struct tile_case *tile, uint64_t *state)
     }
     memcpy(after, before, sizeof after);
     int length = snprintf(
-        source, sizeof source, "#define HALF %d\n#define KIND \"%s\"\n#define D(i) %s\n", half,
-        tile->d == TYPE_F32 ? "f" : "r", tile->d == TYPE_F32 ? "*(float *)&d[i]" : "d[i]");
+        source, sizeof source, "#define HALF %d\n#define FIRST %d\n#define KIND \"%s\"\n#define D(i) %s\n", half,
+        first, tile->d == TYPE_F32 ? "f" : "r", tile->d == TYPE_F32 ? "*(float *)&d[i]" : "d[i]");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(source + length, sizeof source - (size_t)length, tile_source, tile->opcode,
-             tile->opcode, tile->scales ? ", {%10}, {%12, %12}, {%11}, {%12, %12}" : "");
+             tile->opcode, tile->scales ? ", {%10}, {%12, %13}, {%11}, {%12, %13}" : "");
 #pragma GCC diagnostic pop
     struct emulation emulation = {.architecture = tile->architecture,
                                   .source = source,
@@ -209,7 +216,7 @@ static void run_tile(const struct tile_case *tile, uint64_t *state)
                                   .output_bytes = sizeof after};
     CUresult result = emulator_run(&emulator, &emulation);
     if (result) CHECK_FAIL("%s: %d: %s", tile->opcode, result, emulator.last_fault());
-    check_tile(tile, input, before, after);
+    check_tile(tile, input, first, before, after);
 }
 
 static void test_tiles(void **unused)
@@ -218,7 +225,8 @@ static void test_tiles(void **unused)
     uint64_t state = 20;
     for (size_t i = 0; i < sizeof tile_cases / sizeof *tile_cases; i++)
         if (emulator_can_run(&emulator, tile_cases[i].architecture))
-            run_tile(&tile_cases[i], &state);
+            for (int first = 0, each = tile_cases[i].scales; first < (each ? 4 : 1); first += each ? each : 1)
+                run_tile(&tile_cases[i], first, &state);
 }
 
 /* What products take, in those of f16 into f32: consumer cards add into f32 at half the rate. */
@@ -248,7 +256,7 @@ static void test_rates(void **unused)
         while (strcmp(tile->architecture, rates[r].architecture) != 0 ||
                !strstr(tile->opcode, rates[r].words))
             tile++;
-        run_tile(tile, &state);
+        run_tile(tile, 0, &state);
         assert_true(emulator.last_launches(&counters, 1) >= 1);
         assert_true((double)counters.matrix_work * rates[r].rate ==
                     (double)counters.matrix_operations);
@@ -331,7 +339,7 @@ static void run_short(const struct tile_case *tile, int rows, uint64_t *state)
                                   .output_bytes = sizeof after};
     CUresult result = emulator_run(&emulator, &emulation);
     if (result) CHECK_FAIL("%s: %d: %s", tile->opcode, result, emulator.last_fault());
-    check_tile(tile, padded, before, after);
+    check_tile(tile, padded, 0, before, after);
 }
 
 static void test_short_tiles(void **unused)

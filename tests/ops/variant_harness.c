@@ -248,6 +248,13 @@ static void check_config(struct variant_check *check, const struct generation *g
     arena_destroy(arena);
 }
 
+/* Rounding a single operand may cost as much. */
+static double bound_for(const struct space *space, double bound)
+{
+    double unit = space->numerics.operand_unit;
+    return bound > 0 && unit > bound ? unit : bound;
+}
+
 /* The default and sampled configs of one variant; false when it does not answer the problem. */
 static bool check_variant(struct variant_check *check, const struct space *space, int level,
                           struct op_trial *trial, double bound)
@@ -266,7 +273,7 @@ static bool check_variant(struct variant_check *check, const struct space *space
         else
             assert_true(space_unrank(&bound_space, draw(&check->draws, space_count(&bound_space)),
                                      &config));
-        check_config(check, &generation, check->devices[level], trial, bound);
+        check_config(check, &generation, check->devices[level], trial, bound_for(space, bound));
     }
     arena_destroy(arena);
     return answers;

@@ -1,0 +1,10 @@
+// Many rows, weights of mxfp4, activations rounded to e4m3.
+#include "ops/linear/linear_quantize_narrow.cuh"
+
+constexpr bool packed_products = false;
+#include "ops/linear/linear_tile_mxfp4.cuh"
+
+KERNEL(narrow_threads) quantize(const float *x, unsigned *words, unsigned char *scales, const struct step *step)
+{
+    quantize_rows_mxf8(x, words, scales, step);
+}

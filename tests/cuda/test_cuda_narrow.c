@@ -1,0 +1,140 @@
+/* Linears on the tensor cores that round activations to 8 or 4 bits, on numbers that such rounding keeps: the sums must
+ * then be those of the reference but for the order of additions, so that a wrong scale, a swapped fragment or a
+ * misplaced byte cannot hide behind the rounding.  HONE_TEST_SAMPLES=N takes N random configs beside the default. */
+#include "base/random.h"
+#include "codegen/cuda/nvrtc.h"
+#include "ops/catalogue.h"
+#include "tests/check.h"
+#include "tests/ops/variant_harness.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char cards[] = "emulated:sm_89:1GiB,emulated:sm_120:1GiB,emulated:sm_86:1GiB,emulated:sm_90:1GiB";
+
+/* Scaled sums in f32, in blocks and parts; relative to the largest output. */
+static const double bound = 2e-5;
+
+static struct variant_check all;
+
+/* Which numbers survive. */
+enum kept {
+    KEPT_E4M3, /* up to 15 eighths, times powers of two */
+    KEPT_E2M1, /* 0, 1/2, 1, 3/2, 2, 3, 4, 6, times powers of two per 32 */
+    KEPT_BYTES /* whole numbers with a 127 in each 128 */
+};
+
+static const struct narrow_case {
+    const char *text, *variant;
+    enum kept kept;
+    int rows;
+} cases[] = {
+    {"linear(f32[tokens,256], f8_e4m3_128[70,256], f32[70], f32[tokens,70])", "linear_tile_f8_cuda", KEPT_E4M3, 37},
+    {"linear(f32[tokens,640], f8_e5m2_128[33,640])", "linear_tile_f8_cuda", KEPT_E4M3, 17},
+    {"linear_gated(f32[tokens,256], f8_e4m3_128[40,256], f8_e4m3_128[40,256])", "linear_tile_f8_cuda", KEPT_E4M3, 9},
+    {"linear_group(f32[tokens,128], f8_e4m3_128[24,128], f8_e4m3_128[9,128], f8_e4m3_128[9,128])",
+     "linear_tile_f8_cuda", KEPT_E4M3, 70},
+    {"linear(f32[tokens,512], i8_128[70,512], f32[70])", "linear_tile_i8_cuda", KEPT_BYTES, 37},
+    {"linear_gated(f32[tokens,128], i8_128[40,128], i8_128[40,128])", "linear_tile_i8_cuda", KEPT_BYTES, 9},
+    {"linear(f32[tokens,256], f8_e4m3_128[70,256], f32[70], f32[tokens,70])", "linear_tile_mxf8_cuda", KEPT_E4M3, 37},
+    {"linear(f32[tokens,640], f8_e5m2_128[33,640])", "linear_tile_mxf8_cuda", KEPT_E4M3, 17},
+    {"linear(f32[tokens,640], mxfp4[70,640], f32[70])", "linear_tile_mxfp4_cuda", KEPT_E2M1, 37},
+    {"linear_gated(f32[tokens,256], mxfp4[40,256], mxfp4[40,256])", "linear_tile_mxfp4_cuda", KEPT_E2M1, 9},
+    {"linear_group(f32[tokens,128], mxfp4[24,128], mxfp4[9,128], mxfp4[9,128])", "linear_tile_mxfp4_cuda", KEPT_E2M1, 70},
+    {"linear(f32[tokens,640], mxfp4[70,640], f32[70])", "linear_tile_mxf4_cuda", KEPT_E2M1, 37},
+    {"linear_gated(f32[tokens,256], mxfp4[40,256], mxfp4[40,256])", "linear_tile_mxf4_cuda", KEPT_E2M1, 17},
+};
+
+static float number_kept(enum kept kept, uint64_t bits, int64_t column)
+{
+    static const float halves[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+    float sign = bits & 1 ? -1 : 1;
+    int piece = (int)(column / 32 % 4);
+    switch (kept) {
+    case KEPT_E4M3: return ldexpf(sign * (float)(bits >> 1 & 15) / 8, piece);
+    case KEPT_E2M1: return ldexpf(sign * halves[bits >> 1 & 7], piece);
+    case KEPT_BYTES: return column % 128 == 77 ? 127 : sign * (float)(bits >> 1 & 63);
+    }
+    return 0;
+}
+
+static void fill_kept(struct op_trial *trial, enum kept kept)
+{
+    int64_t columns = trial->problem->operands[0].type.shape[1].scale;
+    float *x = trial->originals[0];
+    for (int64_t i = 0; i < trial->bytes[0] / (int64_t)sizeof *x; i++)
+        x[i] = number_kept(kept, random_bits(trial->seed, 77, (uint64_t)i), i % columns);
+    variant_renew_trial(trial);
+}
+
+/* However the kernel says it rounds. */
+static status judge(void *context, const struct space *space, const struct op_trial *trial,
+                    struct diagnostic *diagnostic)
+{
+    (void)context;
+    (void)space;
+    for (int o = trial->problem->input_count; o < trial->count; o++) {
+        if (!trial->bytes[o]) continue;
+        const float *got = trial->operands[o], *expected = trial->expected[o];
+        int64_t count = trial->bytes[o] / (int64_t)sizeof(float);
+        float largest = 0;
+        for (int64_t i = 0; i < count; i++) largest = fmaxf(largest, fabsf(expected[i]));
+        for (int64_t i = 0; i < count; i++)
+            if (!(fabs((double)got[i] - (double)expected[i]) <= bound * (double)largest))
+                return fail(diagnostic, STATUS_MISMATCH, "output %d: element %lld is %g, not %g", o,
+                            (long long)i, (double)got[i], (double)expected[i]);
+    }
+    return STATUS_OK;
+}
+
+/* On every card that has the instructions. */
+static int check_case(const struct narrow_case *row, uint64_t seed)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct op_step step = {.rows = row->rows};
+    struct variant_check own = all;
+    struct problem *problem;
+    struct op_trial *trial;
+    own.judge = judge;
+    const struct space *only[] = {catalogue_find(&all.catalogue, row->variant), NULL};
+    assert_non_null(only[0]);
+    own.catalogue = (struct catalogue){.spaces = only, .count = 1};
+    CHECK_OK(op_case_problem(row->text, row->rows + 20, 0, arena, &problem, &diagnostic));
+    CHECK_OK(op_trial_create(problem, &step, seed, arena, &trial, &diagnostic));
+    fill_kept(trial, row->kept);
+    int answers = variant_check_trial(&own, trial, 1);
+    all.tried = own.tried;
+    all.draws = own.draws;
+    arena_destroy(arena);
+    return answers;
+}
+
+static void numbers_that_survive_rounding(void **state)
+{
+    (void)state;
+    int answers = 0;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) answers += check_case(&cases[c], c + 1);
+    assert_true(answers > 0);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    variant_check_destroy(&all);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers_that_survive_rounding)};
+    if (strcmp(nvrtc_identity(), "none") == 0) {
+        print_message("skipped: NVRTC is not here, so no CUDA kernel can be compiled\n");
+        return 0;
+    }
+    if (!variant_check_open(&all, 1, cards)) {
+        print_message("skipped: the stand-in driver is not here, so no CUDA kernel can run\n");
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, NULL, tear_down);
+}
