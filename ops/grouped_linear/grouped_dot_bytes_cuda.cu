@@ -1,27 +1,18 @@
-// Slots by expert, blocks of bytes or nibbles against activations rounded to bytes: one instruction multiplies and adds
+// Slots by expert, blocks of any kind against activations rounded to bytes: one instruction multiplies and adds
 // four.
 #include "ops/grouped_linear/grouped_dot.cuh"
-#include "ops/linear/byte_groups.cuh"
+#include "ops/linear/byte_pieces.cuh"
 #include "ops/linear/linear_quantize.cuh"
 
 constexpr int stride = warp_lanes * column_warps;
 
-DEVICE void add_products(grouped_sums &sums, const weight_group (&weights)[tracks][outputs_per_warp], const byte_rows &x,
-                         const int (&rows)[rows_together], int group)
+DEVICE void add_products(grouped_sums &sums, const weight_piece (&weights)[tracks][outputs_per_warp], const byte_rows &x,
+                         const int (&rows)[rows_together], int piece)
 {
     UNROLL for (int r = 0; r < rows_together; r++) {
-        const long long block = (long long)rows[r] * row_blocks + group / lanes_per_block;
-        int words[2];
-        load_inputs(x.bytes + (long long)rows[r] * (columns / 4), group, words);
-        const float scale = x.scales[block];
-        // Each of four lanes takes away a quarter of 8 * sum.
-        const int offset = nibbles ? -2 * x.byte_sums[block] : 0;
+        const input_piece inputs = load_inputs(x, rows[r], piece);
         UNROLL for (int t = 0; t < tracks; t++)
-            UNROLL for (int i = 0; i < outputs_per_warp; i++) {
-                const weight_group &weight = weights[t][i];
-                const int sum = dot_bytes(weight.words[1], words[1], dot_bytes(weight.words[0], words[0], offset));
-                sums.values[t][i][r] += weight.scale * scale * (float)sum;
-            }
+            UNROLL for (int i = 0; i < outputs_per_warp; i++) add_products(sums.values[t][i][r], weights[t][i], inputs);
     }
 }
 
@@ -34,28 +25,28 @@ DEVICE void multiply_run(const grouped_operands &o, const byte_rows &x, const gr
     UNROLL for (int t = 0; t < tracks; t++)
         UNROLL for (int i = 0; i < outputs_per_warp; i++) rows[t][i] = grouped_weight_row(o, run, t, place.first_output + i);
     // `depth` loads of weights are on their way before the first is used.
-    for (int begin = place.column_warp * warp_lanes + lane_index(); begin < row_groups; begin += stride * depth) {
-        weight_group weights[depth][tracks][outputs_per_warp];
+    for (int begin = place.column_warp * warp_lanes + lane_index(); begin < row_pieces; begin += stride * depth) {
+        weight_piece weights[depth][tracks][outputs_per_warp];
         UNROLL for (int d = 0; d < depth; d++)
             UNROLL for (int t = 0; t < tracks; t++)
                 UNROLL for (int i = 0; i < outputs_per_warp; i++)
-                    if (begin + d * stride < row_groups) weights[d][t][i] = load_group(rows[t][i], begin + d * stride);
+                    if (begin + d * stride < row_pieces) weights[d][t][i] = load_piece(rows[t][i], begin + d * stride);
         UNROLL for (int d = 0; d < depth; d++)
-            if (begin + d * stride < row_groups) add_products(sums, weights[d], x, inputs, begin + d * stride);
+            if (begin + d * stride < row_pieces) add_products(sums, weights[d], x, inputs, begin + d * stride);
     }
 }
 
 KERNEL(quantize_threads)
-quantize(const float *x, int *bytes, float *scales, int *byte_sums, const struct step *step)
+quantize(const float *x, int *bytes, float *scales, const struct step *step)
 {
     const struct step inputs = {step->rows * x_per_row, step->context, step->stride, step->sequences};
-    quantize_rows(x, bytes, scales, byte_sums, &inputs);
+    quantize_rows(x, bytes, scales, nullptr, &inputs);
 }
 
-KERNEL(block_threads) grouped_dot_bytes(const int *bytes, const float *scales, const int *byte_sums, GROUPED_PARAMETERS)
+KERNEL(block_threads) grouped_dot_bytes(const int *bytes, const float *scales, GROUPED_PARAMETERS)
 {
     const grouped_operands o = GROUPED_OPERANDS;
-    const byte_rows x = {bytes, scales, byte_sums};
+    const byte_rows x = {bytes, scales};
     const grouped_place place = grouped_place_of_warp(step);
     for (int slot = place.first_slot; slot < place.end_slot;) {
         const grouped_run run = grouped_run_from(o, slot, place);
