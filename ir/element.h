@@ -13,6 +13,8 @@ enum element_type {
     ELEMENT_COUNT
 };
 
+enum { ELEMENT_BLOCK_MAX = 256 }; /* elements of the largest block */
+
 struct element {
     const char *name;
     int block_elements; /* 1 for plain types */

@@ -58,10 +58,11 @@ CHECKED status bind_stored_shape(const struct bound_architecture *bound,
 CHECKED status bind_name(const struct bound_architecture *bound, const char *pattern, int64_t layer,
                          int64_t expert, const char **name);
 
-/* The part of `tensor`, of the stored shape, that is the weight (bind_views.c).  Numbers are copied
- * only where they do not lie in pieces along the first dimension. */
+/* The part of `tensor`, of the stored shape, that is the weight (bind_views.c).  Numbers are copied,
+ * when the weight is asked for, only where they do not lie in pieces along the first dimension; the
+ * element type becomes f32 where the part cuts through blocks that have scales of other tensors. */
 CHECKED status bind_view(const struct bound_architecture *bound, const struct weight_rule *rule,
-                         const struct stored_tensor *tensor, const struct tensor_type *type,
+                         const struct stored_tensor *tensor, struct tensor_type *type,
                          struct stored_weight *stored);
 
 /* Numbers of a metadata list as a weight; `*found` tells whether there is such a list. */

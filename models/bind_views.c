@@ -91,37 +91,92 @@ static bool keeps_blocks(const struct placement *placement, int64_t block)
     return whole && placement->sizes[placement->rank - 1] % block == 0;
 }
 
+/* Runs that do not lie side by side are put there when the weight is asked for; so are numbers that
+ * lie across blocks with a scale, as f32. */
+struct view_copy {
+    struct deferred deferred; /* first */
+    struct placement placement;
+    struct stored_tensor tensor;
+};
+
+static void copy_runs(const struct view_copy *copy, enum element_type element, const uint8_t *from)
+{
+    const struct placement *placement = &copy->placement;
+    int64_t run_bytes = element_row_bytes(element, placement->run);
+    for (int64_t run = 0; run < placement->runs; run++)
+        memcpy(copy->deferred.bytes + run * run_bytes,
+               from + element_row_bytes(element, run_start(placement, run)), (size_t)run_bytes);
+}
+
+static void make_copy(const struct deferred *deferred)
+{
+    const struct view_copy *copy = (const struct view_copy *)deferred;
+    if (copy->tensor.deferred) deferred_make(copy->tensor.deferred);
+    copy_runs(copy, copy->tensor.type.element, copy->tensor.bytes);
+}
+
+/* One number at a time: such matrices are small beside the others. */
+static void make_decoded(const struct deferred *deferred)
+{
+    const struct view_copy *copy = (const struct view_copy *)deferred;
+    const struct placement *placement = &copy->placement;
+    const struct element *element = element_of(copy->tensor.type.element);
+    float values[ELEMENT_BLOCK_MAX];
+    int64_t decoded = -1; /* the block that `values` are of */
+    deferred_make(copy->tensor.deferred);
+    for (int64_t i = 0; i < placement->runs * placement->run; i++) {
+        int64_t at = run_start(placement, i / placement->run) + i % placement->run;
+        int64_t block = at / element->block_elements;
+        if (block != decoded)
+            element->decode(copy->tensor.bytes + block * element->block_bytes, values);
+        decoded = block;
+        memcpy(deferred->bytes + 4 * i, &values[at % element->block_elements], sizeof *values);
+    }
+}
+
+static status defer_view(const struct bound_architecture *bound, const struct stored_tensor *tensor,
+                         const struct placement *placement, enum element_type element,
+                         const uint8_t **bytes)
+{
+    struct view_copy *copy;
+    TRY_NEW(copy, bound->arena, 1, bound->diagnostic);
+    *copy = (struct view_copy){.placement = *placement, .tensor = *tensor};
+    copy->deferred.make = element == tensor->type.element ? make_copy : make_decoded;
+    copy->deferred.byte_count = element_row_bytes(element, placement->run) * placement->runs;
+    TRY(deferred_add(&bound->source->deferred, bound->arena, &copy->deferred, bound->diagnostic));
+    *bytes = copy->deferred.bytes;
+    return STATUS_OK;
+}
+
 status bind_view(const struct bound_architecture *bound, const struct weight_rule *rule,
-                 const struct stored_tensor *tensor, const struct tensor_type *type,
+                 const struct stored_tensor *tensor, struct tensor_type *type,
                  struct stored_weight *stored)
 {
-    const struct element *element = element_of(type->element);
     struct placement placement;
     const void **parts;
+    const uint8_t *copy = NULL;
     TRY(place(bound, rule, tensor, type, &placement));
-    if (!keeps_blocks(&placement, element->block_elements)) {
-        return fail_view(bound, rule, tensor, "cannot be taken out of its blocks; use f16 or bf16");
+    if (!keeps_blocks(&placement, element_of(type->element)->block_elements)) {
+        if (!tensor->deferred)
+            return fail_view(bound, rule, tensor,
+                             "cannot be taken out of its blocks; use f16 or bf16");
+        type->element = ELEMENT_F32;
     }
     int64_t run_bytes = element_row_bytes(type->element, placement.run);
-    int64_t part_count = placement.outer == 1 ? placement.runs : 1;
+    bool copied = placement.outer > 1 || type->element != tensor->type.element;
+    int64_t part_count = placement.outer == 1 && !copied ? placement.runs : 1;
     TRY_NEW(parts, bound->arena, part_count, bound->diagnostic);
     *stored = (struct stored_weight){.type = *type,
                                      .part_count = (int)part_count,
                                      .parts = parts,
                                      .part_bytes = run_bytes * placement.runs / part_count};
-    uint8_t *copy = NULL;
-    if (placement.outer > 1) {
-        TRY_NEW(copy, bound->arena, run_bytes * placement.runs, bound->diagnostic);
+    if (copied) {
+        TRY(defer_view(bound, tensor, &placement, type->element, &copy));
         parts[0] = copy;
+        return STATUS_OK;
     }
-    for (int64_t run = 0; run < placement.runs; run++) {
-        const uint8_t *from =
-            tensor->bytes + element_row_bytes(type->element, run_start(&placement, run));
-        if (copy)
-            memcpy(copy + run * run_bytes, from, (size_t)run_bytes);
-        else
-            parts[run] = from;
-    }
+    for (int64_t run = 0; run < placement.runs; run++)
+        parts[run] = tensor->bytes + element_row_bytes(type->element, run_start(&placement, run));
     return STATUS_OK;
 }
 

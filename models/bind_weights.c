@@ -112,9 +112,20 @@ static status fail_shape(const struct search *search, const struct stored_tensor
                 tensor->name, shapes);
 }
 
+/* Bytes that no other tensor explains. */
+static status check_raw(const struct search *search, const struct stored_tensor *tensor)
+{
+    if (!tensor->raw) return STATUS_OK;
+    return fail(search->bound->diagnostic, STATUS_BAD_INPUT,
+                "%.300s: byte %" PRIu64 ": tensor '%.150s' has dtype U8, which Hone reads only as "
+                "mxfp4 blocks with their configuration",
+                tensor->file, tensor->offset, tensor->name);
+}
+
 static status check_tensor(const struct search *search, const struct stored_tensor *tensor,
                            bool part)
 {
+    TRY(check_raw(search, tensor));
     struct tensor_type wanted = {.element = tensor->type.element, .rank = search->type.rank - part};
     memcpy(wanted.shape, search->type.shape + part, (size_t)wanted.rank * sizeof wanted.shape[0]);
     if (!tensor_type_equal(&wanted, &tensor->type)) {
@@ -180,6 +191,7 @@ static status widen(struct search *search, struct stored_weight *stored)
     TRY_NEW(values, bound->arena, elements, bound->diagnostic);
     TRY_NEW(parts, bound->arena, 1, bound->diagnostic);
     for (int i = 0; i < stored->part_count; i++) {
+        deferred_make_at(&bound->source->deferred, stored->parts[i]);
         element_decode_row(element, stored->parts[i], each, values + i * each);
     }
     parts[0] = values;
@@ -199,6 +211,7 @@ static status collect_view(struct search *search, struct stored_weight *stored)
     TRY(bind_name(bound, search->pattern, search->layer, 0, &name));
     struct stored_tensor *tensor = source_tensor(bound->source, name);
     struct tensor_type whole;
+    TRY(check_raw(search, tensor));
     TRY(bind_stored_shape(bound, search->rule, &whole));
     whole.element = search->type.element = tensor->type.element;
     if (!tensor_type_equal(&whole, &tensor->type)) return fail_shape(search, tensor, &whole, 0);

@@ -3,6 +3,7 @@
 
 #include "models/json_read.h"
 #include "models/safetensors.h"
+#include "models/scaled_tensors.h"
 
 #include <string.h>
 
@@ -134,6 +135,9 @@ status huggingface_open(const char *folder, const struct progress *progress,
     TRY(read_config(source, config, diagnostic));
     TRY(read_tensors(folder, source, diagnostic));
     TRY(source_index(source, diagnostic));
+    struct weight_scheme scheme;
+    TRY(weight_scheme_read(source, &scheme, diagnostic));
+    TRY(scaled_tensors_join(source, &scheme, diagnostic));
     struct metadata *name = source_metadata(source, "model_type");
     if (!name || name->kind != METADATA_TEXT || !name->length) {
         return fail(diagnostic, STATUS_BAD_INPUT, "%.700s: model_type, a text, is missing", config);

@@ -75,7 +75,7 @@ static status check_keys(const struct model_options *options,
     int format = source->format;
     for (int i = 0; i < source->metadata_count; i++) {
         const struct metadata *entry = &source->metadata[i];
-        if (entry->used || entry->kind == METADATA_NOTHING ||
+        if (entry->used || entry->consumed || entry->kind == METADATA_NOTHING ||
             matches_any(source, catalogue->harmless[format], catalogue->harmless_count[format],
                         entry->key) ||
             matches_any(source, architecture->harmless[format],
@@ -161,6 +161,8 @@ static status find_weight(void *context, const char *name, struct stored_weight 
                     files->source.path, name);
     }
     *weight = *row->stored;
+    for (int p = 0; p < weight->part_count; p++)
+        deferred_make_at(&files->source.deferred, weight->parts[p]);
     return STATUS_OK;
 }
 
@@ -211,6 +213,7 @@ static status bind_model(struct model *model, const struct model_options *option
     TRY(bind_weights(bound));
     TRY(check_tensors(options, bound, diagnostic));
     TRY(index_weights(model, bound, diagnostic));
+    deferred_sort(&files->source.deferred);
     TRY(describe(model, bound, diagnostic));
     TRY(bind_graph(bound, &graph, &model->graph));
     return options->rotates_states ? pass_rotate_states(model->graph, diagnostic) : STATUS_OK;

@@ -54,6 +54,7 @@ void source_close(struct model_source *source)
 {
     for (int i = 0; i < source->file_count; i++) file_unmap(&source->files[i]);
     source->file_count = 0;
+    deferred_close(&source->deferred);
 }
 
 static int compare_keys(const void *a, const void *b)

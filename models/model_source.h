@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/progress.h"
 #include "ir/tensor.h"
+#include "models/deferred.h"
 
 enum source_format { SOURCE_GGUF, SOURCE_HUGGINGFACE, SOURCE_FORMAT_COUNT };
 
@@ -28,7 +29,7 @@ enum metadata_kind {
 struct metadata {
     const char *key;
     enum metadata_kind kind;
-    bool used;
+    bool used, consumed; /* by the architecture; by the reader of the format */
     int64_t integer;              /* INTEGER, BOOLEAN */
     double real;                  /* REAL, INTEGER */
     const char *text;             /* TEXT: `length` bytes, not ended by a zero */
@@ -45,7 +46,9 @@ struct stored_tensor {
     const uint8_t *bytes;    /* of any alignment */
     int64_t byte_count;
     const char *file;
-    uint64_t offset; /* of the bytes in the file */
+    uint64_t offset;           /* of the bytes in the file */
+    struct deferred *deferred; /* makes the bytes; NULL: they are the file's */
+    bool raw;                  /* bytes whose meaning other tensors tell (U8); element is i8 */
     bool used;
 };
 
@@ -63,6 +66,7 @@ struct model_source {
     struct mapped_file *files;
     int file_count;
     size_t file_capacity;
+    struct deferred_list deferred;
     int64_t run_context;  /* tokens that a sequence may have in this run; not from the files */
     struct hash identity; /* of metadata and tensor directory */
 };

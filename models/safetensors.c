@@ -62,19 +62,33 @@ static status read_head(struct reading *reading)
 struct type_row {
     const char *name;
     int element; /* -1: known, not read */
+    bool raw;
 };
 
 static status read_type(struct reading *reading, const char *name, json_t *entry,
-                        enum element_type *element)
+                        struct stored_tensor *tensor)
 {
     static const struct type_row rows[] = {
-        {"F32", ELEMENT_F32}, {"F16", ELEMENT_F16}, {"BF16", ELEMENT_BF16},
-        {"I8", ELEMENT_I8},   {"I32", ELEMENT_I32}, {"F64", -1},
-        {"I64", -1},          {"U64", -1},          {"U32", -1},
-        {"I16", -1},          {"U16", -1},          {"U8", -1},
-        {"BOOL", -1},         {"F8_E4M3", -1},      {"F8_E5M2", -1},
-        {"F8_E8M0", -1},      {"F4", -1},           {"F6_E2M3", -1},
-        {"F6_E3M2", -1},      {"C64", -1},
+        {"F32", ELEMENT_F32, false},
+        {"F16", ELEMENT_F16, false},
+        {"BF16", ELEMENT_BF16, false},
+        {"F8_E4M3", ELEMENT_F8_E4M3, false},
+        {"F8_E5M2", ELEMENT_F8_E5M2, false},
+        {"I8", ELEMENT_I8, false},
+        {"U8", ELEMENT_I8, true},
+        {"I32", ELEMENT_I32, false},
+        {"F64", -1, false},
+        {"I64", -1, false},
+        {"U64", -1, false},
+        {"U32", -1, false},
+        {"I16", -1, false},
+        {"U16", -1, false},
+        {"BOOL", -1, false},
+        {"F8_E8M0", -1, false},
+        {"F4", -1, false},
+        {"F6_E2M3", -1, false},
+        {"F6_E3M2", -1, false},
+        {"C64", -1, false},
     };
     const char *text = json_string_value(json_object_get(entry, "dtype"));
     for (size_t i = 0; text && i < sizeof rows / sizeof rows[0]; i++) {
@@ -85,7 +99,8 @@ static status read_type(struct reading *reading, const char *name, json_t *entry
                                     "Hone cannot read yet",
                                     name, text);
         }
-        *element = (enum element_type)rows[i].element;
+        tensor->type.element = (enum element_type)rows[i].element;
+        tensor->raw = rows[i].raw;
         return STATUS_OK;
     }
     return SAFETENSORS_FAIL(reading, LENGTH_BYTES, "tensor '%.200s': dtype '%.50s' is unknown",
@@ -161,7 +176,7 @@ static status read_tensor(struct reading *reading, const char *name, json_t *ent
     if (source->tensor_count == SOURCE_TENSORS_MAX) {
         return SAFETENSORS_FAIL(reading, LENGTH_BYTES, "more than %d tensors", SOURCE_TENSORS_MAX);
     }
-    TRY(read_type(reading, name, entry, &tensor.type.element));
+    TRY(read_type(reading, name, entry, &tensor));
     TRY(read_shape(reading, name, entry, &tensor.type, &byte_count));
     tensor.name = arena_text(source->arena, name);
     TRY_MEMORY(tensor.name, reading->diagnostic);
