@@ -17,6 +17,8 @@ enum caught {
     CAUGHT_BOUNDS,    /* an access outside of an allocation, or a write outside of an operand */
     CAUGHT_ALIGNMENT, /* an access that is not aligned */
     CAUGHT_HANG,      /* lanes or warps wait for what never comes */
+    CAUGHT_ARRIVALS,  /* a transaction barrier gets more arrivals than it waits for */
+    CAUGHT_FENCE,     /* products of warpgroups, or the copy engine, with no fence before them */
     CAUGHT_KINDS
 };
 
@@ -37,6 +39,7 @@ struct planted {
 #define TILE_FILE    "ops/linear/linear_tile.cuh"
 #define PARTS_FILE   "ops/linear/linear_tile_parts.cuh"
 #define SUMS_FILE    "ops/linear/linear_tile_sums.cuh"
+#define GROUP_FILE   "ops/linear/linear_warpgroup.cuh"
 #define OUTPUTS_FILE "ops/linear/linear_outputs.cuh"
 #define DECODE_FILE  "ops/attention/attention_decode_cuda.cu"
 #define TOKENS_FILE  "ops/attention/attention_tile_tokens.cuh"
@@ -88,6 +91,21 @@ static const struct planted_run dot_super_run = {
     .step = {.rows = 3},
     .config = "warps=4 column_warps=1",
     .card = "sm_86",
+};
+#define SMALL_PRODUCT "tile_rows=64 tile_outputs=64 consumers=1 stages=2 split=1 raster=1 "
+static const struct planted_run warpgroup_run = {
+    .variant = "linear_warpgroup_bf16_cuda",
+    .problem = "linear(f32[tokens,328], bf16[72,328])",
+    .step = {.rows = 70},
+    .config = SMALL_PRODUCT "cluster=1",
+    .card = "sm_90",
+};
+static const struct planted_run cluster_run = {
+    .variant = "linear_warpgroup_f16_cuda",
+    .problem = "linear_gated(f32[tokens,328], f16[40,328], f16[40,328])",
+    .step = {.rows = 100},
+    .config = "tile_rows=64 tile_outputs=32 consumers=1 stages=2 split=1 raster=1 cluster=2",
+    .card = "sm_90",
 };
 static const struct planted_run dot_bytes_run = {
     .variant = "linear_dot_bytes_cuda",
@@ -217,6 +235,31 @@ static const struct planted planted_kernels[] = {
      "sums[0] * sums[1]", CAUGHT_RESULT, &bytes_run},
     {"last group of rows taken as whole", SUMS_FILE, "within % group_tiles, within / group_tiles",
      "within % raster, within / raster", CAUGHT_RESULT, &raster_run},
+    /* Products of warpgroups. */
+    {"stage read before it is full", GROUP_FILE, "transaction_wait(full_barrier(memory, turn.stage), turn.parity);",
+     "transaction_wait(full_barrier(memory, turn.stage), turn.parity ^ 1);", CAUGHT_UNWRITTEN, &warpgroup_run},
+    {"stage filled before it is empty", GROUP_FILE,
+     "transaction_wait(empty_barrier(memory, turn.stage), turn.parity ^ 1);", "", CAUGHT_ARRIVALS, &warpgroup_run},
+    {"parity of the first round kept", GROUP_FILE, "parity ^= 1;", "", CAUGHT_ARRIVALS, &warpgroup_run},
+    {"stage left while products read it", GROUP_FILE, "warpgroup_wait<1>();\n        if (k > 0) release_stage(memory, before);",
+     "release_stage(memory, turn.stage);\n        warpgroup_wait<1>();", CAUGHT_RACE, &warpgroup_run},
+    {"stage empty when one warp has left it", GROUP_FILE, "consumer_warps * cluster);", "cluster);", CAUGHT_HANG,
+     &warpgroup_run},
+    {"fence before products missing", GROUP_FILE, "warpgroup_begin();", "", CAUGHT_FENCE, &warpgroup_run},
+    {"products not made a group", GROUP_FILE, "warpgroup_commit();", "", CAUGHT_RESULT, &warpgroup_run},
+    {"last products not waited for", GROUP_FILE, "    warpgroup_wait<0>();", "", CAUGHT_RESULT, &warpgroup_run},
+    {"products read as if swizzled by 64 bytes", "codegen/cuda/warpgroup.cuh", "1ull << 62", "2ull << 62",
+     CAUGHT_RESULT, &warpgroup_run},
+    {"rows of eight taken as nearer than they are", "codegen/cuda/warpgroup.cuh", "(swizzle_pattern_bytes / 16) << 32",
+     "(swizzle_pattern_bytes / 32) << 32", CAUGHT_RESULT, &warpgroup_run},
+    {"more bytes expected than come", GROUP_FILE, "transaction_arrive_expecting(full, stage_bytes);",
+     "transaction_arrive_expecting(full, stage_bytes + 16);", CAUGHT_HANG, &warpgroup_run},
+    {"weights fetched for the own block alone", GROUP_FILE, "(1u << cluster) - 1", "1u << rank", CAUGHT_HANG,
+     &cluster_run},
+    {"weights of up in the place of gate's", GROUP_FILE, "(t * tile_outputs + row) * swizzle_bytes",
+     "((1 - t) * tile_outputs + row) * swizzle_bytes", CAUGHT_RESULT, &cluster_run},
+    {"stage left for the own block alone", GROUP_FILE, "transaction_arrive_at(empty_barrier(memory, stage), lane)",
+     "transaction_arrive_at(empty_barrier(memory, stage), cluster_rank())", CAUGHT_UNWAITED, &cluster_run},
     /* Products of few rows. */
     {"scale of another block", "ops/linear/byte_pieces.cuh",
      "(first + pieces::place(within, s, 0)) / (scale_elements / 4)",

@@ -27,6 +27,8 @@ static const char *const caught_names[CAUGHT_KINDS] = {
     [CAUGHT_BOUNDS] = "bounds",
     [CAUGHT_ALIGNMENT] = "alignment",
     [CAUGHT_HANG] = "lanes that wait for ever",
+    [CAUGHT_ARRIVALS] = "arrivals that nobody waits for",
+    [CAUGHT_FENCE] = "a missing fence",
 };
 
 /* What the harness and the stand-in say. */
@@ -43,6 +45,9 @@ static const struct {
     {"shared bytes at", CAUGHT_BOUNDS},
     {"multiple of", CAUGHT_ALIGNMENT},
     {"wait here for", CAUGHT_HANG},
+    {"never completes", CAUGHT_HANG},
+    {"arrivals at the mbarrier", CAUGHT_ARRIVALS},
+    {"without a wgmma.fence", CAUGHT_FENCE},
     {"have returned", CAUGHT_HANG},
 };
 
