@@ -84,10 +84,8 @@ KERNEL(tile_threads)
 linear_tile(const unsigned char *x, const float *scales, float *partial, LINEAR_PARAMETERS)
 {
     const linear_operands o = LINEAR_OPERANDS;
-    const tile_place place = tile_place_of_block(step);
-    if (!place.inside) return;
-    const tile_copies copies = {row_source_of(x, place.first_row, step), weight_source_of(o, place.first_output)};
-    tile_sums sums = {};
-    multiply_steps<rows_bytes + weights_bytes>(copies, place.part, sums);
-    store_tile(o, place, sums, brain ? nullptr : scales, partial, step);
+    const auto copies_of = [&](const tile_place &place) {
+        return tile_copies{row_source_of(x, place.first_row, step), weight_source_of(o, place.first_output)};
+    };
+    compute_block<rows_bytes + weights_bytes>(o, copies_of, brain ? nullptr : scales, partial, step);
 }

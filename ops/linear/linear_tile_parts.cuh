@@ -1,11 +1,12 @@
 // Many rows: a block computes `tile_rows` rows of `tile_outputs` outputs (of gate and of up where they are gated) with
 // the tensor cores, and goes through the columns in steps of `tile_columns`.  Its warps share rows and outputs;
-// `stages` steps are in shared memory or on their way there.
+// `stages` steps are in shared memory or on their way there.  A block has one tile, or its part of the columns; with
+// `stream` blocks per multiprocessor all blocks share the steps of all tiles (ops/linear/linear_tile_stream.cuh).
 //
 // What the tiles hold and how they are multiplied is the kernel's own.
 #pragma once
 #include "codegen/cuda/matrix.cuh"
-#include "ops/linear/linear_tile_sums.cuh"
+#include "ops/linear/linear_tile_stream.cuh"
 
 constexpr int tile_threads = row_warps * output_warps * warp_lanes;
 constexpr int warp_rows = tile_rows / row_warps, warp_outputs = tile_outputs / output_warps;
@@ -19,16 +20,10 @@ static_assert(split == 1 || column_steps >= 2 * split, "parts are some steps at 
 
 typedef fragment_sums<row_fragments, output_fragments> tile_sums;
 
+// A tile, or some of its steps.
 struct tile_place {
-    int first_row, first_output, part;
-    bool inside; // the step has the tile
+    int first_row, first_output, first_step, steps;
 };
-
-DEVICE tile_place tile_place_of_block(const struct step *step)
-{
-    const tile_turn turn = tile_turn_of(blockIdx.x / split, ceil_divide(step->rows, tile_rows));
-    return tile_place{turn.row_tile * tile_rows, turn.output_tile * tile_outputs, (int)blockIdx.x % split, turn.inside};
-}
 
 // Where a warp works within the tile.
 DEVICE int warp_first_row()
@@ -43,15 +38,15 @@ DEVICE int warp_first_output()
 
 DEVICE void multiply_stage(shared_address stage, tile_sums &sums);
 
-// The steps of one part of the columns.  Stages are filled `stages - 1` steps ahead, into the one that all warps left
+// The steps of a place.  Stages are filled `stages - 1` steps ahead, into the one that all warps left
 // before the last barrier: `copies.begin` sets out what can be copied and reads the rest into `copies.held`, which
 // `copies.end` puts down when the products of the step are under way.
-template <int stage_bytes, class Copies> DEVICE void multiply_steps(const Copies &copies, int part, tile_sums &sums)
+template <int stage_bytes, class Copies>
+DEVICE void multiply_steps(const Copies &copies, const tile_place &place, tile_sums &sums)
 {
     SHARED_MEMORY(stage_memory);
-    constexpr int part_steps = ceil_divide(column_steps, split);
     const shared_address memory = shared_address_of(stage_memory);
-    const int first = part * part_steps, count = minimum(part_steps, column_steps - first);
+    const int first = place.first_step, count = place.steps;
     typename Copies::held held;
     NO_UNROLL for (int s = 0; s < stages - 1; s++) {
         if (s < count) {
@@ -75,10 +70,46 @@ template <int stage_bytes, class Copies> DEVICE void multiply_steps(const Copies
     }
 }
 
-DEVICE void store_tile(const linear_operands &o, const tile_place &place, const tile_sums &sums, const float *scales,
-                       float *partial, const struct step *step)
+DEVICE void store_tile(const linear_operands &o, const tile_place &place, const partial_place &partial,
+                       const tile_sums &sums, const float *scales, const struct step *step)
 {
     const sums_place warp_place = {place.first_row + warp_first_row(), place.first_output + warp_first_output(), outputs,
-                                   place.part};
-    store_sums<16>(o, warp_place, sums, scales, partial, step);
+                                   partial};
+    store_sums<16>(o, warp_place, sums, scales, step);
+}
+
+DEVICE tile_place tile_place_of(const tile_turn &turn, int first_step, int steps)
+{
+    return tile_place{turn.row_tile * tile_rows, turn.output_tile * tile_outputs, first_step, steps};
+}
+
+// What one block does; `copies_of` makes the copies of a place.
+template <int stage_bytes, class CopiesOf>
+DEVICE void compute_block(const linear_operands &o, const CopiesOf &copies_of, const float *scales, float *partial,
+                          const struct step *step)
+{
+    const int row_tiles = ceil_divide(step->rows, tile_rows);
+    if constexpr (stream == 0) {
+        constexpr int part_steps = ceil_divide(column_steps, split);
+        const int part = blockIdx.x % split, first = part * part_steps;
+        const tile_turn turn = tile_turn_of(blockIdx.x / split, row_tiles);
+        if (!turn.inside) return;
+        const tile_place place = tile_place_of(turn, first, minimum(part_steps, column_steps - first));
+        tile_sums sums = {};
+        multiply_steps<stage_bytes>(copies_of(place), place, sums);
+        store_tile(o, place, partial_place_of_part(partial, part, step), sums, scales, step);
+    } else {
+        const stream_range range = stream_range_of(blockIdx.x, row_tiles);
+        NO_UNROLL for (long long unit = range.begin; unit < range.end;) {
+            const int first = unit % column_steps, steps = (int)minimum((long long)(column_steps - first), range.end - unit);
+            const tile_turn turn = tile_turn_of((int)(unit / column_steps), row_tiles);
+            const tile_place place = tile_place_of(turn, first, steps);
+            tile_sums sums = {};
+            multiply_steps<stage_bytes>(copies_of(place), place, sums);
+            store_tile(o, place, stream_partial_place(partial, place.first_row, place.first_output, first, steps), sums,
+                       scales, step);
+            __syncthreads(); // all warps have left the last stages
+            unit += steps;
+        }
+    }
 }

@@ -29,24 +29,34 @@ DEVICE tile_turn tile_turn_of(int tile, int row_tiles)
     return tile_turn{group * raster + within % group_tiles, within / group_tiles, true};
 }
 
-// Sums of a part: [split][rows][tracks][outputs].
-DEVICE long long partial_index(int part, int row, int output, const struct step *step)
+// Unfinished sums lie in memory from their first row and output on; null: sums are finished.
+struct partial_place {
+    float *sums;
+    long long row_stride;
+    int track_stride, first_row, first_output;
+};
+
+// Of a part of the columns: [split][rows][tracks][outputs].
+DEVICE partial_place partial_place_of_part(float *partial, int part, const struct step *step)
 {
-    return ((long long)part * step->rows + row) * tracks * outputs + output;
+    float *sums = split == 1 ? nullptr : partial + (long long)part * step->rows * tracks * outputs;
+    return partial_place{sums, tracks * outputs, outputs, 0, 0};
 }
 
 // Where a warp's sums belong: its fragments of rows begin `distance` rows apart; outputs from `end_output` on are none.
 struct sums_place {
-    int first_row, first_output, end_output, part;
+    int first_row, first_output, end_output;
+    partial_place partial;
 };
 
 // `scales` [rows], of what the rows were divided by; null where they were not.
 template <int distance, int row_fragments, int output_fragments>
 DEVICE void store_sums(const linear_operands &o, const sums_place &place,
-                       const fragment_sums<row_fragments, output_fragments> &sums, const float *scales, float *partial,
+                       const fragment_sums<row_fragments, output_fragments> &sums, const float *scales,
                        const struct step *step)
 {
     const int lane = lane_index();
+    const partial_place &unfinished = place.partial;
     UNROLL for (int r = 0; r < 2 * row_fragments; r++) {
         const int row = place.first_row + r / 2 * distance + r % 2 * 8 + lane / 4;
         if (row >= step->rows) continue;
@@ -57,11 +67,12 @@ DEVICE void store_sums(const linear_operands &o, const sums_place &place,
             float finished[tracks];
             UNROLL for (int t = 0; t < tracks; t++)
                 finished[t] = sums.values[r / 2][t][n / 2][r % 2 * 2 + n % 2] * scale;
-            if constexpr (split == 1) {
+            if (!unfinished.sums) {
                 linear_store(o, output, row, finished);
             } else {
-                UNROLL for (int t = 0; t < tracks; t++)
-                    partial[partial_index(place.part, row, output, step) + t * outputs] = finished[t];
+                float *to = unfinished.sums + (row - unfinished.first_row) * unfinished.row_stride + output -
+                            unfinished.first_output;
+                UNROLL for (int t = 0; t < tracks; t++) to[t * unfinished.track_stride] = finished[t];
             }
         }
     }
@@ -69,6 +80,7 @@ DEVICE void store_sums(const linear_operands &o, const sums_place &place,
 
 KERNEL(merge_threads) linear_merge(const float *partial, LINEAR_PARAMETERS)
 {
+    if constexpr (split == 1) return;
     const linear_operands o = LINEAR_OPERANDS;
     constexpr int row_parts = ceil_divide(outputs, merge_threads);
     const int row = blockIdx.x / row_parts, output = blockIdx.x % row_parts * merge_threads + threadIdx.x;
@@ -76,6 +88,6 @@ KERNEL(merge_threads) linear_merge(const float *partial, LINEAR_PARAMETERS)
     float sums[tracks] = {};
     UNROLL for (int part = 0; part < split; part++)
         UNROLL for (int t = 0; t < tracks; t++)
-            sums[t] += partial[partial_index(part, row, output, step) + t * outputs];
+            sums[t] += partial[(((long long)part * step->rows + row) * tracks + t) * outputs + output];
     linear_store(o, output, row, sums);
 }

@@ -203,8 +203,9 @@ linear_warpgroup(const __grid_constant__ tensor_map rounded_boxes, const __grid_
         tile_sums sums = {};
         consume(memory, group, steps, sums);
         const int own_row = group * row_fragments * warpgroup_rows + warp_index() % warpgroup_warps * 16;
-        const sums_place place = {first_row + own_row, weights.first_output, weights.end_output, part};
-        store_sums<warpgroup_rows>(LINEAR_OPERANDS, place, sums, brain ? nullptr : scales, partial, step);
+        const sums_place place = {first_row + own_row, weights.first_output, weights.end_output,
+                                  partial_place_of_part(partial, part, step)};
+        store_sums<warpgroup_rows>(LINEAR_OPERANDS, place, sums, brain ? nullptr : scales, step);
     }
     if constexpr (cluster > 1) cluster_synchronize(); // none of them leaves while others copy to it
 }

@@ -53,6 +53,24 @@ static const struct chosen warpgroup_rows[] = {
     {0},
 };
 
+static const struct chosen stream_rows[] = {
+#define TILE(variant, raster) \
+    AMPERE, "linear_tile_" variant "_cuda", \
+        "tile_rows=16 tile_outputs=32 tile_columns=32 row_warps=1 output_warps=2 stages=3 split=1 raster=" raster
+#define BYTES "linear(f32[tokens,544], q4_0[96,544], _, f32[tokens,96])"
+    {TILE("bf16", "1 stream=1"), BIASED, 84, 84},
+    {TILE("bf16", "4 stream=1"), BIASED, 200, 3},
+    {TILE("bf16", "4 stream=2"), BIASED, 255, 201},
+    {TILE("bf16", "4 stream=1"), GATED, 255, 255},
+    {TILE("f16", "1 stream=2"), PLAIN_F16, 150, 67},
+    {TILE("bf16", "1 stream=1"), GROUP, 255, 129},
+#undef TILE
+    {AMPERE, "linear_tile_bytes_cuda",
+     "tile_rows=16 tile_outputs=32 tile_columns=64 row_warps=1 output_warps=2 stages=2 split=1 raster=1 stream=1", BYTES,
+     100, 97},
+    {0},
+};
+
 static void make_trial(const struct chosen *row, struct arena *arena, struct op_trial **trial)
 {
     struct diagnostic diagnostic = {0};
@@ -79,6 +97,12 @@ static void test_warpgroups(void **unused)
     check_rows(warpgroup_rows);
 }
 
+static void test_streams(void **unused)
+{
+    (void)unused;
+    check_rows(stream_rows);
+}
+
 /* The default config, and with 17 rows a random one. */
 static void test_samples(void **unused)
 {
@@ -103,10 +127,12 @@ static void test_samples(void **unused)
     assert_int_equal(answers, PROBLEMS * (ROWS + 2));
 }
 
-int main(void)
+/* A name picks one of them. */
+int main(int count, char **words)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_warpgroups),
+        cmocka_unit_test(test_streams),
         cmocka_unit_test(test_samples),
     };
     if (strcmp(nvrtc_identity(), "none") == 0) {
@@ -118,6 +144,7 @@ int main(void)
         return 0;
     }
     check.judge = variant_judge_unit;
+    if (count > 1) cmocka_set_test_filter(words[1]);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     variant_check_destroy(&check);
     return failed;
