@@ -16,7 +16,11 @@ static_assert(tile_rows % (16 * row_warps) == 0, "warps have whole fragments of 
 static_assert(tile_outputs % (16 * output_warps) == 0, "warps have whole pairs of fragments of outputs");
 static_assert(tile_threads >= 64 && tile_threads <= 512, "2 to 16 warps");
 static_assert(warp_rows * warp_outputs * tracks <= 4096, "sums fit the registers");
-static_assert(split == 1 || column_steps >= 2 * split, "parts are some steps at least");
+static_assert(tile_threads * (warp_rows * warp_outputs * tracks / warp_lanes + 48) <= registers_most,
+              "a block has registers enough");
+static_assert(tile_rows < 2 * problem_rows || tile_rows == 16, "most of the tile is not empty");
+static_assert(tile_outputs < 2 * outputs || tile_outputs == 32, "most of the tile is not empty");
+static_assert(raster == 1 || raster * tile_rows < problem_rows * 2, "there are that many rows");
 
 typedef fragment_sums<row_fragments, output_fragments> tile_sums;
 
@@ -45,6 +49,7 @@ template <int stage_bytes, class Copies>
 DEVICE void multiply_steps(const Copies &copies, const tile_place &place, tile_sums &sums)
 {
     SHARED_MEMORY(stage_memory);
+    static_assert(stages * stage_bytes <= shared_bytes_most(sm), "the stages fit the shared memory");
     const shared_address memory = shared_address_of(stage_memory);
     const int first = place.first_step, count = place.steps;
     typename Copies::held held;

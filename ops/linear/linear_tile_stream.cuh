@@ -11,6 +11,7 @@ constexpr int stream_merge_threads = 256;
 constexpr int tile_area = tracks * tile_rows * tile_outputs;
 
 static_assert(stream == 0 || (split == 1 && stream_blocks >= stream), "blocks share steps in one of two ways");
+static_assert(stream == 0 || (long long)blocks * column_steps >= 2 * stream_blocks, "blocks have some steps");
 
 struct stream_range {
     long long begin, end;

@@ -4,12 +4,14 @@
 // The space names `tile_outputs`, `output_tiles`, `split` and `raster`: that many tiles of rows take turns, so that
 // blocks side by side meet in the second-level cache.
 #pragma once
+#include "codegen/cuda/limits.cuh"
 #include "codegen/cuda/warp.cuh"
 #include "ops/linear/linear_outputs.cuh"
 
 constexpr int merge_threads = 128;
 
 static_assert(split >= 1 && raster >= 1 && output_tiles >= 1, "there are tiles");
+static_assert(split == 1 || column_steps >= 2 * split, "parts are some steps at least");
 
 // Fragments of 16 rows by 8 outputs, as the tensor cores leave them to lanes (codegen/cuda/matrix.cuh).
 template <int row_fragments, int output_fragments> struct fragment_sums {

@@ -32,10 +32,14 @@ static_assert(product_outputs == tracks * tile_outputs && product_outputs % 64 =
 static_assert(tile_rows <= 256, "boxes have up to 256 rows");
 static_assert(row_fragments * product_outputs <= 256, "sums fit the registers");
 static_assert(tile_outputs % (8 * cluster) == 0, "blocks fetch whole patterns of weights");
-static_assert(stages >= 2 && stages * (stage_bytes + 2 * transaction_bytes) <= 232448, "stages fit the shared memory");
-static_assert(split == 1 || column_steps >= 2 * split, "parts are some steps at least");
+static_assert(stages >= 2 && stages * (stage_bytes + 2 * transaction_bytes) <= shared_bytes_most(sm),
+              "the stages fit the shared memory");
+static_assert(tile_rows < 2 * problem_rows || tile_rows == 64, "most of the tile is not empty");
+static_assert(tile_outputs < 2 * outputs || product_outputs == 64, "most of the tile is not empty");
+static_assert(cluster == 1 || tile_rows < problem_rows, "there are neighbouring rows to share weights with");
+static_assert(raster == 1 || raster * tile_rows * cluster < problem_rows * 2, "there are that many rows");
 static_assert(!moves_registers ||
-                  (producer_registers + consumers * consumer_registers) * warpgroup_threads * kept_blocks <= 65536,
+                  (producer_registers + consumers * consumer_registers) * warpgroup_threads * kept_blocks <= registers_most,
               "there are as many registers");
 static_assert(kept_blocks == 1 || product_outputs <= 192, "a product's operands fit the registers before they move");
 

@@ -39,6 +39,7 @@ struct planted {
 #define TILE_FILE    "ops/linear/linear_tile.cuh"
 #define PARTS_FILE   "ops/linear/linear_tile_parts.cuh"
 #define SUMS_FILE    "ops/linear/linear_tile_sums.cuh"
+#define STREAM_FILE  "ops/linear/linear_tile_stream.cuh"
 #define GROUP_FILE   "ops/linear/linear_warpgroup.cuh"
 #define OUTPUTS_FILE "ops/linear/linear_outputs.cuh"
 #define DECODE_FILE  "ops/attention/attention_decode_cuda.cu"
@@ -61,6 +62,13 @@ static const struct planted_run split_run = {
     .step = {.rows = 20},
     .config = SMALL_TILE "stages=3 split=2",
     .card = "sm_80",
+};
+static const struct planted_run stream_run = {
+    .variant = "linear_tile_bf16_cuda",
+    .problem = "linear(f32[tokens,328], bf16[72,328])",
+    .step = {.rows = 140},
+    .config = SMALL_TILE "stages=3 split=1 stream=1",
+    .card = "sm_86",
 };
 static const struct planted_run nibbles_run = {
     .variant = "linear_tile_f16_cuda",
@@ -224,6 +232,12 @@ static const struct planted planted_kernels[] = {
      "for (int part = 0; part < split - 1; part++)", CAUGHT_RESULT, &split_run},
     {"sums of a part stored over another's", SUMS_FILE, "((long long)part * step->rows + row)",
      "((long long)row)", CAUGHT_RESULT, &split_run},
+    {"sums of a block in the middle of a tile left out", STREAM_FILE, "block = first_block + 1;",
+     "block = first_block + 2;", CAUGHT_RESULT, &stream_run},
+    {"sums of two tiles stored over each other", STREAM_FILE, "((long long)block * 2 + begins)",
+     "(long long)block", CAUGHT_RESULT, &stream_run},
+    {"barrier between the tiles of a block missing", PARTS_FILE,
+     "__syncthreads(); // all warps have left the last stages", "", CAUGHT_RACE, &stream_run},
     {"halves of a block of nibbles swapped", "ops/linear/linear_tile_weights.cuh",
      "unpack_chunk<8>(words[0] & low, words[1] & low, scale)",
      "unpack_chunk<8>(words[0] >> 4 & low, words[1] >> 4 & low, scale)", CAUGHT_RESULT,
