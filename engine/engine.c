@@ -213,10 +213,34 @@ status engine_open(const char *path, const struct engine_options *options, struc
     return STATUS_OK;
 }
 
+static status replace_executor(struct engine *engine, const struct engine_options *options,
+                               struct diagnostic *diagnostic)
+{
+    struct executor *before = engine->executor;
+    engine->executor = NULL;
+    return executor_replace(before, engine->plan, &engine->model->weights, options->progress,
+                            &engine->executor, diagnostic);
+}
+
+status engine_change_layers(struct engine *engine, const struct engine_options *options,
+                            struct diagnostic *diagnostic)
+{
+    struct plan *before = engine->plan;
+    struct engine_report report = {.load_seconds = engine->report.load_seconds};
+    if (!engine->first_plan) engine->first_plan = before;
+    engine->report = report;
+    TRY(engine_build_plan(engine, options, PURPOSE_RUN, diagnostic));
+    status code = replace_executor(engine, options, diagnostic);
+    if (before != engine->first_plan) plan_free(before);
+    if (code == STATUS_OK) count_bytes(engine);
+    return code;
+}
+
 void engine_close(struct engine *engine)
 {
     if (!engine) return;
     executor_destroy(engine->executor);
+    if (engine->first_plan != engine->plan) plan_free(engine->first_plan);
     plan_free(engine->plan);
     for (int d = 0; d < engine->device_count; d++) device_close(engine->devices[d]);
     if (engine->model) model_close(engine->model);

@@ -61,6 +61,12 @@ CHECKED status engine_open(const char *path, const struct engine_options *option
                            struct engine **engine, struct diagnostic *diagnostic);
 void engine_close(struct engine *engine); /* NULL is allowed */
 
+/* Gives an engine that was opened on a model another layer map; `options` are those it was opened with, but for that.
+ * Weights and kernels stay, memory of KV states is used again.  No sequence may be open.  After a failure the engine can
+ * only be closed. */
+CHECKED status engine_change_layers(struct engine *engine, const struct engine_options *options,
+                                    struct diagnostic *diagnostic);
+
 /* Only the first half: model, devices and plan, no weights; nothing can be fed.  `path` may be a plan file in both. */
 CHECKED status engine_prepare(const char *path, const struct engine_options *options,
                               struct engine **engine, struct diagnostic *diagnostic);

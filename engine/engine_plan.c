@@ -98,6 +98,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .bounds = choose_bounds(engine, options),
         .layer_map = layer_map,
         .layer_map_count = layer_map_count,
+        .previous = engine->first_plan,
         .choose_only = purpose == PURPOSE_CHOOSE,
         .largest = options->largest,
         .devices = devices,

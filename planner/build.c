@@ -115,23 +115,57 @@ struct choosing {
     struct arena *scratch;
     int *image_devices; /* per image: the device it was chosen for */
     size_t device_capacity;
+    int *previous_devices; /* the same of options->previous */
     struct image_request *requests; /* images that need code */
     int request_count;
     size_t request_capacity;
 };
 
-/* The image that was chosen for an equal problem in the same bucket; most layers repeat those before. */
-static int find_image(const struct choosing *choosing, const struct plan_bucket *bucket)
+/* The image of `plan` that was chosen for an equal problem in the same bucket; most layers repeat those before. */
+static int find_image_in(const struct plan *plan, const int *image_devices,
+                         const struct graph *graph, const struct plan_bucket *bucket)
 {
-    const struct graph *graph = choosing->plan->graph;
     const struct node *node = &graph->nodes[bucket->node];
-    for (int i = 0; i < choosing->plan->image_count; i++) {
-        const struct problem *problem = choosing->plan->images[i].problem;
-        if (choosing->image_devices[i] == node->device && problem->rows == bucket->rows &&
-            problem->context == bucket->context && problem_is_of(problem, graph, node))
+    for (int i = 0; i < plan->image_count; i++) {
+        const struct problem *problem = plan->images[i].problem;
+        if (image_devices[i] == node->device && problem->rows == bucket->rows &&
+            problem->context == bucket->context && !plan->images[i].spare &&
+            problem_is_of(problem, graph, node))
             return i;
     }
     return -1;
+}
+
+/* The devices that `previous` has chosen its images for. */
+static status find_previous_devices(struct choosing *choosing, struct diagnostic *diagnostic)
+{
+    const struct plan *previous = choosing->options->previous;
+    if (!previous) return STATUS_OK;
+    TRY_NEW(choosing->previous_devices, choosing->plan->arena, previous->image_count, diagnostic);
+    for (int n = 0; n < previous->graph->node_count; n++)
+        for (int r = 0; r < BUCKET_ROW_COUNT; r++)
+            for (int c = 0; c < BUCKET_CONTEXT_COUNT; c++)
+                if (previous->choices[n][r][c] >= 0)
+                    choosing->previous_devices[previous->choices[n][r][c]] =
+                        previous->graph->nodes[n].device;
+    return STATUS_OK;
+}
+
+/* Takes over the image that the previous plan has for this problem; -1 when there is none. */
+static status take_previous(struct choosing *choosing, const struct plan_bucket *bucket, int *index,
+                            struct diagnostic *diagnostic)
+{
+    struct plan *plan = choosing->plan;
+    const struct plan *previous = choosing->options->previous;
+    int found = previous ? find_image_in(previous, choosing->previous_devices, plan->graph, bucket) : -1;
+    if (found < 0) return STATUS_OK;
+    int devices = plan->image_count;
+    TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena, diagnostic);
+    TRY_APPEND(plan->images, plan->image_count, plan->image_capacity, plan->arena, diagnostic);
+    *index = plan->image_count - 1;
+    choosing->image_devices[*index] = choosing->previous_devices[found];
+    plan->images[*index] = previous->images[found];
+    return STATUS_OK;
 }
 
 static status request_code(struct choosing *choosing, const struct choice *choice, int device,
@@ -212,7 +246,8 @@ static status choose_bucket(void *context, const struct plan_bucket *bucket,
     struct choosing *choosing = context;
     struct plan *plan = choosing->plan;
     const struct node *node = &plan->graph->nodes[bucket->node];
-    int image = find_image(choosing, bucket);
+    int image = find_image_in(plan, choosing->image_devices, plan->graph, bucket);
+    if (image < 0) TRY(take_previous(choosing, bucket, &image, diagnostic));
     if (image < 0) {
         struct problem *problem;
         TRY(problem_create(plan->graph, node, bucket->rows, bucket->context, plan->arena, &problem,
@@ -238,7 +273,8 @@ static status choose_images(struct plan *plan, const struct build_options *optio
 {
     struct choosing choosing = {.plan = plan, .options = options, .scratch = arena_create(0)};
     TRY_MEMORY(choosing.scratch, diagnostic);
-    status code = plan_each_bucket(plan, choose_bucket, &choosing, diagnostic);
+    status code = find_previous_devices(&choosing, diagnostic);
+    if (code == STATUS_OK) code = plan_each_bucket(plan, choose_bucket, &choosing, diagnostic);
     arena_destroy(choosing.scratch);
     if (code != STATUS_OK) return code;
     if (options->choose_only) return STATUS_OK;

@@ -24,6 +24,8 @@ struct build_options {
     int device_count;
     struct chooser chooser;
     bool choose_only;            /* names of kernels and no code: the plan can be shown, not executed */
+    const struct plan *previous; /* on the same devices: images for equal problems are shared with it, so it must outlive
+                                  * the new plan; NULL: none */
     const char *artifact_folder; /* where compiled images are kept; NULL: nowhere */
     int compile_processes;       /* side by side; at least 1 */
     const struct progress *progress;

@@ -68,9 +68,11 @@ static status allocate_buffers(struct executor *executor, struct diagnostic *dia
     plan_symbols(&plan->bounds, symbols);
     for (int d = 0; d < plan->device_count; d++) {
         struct home *home = &executor->arenas[d];
-        TRY(device_allocate(executor->devices[d], plan->memory.device_bytes[d], &home->address,
-                            diagnostic));
-        home->bytes = plan->memory.device_bytes[d];
+        if (!home->address) {
+            TRY(device_allocate(executor->devices[d], plan->memory.device_bytes[d], &home->address,
+                                diagnostic));
+            home->bytes = plan->memory.device_bytes[d];
+        }
         TRY(allocate_inputs(executor, d, symbols, diagnostic));
     }
     return STATUS_OK;
@@ -136,11 +138,41 @@ static status allocate_tables(struct executor *executor, struct diagnostic *diag
     return STATUS_OK;
 }
 
-static status bind_plan(struct executor *executor, const struct weight_source *weights,
-                        const struct progress *progress, struct diagnostic *diagnostic)
+static void take_kernels(struct executor *executor, struct executor *before, int device)
+{
+    const struct plan *plan = executor->plan, *old = before->plan;
+    for (int i = 0; i < plan->image_count; i++)
+        for (int o = 0; o < old->image_count; o++) {
+            bool same = plan->images[i].problem == old->images[o].problem &&
+                        plan->images[i].candidate == old->images[o].candidate;
+            struct kernel **slot = kernel_slot(before, device, o);
+            if (!same || !*slot) continue;
+            *kernel_slot(executor, device, i) = *slot;
+            *slot = NULL;
+        }
+}
+
+static void take_parts(struct executor *executor, struct executor *before)
 {
     const struct plan *plan = executor->plan;
-    TRY(allocate_tables(executor, diagnostic));
+    homes_take(before->plan, before->homes, plan, executor->homes);
+    for (int d = 0; d < plan->device_count; d++) {
+        take_kernels(executor, before, d);
+        if (before->arenas[d].bytes < plan->memory.device_bytes[d]) continue;
+        executor->arenas[d] = before->arenas[d];
+        before->arenas[d] = (struct home){0};
+    }
+}
+
+static status bind_plan(struct executor *executor, struct executor *before,
+                        const struct weight_source *weights, const struct progress *progress,
+                        struct diagnostic *diagnostic)
+{
+    const struct plan *plan = executor->plan;
+    status code = allocate_tables(executor, diagnostic);
+    if (before && code == STATUS_OK) take_parts(executor, before);
+    executor_destroy(before);
+    TRY(code);
     TRY(allocate_buffers(executor, diagnostic));
     TRY(homes_fill(plan, executor->devices, weights, progress, executor->arena, executor->homes,
                    diagnostic));
@@ -152,9 +184,9 @@ static status bind_plan(struct executor *executor, const struct weight_source *w
     return STATUS_OK;
 }
 
-status executor_create(const struct plan *plan, struct device *const *devices,
-                       const struct weight_source *weights, const struct progress *progress,
-                       struct executor **result, struct diagnostic *diagnostic)
+/* Without tables. */
+static status make_executor(const struct plan *plan, struct device *const *devices,
+                            struct executor **result, struct diagnostic *diagnostic)
 {
     struct arena *arena = arena_create(0);
     TRY_MEMORY(arena, diagnostic);
@@ -163,16 +195,43 @@ status executor_create(const struct plan *plan, struct device *const *devices,
         arena_destroy(arena);
         return fail_memory(diagnostic, sizeof *executor);
     }
-    executor->arena = arena;
-    executor->plan = plan;
-    executor->devices = devices;
-    status code = bind_plan(executor, weights, progress, diagnostic);
+    *executor = (struct executor){.arena = arena, .plan = plan, .devices = devices};
+    *result = executor;
+    return STATUS_OK;
+}
+
+static status create_or_replace(struct executor *before, const struct plan *plan,
+                                struct device *const *devices, const struct weight_source *weights,
+                                const struct progress *progress, struct executor **result,
+                                struct diagnostic *diagnostic)
+{
+    struct executor *executor;
+    status code = make_executor(plan, devices, &executor, diagnostic);
+    if (code != STATUS_OK) {
+        executor_destroy(before);
+        return code;
+    }
+    code = bind_plan(executor, before, weights, progress, diagnostic);
     if (code != STATUS_OK) {
         executor_destroy(executor);
         return code;
     }
     *result = executor;
     return STATUS_OK;
+}
+
+status executor_create(const struct plan *plan, struct device *const *devices,
+                       const struct weight_source *weights, const struct progress *progress,
+                       struct executor **executor, struct diagnostic *diagnostic)
+{
+    return create_or_replace(NULL, plan, devices, weights, progress, executor, diagnostic);
+}
+
+status executor_replace(struct executor *before, const struct plan *plan,
+                        const struct weight_source *weights, const struct progress *progress,
+                        struct executor **executor, struct diagnostic *diagnostic)
+{
+    return create_or_replace(before, plan, before->devices, weights, progress, executor, diagnostic);
 }
 
 static void free_device_parts(struct executor *executor, int d)

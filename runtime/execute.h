@@ -29,6 +29,13 @@ CHECKED status executor_create(const struct plan *plan, struct device *const *de
                                const struct weight_source *weights,
                                const struct progress *progress, struct executor **executor,
                                struct diagnostic *diagnostic);
+/* An executor in the place of `before`, which had the same devices, weight source, and bounds, and is destroyed in every
+ * case: weights and kernels that both plans have (kernels: by sharing the image's memory) stay where they are, memory of
+ * states and results is used again. */
+CHECKED status executor_replace(struct executor *before, const struct plan *plan,
+                                const struct weight_source *weights,
+                                const struct progress *progress, struct executor **executor,
+                                struct diagnostic *diagnostic);
 void executor_destroy(struct executor *executor); /* NULL is allowed */
 
 /* Runs one step.  `results[o]` receives output `o` of the plan's graph (enum plan_output), output_count rows; NULL: it is

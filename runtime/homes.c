@@ -128,13 +128,18 @@ static status add_part(struct loading *loading, struct arena *arena, const char 
     return STATUS_OK;
 }
 
+static const char *stored_name(const struct value *value)
+{
+    return value->source ? value->source : value->name;
+}
+
 static status place_weight(const struct value *value, struct device *device,
                            const struct weight_source *weights, struct arena *arena,
                            struct loading *loading, struct home *home,
                            struct diagnostic *diagnostic)
 {
     struct stored_weight stored;
-    const char *name = value->source ? value->source : value->name;
+    const char *name = stored_name(value);
     TRY(weights->find(weights->context, name, &stored, diagnostic));
     int64_t symbols[SYMBOL_COUNT] = {0};
     int64_t bytes = tensor_bytes(&value->type, symbols);
@@ -183,6 +188,7 @@ status homes_fill(const struct plan *plan, struct device *const *devices,
     for (int v = 0; v < plan->graph->value_count; v++) {
         const struct value *value = &plan->graph->values[v];
         struct device *device = devices[value->device];
+        if (homes[v].address) continue;
         if (value->kind == VALUE_WEIGHT) {
             TRY(place_weight(value, device, weights, arena, &loading, &homes[v], diagnostic));
         } else if (value->kind == VALUE_STATE) {
@@ -192,6 +198,37 @@ status homes_fill(const struct plan *plan, struct device *const *devices,
         }
     }
     return load_all(&loading, diagnostic);
+}
+
+/* What lies in the home of `a` can serve `b`. */
+static bool serves(const struct value *a, const struct value *b, int64_t a_bytes, int64_t b_bytes)
+{
+    if (a->kind != b->kind || a->device != b->device || a_bytes != b_bytes) return false;
+    if (a->kind == VALUE_STATE) return true;
+    return a->kind == VALUE_WEIGHT && a->type.element == b->type.element &&
+           a->type.layout == b->type.layout && strcmp(stored_name(a), stored_name(b)) == 0;
+}
+
+void homes_take(const struct plan *from, struct home *from_homes, const struct plan *to,
+                struct home *to_homes)
+{
+    const struct graph *graph = to->graph, *old = from->graph;
+    int64_t from_symbols[SYMBOL_COUNT], symbols[SYMBOL_COUNT];
+    plan_symbols(&from->bounds, from_symbols);
+    plan_symbols(&to->bounds, symbols);
+    for (int v = 0; v < graph->value_count; v++) {
+        const struct value *value = &graph->values[v];
+        if (value->kind != VALUE_WEIGHT && value->kind != VALUE_STATE) continue;
+        int64_t bytes = tensor_bytes(&value->type, symbols);
+        for (int o = 0; o < old->value_count && !to_homes[v].address; o++) {
+            const struct value *kept = &old->values[o];
+            if (!from_homes[o].address ||
+                !serves(kept, value, tensor_bytes(&kept->type, from_symbols), bytes))
+                continue;
+            to_homes[v] = from_homes[o];
+            from_homes[o] = (struct home){0};
+        }
+    }
 }
 
 void homes_free(const struct plan *plan, struct device *const *devices, struct home *homes)

@@ -16,10 +16,14 @@ struct home {
     int64_t bytes; /* owned; 0: borrowed from the model's file */
 };
 
-/* Fills homes[value] for weights and states.  On failure what was allocated stays in `homes` for homes_free. */
+/* Fills homes[value] for weights and states that have none yet.  On failure what was allocated stays in `homes` for homes_free. */
 CHECKED status homes_fill(const struct plan *plan, struct device *const *devices,
                           const struct weight_source *weights, const struct progress *progress,
                           struct arena *arena, struct home *homes, struct diagnostic *diagnostic);
+/* Moves what both plans want on the same device from one's homes to the other's: weights of one name and layout, and memory
+ * for states (not their contents).  homes_fill then fills only what is missing. */
+void homes_take(const struct plan *from, struct home *from_homes, const struct plan *to,
+                struct home *to_homes);
 void homes_free(const struct plan *plan, struct device *const *devices, struct home *homes);
 
 #endif

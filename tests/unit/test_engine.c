@@ -97,7 +97,85 @@ static void wrong_tokens_are_refused(void **state)
     engine_close(engine);
 }
 
+static struct engine_options mapped_options(const char *devices, bool references, const char *map)
+{
+    return (struct engine_options){.devices = devices,
+                                   .context = 64,
+                                   .chunk = 16,
+                                   .threads = 1,
+                                   .references = references,
+                                   .layer_map = map,
+                                   .cache_folder = ""};
+}
+
+static void feed_prompt(struct engine *engine, float *logits)
+{
+    struct diagnostic diagnostic = {0};
+    int sequence;
+    CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
+    feed(engine, sequence, 1, PROMPT, logits);
+    engine_sequence_close(engine, sequence);
+}
+
+/* An engine that was given other layers computes what one does that was opened with them, and compiles and loads nothing. */
+static void changed_layers_are_those_of_an_engine_opened_with_them(void **state)
+{
+    static const char *const maps[] = {"0,1,1", "1,0,1,0", "1", "0..1", "0,0,1,1,0,1"};
+    static const struct {
+        const char *devices;
+        bool references;
+    } manners[] = {{"cpu", false}, {"virtual:8MiB,virtual:8MiB", true}};
+    (void)state;
+    for (int m = 0; m < 2; m++) {
+        struct diagnostic diagnostic = {0};
+        struct engine_options options = mapped_options(manners[m].devices, manners[m].references, NULL);
+        struct engine *engine = NULL, *other = NULL;
+        float changed[VOCABULARY], opened[VOCABULARY];
+        CHECK_OK(engine_open(model_path, &options, &engine, &diagnostic));
+        int64_t weight_bytes = engine_report(engine)->weight_bytes;
+        feed_prompt(engine, changed);
+        for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+            options.layer_map = maps[i];
+            CHECK_OK(engine_change_layers(engine, &options, &diagnostic));
+            feed_prompt(engine, changed);
+            assert_int_equal(engine_report(engine)->kernels_compiled, 0);
+            if (i != 2 && m == 0) assert_int_equal(engine_report(engine)->weight_bytes, weight_bytes);
+            if (m == 0 && i % 2) continue; /* compiling for the comparison takes its time */
+            CHECK_OK(engine_open(model_path, &options, &other, &diagnostic));
+            feed_prompt(other, opened);
+            assert_memory_equal(changed, opened, sizeof changed);
+            engine_close(other);
+        }
+        options.layer_map = "0..2";
+        CHECK_REFUSED(engine_change_layers(engine, &options, &diagnostic), STATUS_USAGE, "has 2 layers");
+        engine_close(engine);
+    }
+}
+
 #ifdef HONE_FAULTS
+/* So does every allocation of giving it other layers. */
+static void every_allocation_of_a_change_may_fail(void **state)
+{
+    struct engine_options options = mapped_options("cpu", true, NULL), mapped = mapped_options("cpu", true, "0,1,0,1");
+    int failures = 0;
+    (void)state;
+    for (long n = 1;; n += 1 + n / 20) {
+        struct diagnostic diagnostic = {0};
+        struct engine *engine = NULL;
+        CHECK_OK(engine_open(model_path, &options, &engine, &diagnostic));
+        fault_set(n, 0);
+        status code = engine_change_layers(engine, &mapped, &diagnostic);
+        fault_set(0, 0);
+        engine_close(engine);
+        if (code == STATUS_OK) break;
+        failures++;
+        if (code != STATUS_NO_MEMORY || !diagnostic.text[0])
+            CHECK_FAIL("allocation %ld: %s: %s", n, status_name(code), diagnostic.text);
+    }
+    print_message("%d failing allocations\n", failures);
+    assert_true(failures > 20);
+}
+
 /* Every allocation of opening an engine fails once; each failure is one clear error and leaks nothing (asan). */
 static void every_allocation_may_fail(void **state)
 {
@@ -129,7 +207,9 @@ int main(void)
         cmocka_unit_test(forks_share_the_past_and_nothing_else),
         cmocka_unit_test(a_full_context_is_refused_and_changes_nothing),
         cmocka_unit_test(wrong_tokens_are_refused),
+        cmocka_unit_test(changed_layers_are_those_of_an_engine_opened_with_them),
 #ifdef HONE_FAULTS
+        cmocka_unit_test(every_allocation_of_a_change_may_fail),
         cmocka_unit_test(every_allocation_may_fail),
 #endif
     };
