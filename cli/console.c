@@ -3,6 +3,7 @@
 #include "cli/console.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -135,6 +136,26 @@ status console_flush(struct diagnostic *diagnostic)
     if (fflush(stdout) == 0 && !ferror(stdout)) return STATUS_OK;
     return fail(diagnostic, STATUS_INPUT_OUTPUT, "standard output: %s",
                 errno ? strerror(errno) : "writing failed");
+}
+
+static int append_json(const char *bytes, size_t count, void *context)
+{
+    text_append_range(context, bytes, count);
+    return 0;
+}
+
+status console_write_json(const char *path, json_t *document, struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    struct text text = {.arena = arena};
+    status code = STATUS_OK;
+    bool printed = document && arena &&
+                   json_dump_callback(document, append_json, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
+    if (!printed || !text_finish(&text)) code = fail_memory(diagnostic, 0);
+    if (code == STATUS_OK) code = file_write(path, text.bytes, text.length, diagnostic);
+    json_decref(document);
+    if (arena) arena_destroy(arena);
+    return code;
 }
 
 status console_print_json(json_t *document, struct diagnostic *diagnostic)

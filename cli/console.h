@@ -25,6 +25,8 @@ void console_error(struct console *console, const struct diagnostic *diagnostic)
 
 /* Writes the document and a newline; takes the reference. */
 CHECKED status console_print_json(json_t *document, struct diagnostic *diagnostic);
+/* The same into a file, which appears when it is whole. */
+CHECKED status console_write_json(const char *path, json_t *document, struct diagnostic *diagnostic);
 /* Fails when standard output cannot take what was written. */
 CHECKED status console_flush(struct diagnostic *diagnostic);
 

@@ -91,12 +91,20 @@ static int best_of(const double *scores, int count)
     return best;
 }
 
+/* log(exp(sums[one]) / sum(exp(sums))) */
+static double log_share(const double *sums, int count, int one)
+{
+    double all = 0, largest = sums[best_of(sums, count)];
+    for (int i = 0; i < count; i++) all += exp(sums[i] - largest);
+    return sums[one] - largest - log(all);
+}
+
 /* picks[0]: by the sum; picks[1]: by the sum for each byte of the choice. */
 static status ask(struct running *running, const struct question *question, struct arena *arena,
-                  int picks[2], struct diagnostic *diagnostic)
+                  int picks[2], double *log_likelihood, struct diagnostic *diagnostic)
 {
     struct continuation before = {0}, here;
-    double sums[CHOICES_MAX], shares[CHOICES_MAX];
+    double sums[CHOICES_MAX] = {0}, shares[CHOICES_MAX];
     for (int i = 0; i < question->choice_count; i++) {
         TRY(encode_choice(running, question, i, arena, &here, diagnostic));
         int64_t held = common_prefix(before.ids, before.count, here.ids, here.count);
@@ -108,6 +116,7 @@ static status ask(struct running *running, const struct question *question, stru
         shares[i] = sums[i] / (double)strlen(question->choices[i]);
         before = here;
     }
+    *log_likelihood = log_share(sums, question->choice_count, question->answer);
     picks[0] = best_of(sums, question->choice_count);
     picks[1] = best_of(shares, question->choice_count);
     return STATUS_OK;
@@ -132,9 +141,11 @@ static status ask_all(struct running *running, struct arena *scratch, struct cho
     for (int q = 0; q < running->list->count; q++) {
         const struct question *question = &running->list->items[q];
         int own[2];
+        double log_likelihood;
         arena_reset(scratch);
         TRY(report(running, q, diagnostic));
-        TRY(ask(running, question, scratch, own, diagnostic));
+        TRY(ask(running, question, scratch, own, &log_likelihood, diagnostic));
+        score->log_likelihood += log_likelihood / running->list->count;
         score->questions++;
         score->right += own[0] == question->answer;
         score->right_normalised += own[1] == question->answer;

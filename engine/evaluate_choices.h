@@ -25,6 +25,7 @@ CHECKED status question_file_read(const char *path, int64_t limit, struct arena 
 
 struct choice_score {
     int questions, right, right_normalised; /* normalised: log-likelihood per byte of the choice */
+    double log_likelihood; /* mean log p(answer | question, one of its choices), in nats */
 };
 
 /* The answer to each question is asked for with a space between question and choice, unless the choice brings its own
