@@ -39,6 +39,21 @@ DEVICE void multiply_add_f16(float (&sums)[4], const unsigned (&left)[4], unsign
 #endif
 }
 
+// As multiply_add_f16, with sums of f16: a word has the two of a row.
+DEVICE void multiply_add_half(unsigned (&sums)[2], const unsigned (&left)[4], unsigned right_0, unsigned right_1)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%0, %1}, {%2, %3, %4, %5}, {%6, %7}, {%0, %1};"
+                 : "+r"(sums[0]), "+r"(sums[1])
+                 : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right_0), "r"(right_1));
+#else
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f16.f16.f16.f16 {%0, %1}, {%2, %3}, {%4}, {%0, %1};"
+                 : "+r"(sums[0]), "+r"(sums[1]) : "r"(left[0]), "r"(left[1]), "r"(right_0));
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f16.f16.f16.f16 {%0, %1}, {%2, %3}, {%4}, {%0, %1};"
+                 : "+r"(sums[0]), "+r"(sums[1]) : "r"(left[2]), "r"(left[3]), "r"(right_1));
+#endif
+}
+
 // As multiply_add_f16; there is none before sm_80.
 DEVICE void multiply_add_bf16(float (&sums)[4], const unsigned (&left)[4], unsigned right_0, unsigned right_1)
 {

@@ -8,6 +8,9 @@ constexpr int row_copies = tile_rows * row_chunks / tile_threads;
 constexpr int rows_bytes = tile_rows * tile_columns * 2, weights_bytes = tracks * tile_outputs * tile_columns * 2;
 
 static_assert(tile_rows * row_chunks % tile_threads == 0, "copies are spread evenly");
+static_assert(!half_sums || !brain, "the tensor cores have no sums of bf16");
+static_assert(!half_sums || tile_threads * (warp_rows * warp_outputs * tracks * 3 / 64 + 48) <= registers_most,
+              "a block has registers enough");
 static_assert(sm >= 80 || (stages == 2 && !brain), "no asynchronous copies and no bf16 before sm_80");
 
 // The rows that a thread copies; those behind the last repeat it.
@@ -35,8 +38,25 @@ DEVICE void copy_rows(const row_source &source, shared_address tile, int first_c
     }
 }
 
+// Sums of one step in f16, where `half_sums` says so: pairs of neighbouring outputs.
+struct step_sums {
+    unsigned pairs[row_fragments][tracks][output_fragments][2];
+};
+
+DEVICE void add_step(const step_sums &step, tile_sums &sums)
+{
+    UNROLL for (int r = 0; r < row_fragments; r++)
+        UNROLL for (int t = 0; t < tracks; t++)
+            UNROLL for (int n = 0; n < output_fragments; n++)
+                UNROLL for (int i = 0; i < 2; i++) {
+                    sums.values[r][t][n][2 * i] += to_float(low_half(step.pairs[r][t][n][i]));
+                    sums.values[r][t][n][2 * i + 1] += to_float(high_half(step.pairs[r][t][n][i]));
+                }
+}
+
 DEVICE void multiply_stage(shared_address stage, tile_sums &sums)
 {
+    step_sums halves = {};
     const int first_row = warp_first_row(), first_output = warp_first_output();
     UNROLL for (int chunk = 0; chunk < row_chunks; chunk += 2) {
         unsigned left[row_fragments][4];
@@ -49,11 +69,14 @@ DEVICE void multiply_stage(shared_address stage, tile_sums &sums)
                 UNROLL for (int r = 0; r < row_fragments; r++)
                     UNROLL for (int i = 0; i < 2; i++) {
                         float(&to)[4] = sums.values[r][t][n + i];
-                        if constexpr (brain) multiply_add_bf16(to, left[r], right[2 * i], right[2 * i + 1]);
+                        if constexpr (half_sums)
+                            multiply_add_half(halves.pairs[r][t][n + i], left[r], right[2 * i], right[2 * i + 1]);
+                        else if constexpr (brain) multiply_add_bf16(to, left[r], right[2 * i], right[2 * i + 1]);
                         else multiply_add_f16(to, left[r], right[2 * i], right[2 * i + 1]);
                     }
             }
     }
+    if constexpr (half_sums) add_step(halves, sums);
 }
 
 struct tile_copies {

@@ -5,8 +5,8 @@
 #include "tests/ops/variant_harness.h"
 
 /* One list, because a process has one driver. */
-static const char cards[] = "emulated:sm_90:1GiB,emulated:sm_86:1GiB";
-enum card { HOPPER, AMPERE };
+static const char cards[] = "emulated:sm_90:1GiB,emulated:sm_86:1GiB,emulated:sm_75:1GiB";
+enum card { HOPPER, AMPERE, TURING };
 
 static struct variant_check check;
 
@@ -71,6 +71,18 @@ static const struct chosen stream_rows[] = {
     {0},
 };
 
+static const struct chosen half_rows[] = {
+#define HALF(columns, stages) \
+    "linear_tile_half_cuda", "tile_rows=32 tile_outputs=64 tile_columns=" columns " row_warps=2 output_warps=2 stages=" \
+    stages " split=1 raster=1 stream=0"
+    {AMPERE, HALF("64", "3"), PLAIN_F16, 70, 67},
+    {AMPERE, HALF("32", "2"), GATED_F16, 24, 17},
+    {AMPERE, HALF("64", "2"), BYTES, 40, 33},
+    {TURING, HALF("64", "2"), PLAIN_F16, 40, 3},
+#undef HALF
+    {0},
+};
+
 static void make_trial(const struct chosen *row, struct arena *arena, struct op_trial **trial)
 {
     struct diagnostic diagnostic = {0};
@@ -103,6 +115,12 @@ static void test_streams(void **unused)
     check_rows(stream_rows);
 }
 
+static void test_half_sums(void **unused)
+{
+    (void)unused;
+    check_rows(half_rows);
+}
+
 /* The default config, and with 17 rows a random one. */
 static void test_samples(void **unused)
 {
@@ -133,6 +151,7 @@ int main(int count, char **words)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_warpgroups),
         cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_half_sums),
         cmocka_unit_test(test_samples),
     };
     if (strcmp(nvrtc_identity(), "none") == 0) {
