@@ -130,10 +130,6 @@ KERNEL(tile_threads)
 linear_tile(const unsigned char *x, const unsigned char *scales, float *partial, LINEAR_PARAMETERS)
 {
     const linear_operands o = LINEAR_OPERANDS;
-    const tile_place place = tile_place_of_block(step);
-    if (!place.inside) return;
-    const tile_copies copies(x, scales, o, place, step);
-    tile_sums sums = {};
-    multiply_steps<stage_bytes>(copies, place.part, sums);
-    store_tile(o, place, sums, nullptr, partial, step);
+    const auto copies_of = [&](const tile_place &place) { return tile_copies(x, scales, o, place, step); };
+    compute_block<stage_bytes>(o, copies_of, nullptr, partial, step);
 }

@@ -85,24 +85,33 @@ DEVICE void multiply_stage(shared_address stage, tile_sums &sums)
         }
 }
 
+// Where all tiles are full, the rows of weights that a warp copies lie at constant distances.
+constexpr bool full_tiles = !grouped && outputs % tile_outputs == 0 && tile_outputs % tile_warps == 0;
+constexpr int weight_starts = full_tiles ? tracks : weight_copies;
+
 // What a thread copies; rows and outputs behind the last repeat it.
 struct tile_copies {
-    const unsigned char *rows[row_copies], *weights[weight_copies];
-    const unsigned char *scales[scale_copies]; // 4 bytes per row and block
+    const unsigned char *x, *scales[scale_copies]; // of scales 4 bytes per row and block
+    unsigned rows[row_copies];                     // from x
+    const unsigned char *weights[weight_starts];
+
     struct held {};
 
-    __device__ __forceinline__ tile_copies(const unsigned char *x, const unsigned char *x_scales,
+    __device__ __forceinline__ tile_copies(const unsigned char *all_x, const unsigned char *x_scales,
                                            const linear_operands &o, const tile_place &place, const struct step *step)
     {
-        UNROLL for (int i = 0; i < row_copies; i++) {
-            const int row = (i * tile_threads + threadIdx.x) / row_chunks;
-            rows[i] = x + (long long)minimum(place.first_row + row, step->rows - 1) * columns;
+        const int last_row = step->rows - 1 - place.first_row;
+        x = all_x + (long long)place.first_row * columns;
+        UNROLL for (int i = 0; i < row_copies; i++)
+            rows[i] = minimum((i * tile_threads + (int)threadIdx.x) / row_chunks, last_row) * columns +
+                      threadIdx.x % row_chunks * 16;
+        UNROLL for (int i = 0; i < weight_starts; i++) {
+            const int row = full_tiles ? i * tile_outputs + warp_index() : i * tile_warps + warp_index();
+            weights[i] = weight_row(o, place, minimum(row, weight_tile_rows - 1)) + 4 + lane_index() * 4;
         }
-        UNROLL for (int i = 0; i < weight_copies; i++)
-            weights[i] = weight_row(o, place, minimum(i * tile_warps + warp_index(), weight_tile_rows - 1));
         UNROLL for (int i = 0; i < scale_copies; i++) {
             const int at = i * tile_threads + threadIdx.x;
-            const long long row = minimum(place.first_row + at, step->rows - 1);
+            const long long row = place.first_row + minimum(at, last_row);
             scales[i] = at < tile_rows ? x_scales + row * column_steps * 4
                                        : weight_row(o, place, minimum(at - tile_rows, weight_tile_rows - 1));
         }
@@ -114,18 +123,26 @@ struct tile_copies {
         return linear_weight_row(o, row / tile_outputs, minimum(place.first_output + row % tile_outputs, outputs - 1));
     }
 
+    // Row `i * tile_warps + warp_index()` of the tile.
+    __device__ __forceinline__ const unsigned char *weight_at(int i) const
+    {
+        if constexpr (!full_tiles) return weights[i];
+        constexpr int track_copies = tile_outputs / tile_warps;
+        return weights[i / track_copies] + i % track_copies * tile_warps * weight_row_bytes;
+    }
+
     __device__ __forceinline__ void begin(shared_address stage, int first_column, held &) const
     {
         const int chunk = threadIdx.x % row_chunks, block = first_column / tile_columns, lane = lane_index();
         UNROLL for (int i = 0; i < row_copies; i++) {
             const int row = (i * tile_threads + threadIdx.x) / row_chunks;
-            copy_async_16(stage + tile_offset<row_chunks>(row, chunk), rows[i] + first_column + chunk * 16, true);
+            copy_async_16(stage + tile_offset<row_chunks>(row, chunk), x + rows[i] + first_column, true);
         }
         UNROLL for (int i = 0; i < weight_copies; i++) {
             const int row = i * tile_warps + warp_index();
             if (weight_tile_rows % tile_warps && row >= weight_tile_rows) continue;
             copy_async_4(stage + weights_at + tile_offset<row_chunks>(row, lane / 4) + lane % 4 * 4,
-                         weights[i] + block * block_bytes + 4 + lane * 4, true);
+                         weight_at(i) + block * block_bytes, true);
         }
         UNROLL for (int i = 0; i < scale_copies; i++) {
             const int at = i * tile_threads + threadIdx.x;
@@ -142,10 +159,6 @@ KERNEL(tile_threads)
 linear_tile(const unsigned char *x, const unsigned char *scales, float *partial, LINEAR_PARAMETERS)
 {
     const linear_operands o = LINEAR_OPERANDS;
-    const tile_place place = tile_place_of_block(step);
-    if (!place.inside) return;
-    const tile_copies copies(x, scales, o, place, step);
-    tile_sums sums = {};
-    multiply_steps<stage_bytes>(copies, place.part, sums);
-    store_tile(o, place, sums, nullptr, partial, step);
+    const auto copies_of = [&](const tile_place &place) { return tile_copies(x, scales, o, place, step); };
+    compute_block<stage_bytes>(o, copies_of, nullptr, partial, step);
 }

@@ -42,6 +42,9 @@ struct planted {
 #define STREAM_FILE  "ops/linear/linear_tile_stream.cuh"
 #define GROUP_FILE   "ops/linear/linear_warpgroup.cuh"
 #define OUTPUTS_FILE "ops/linear/linear_outputs.cuh"
+#define WIDE_FILE    "ops/linear/linear_tile_wide.cuh"
+#define MXFP4_FILE   "ops/linear/linear_tile_mxfp4.cuh"
+#define TOP_FILE     "ops/top/top_cuda.cu"
 #define DECODE_FILE  "ops/attention/attention_decode_cuda.cu"
 #define TOKENS_FILE  "ops/attention/attention_tile_tokens.cuh"
 #define FLASH_FILE   "ops/attention/attention_tile.cuh"
@@ -128,6 +131,43 @@ static const struct planted_run dot_run = {
     .step = {.rows = 3},
     .config = "warps=4 column_warps=2",
     .card = "sm_120",
+};
+
+static const struct planted_run wide_run = {
+    .variant = "linear_tile_f8_cuda",
+    .problem = "linear(f32[tokens,384], f8_e4m3_128[70,384])",
+    .step = {.rows = 20},
+    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=3 split=1",
+    .card = "sm_89",
+};
+static const struct planted_run bytes_128_run = {
+    .variant = "linear_tile_i8_cuda",
+    .problem = "linear(f32[tokens,384], i8_128[64,384])",
+    .step = {.rows = 20},
+    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=2 split=1",
+    .card = "sm_86",
+};
+static const struct planted_run mxfp4_run = {
+    .variant = "linear_tile_mxfp4_cuda",
+    .problem = "linear(f32[tokens,384], mxfp4[70,384])",
+    .step = {.rows = 20},
+    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=3 split=1",
+    .card = "sm_120",
+};
+static const struct planted_run top_run = {
+    .variant = "top_cuda",
+    .problem = "top(f32[outputs,2000]) {count=20}",
+    .step = {.rows = 3},
+    .config = "threads=64 vector=2 parts=2",
+    .card = "sm_86",
+};
+
+static const struct planted_run top_all_run = {
+    .variant = "top_cuda",
+    .problem = "top(f32[outputs,40]) {count=40}",
+    .step = {.rows = 3},
+    .config = "threads=64 vector=2 parts=2",
+    .card = "sm_86",
 };
 
 #define STATES "i32[tokens], i32[tokens], i32[sequences,stride], f16[pages,16,64], f16[pages,16,64]"
@@ -349,6 +389,31 @@ static const struct planted planted_kernels[] = {
      "__syncthreads();\n    count_share", "count_share", CAUGHT_RACE, &dispatch_run},
     {"weight of a slot left out", "ops/combine/combine_cuda.cu", "sums[v] += weight * values[v]",
      "sums[v] += values[v]", CAUGHT_RESULT, &combine_run},
+    /* Numbers of 8 and 4 bits. */
+    {"codes of weights taken from their scale on", WIDE_FILE, "+ 4 + lane_index() * 4;", "+ lane_index() * 4;",
+     CAUGHT_RESULT, &wide_run},
+    {"copies not handed to a group that is waited for", PARTS_FILE,
+     "if (more) copies.begin(stage, (first + k + stages - 1) * tile_columns, held);\n        copy_async_commit();",
+     "copy_async_commit();\n        if (more) copies.begin(stage, (first + k + stages - 1) * tile_columns, held);",
+     CAUGHT_UNWAITED, &wide_run},
+    {"whole sums begin with what the block before left", WIDE_FILE,
+     "products[e] = __int_as_float(whole[e]) - whole_offset;", "products[e] = __int_as_float(whole[e]);",
+     CAUGHT_RESULT, &bytes_128_run},
+    {"nibbles of the block's neighbour", MXFP4_FILE, "0x1111u * (block + 1)", "0x1111u * block", CAUGHT_RESULT,
+     &mxfp4_run},
+    {"high nibbles where low ones belong", MXFP4_FILE, "words[1] << 2 & inner", "words[1] >> 2 & inner", CAUGHT_RESULT,
+     &mxfp4_run},
+    {"scales of one block for the four", MXFP4_FILE, "scales |= __shfl_xor_sync(all_lanes, scales, 2);", "",
+     CAUGHT_RESULT, &mxfp4_run},
+    /* The largest of a row. */
+    {"equals in the order of the last", TOP_FILE, "<< 32 | ~(unsigned)column", "<< 32 | (unsigned)column",
+     CAUGHT_RESULT, &top_run},
+    {"sort without its barriers", TOP_FILE, "            __syncthreads();\n            for (int pair", "            for (int pair",
+     CAUGHT_RACE, &top_run},
+    {"threshold read while it is sorted", TOP_FILE, "            held = count;\n            __syncthreads();",
+     "            held = count;", CAUGHT_RACE, &top_run},
+    {"negative numbers upside down", TOP_FILE, "bits >> 31 ? ~bits : bits | 0x80000000u", "bits ^ 0x80000000u",
+     CAUGHT_RESULT, &top_all_run},
     {"sum over lanes of which some have left", "ops/route/route_cuda.cu",
      "weight = finish_weight(weight);\n    if (lane >= used) return;",
      "if (lane >= used) return;\n    weight = finish_weight(weight);", CAUGHT_HANG, &route_run},
