@@ -1,6 +1,7 @@
 /* hone run: a prompt in, text or logits out. */
 #include "cli/command.h"
-#include "cli/json_text.h"
+#include "cli/run_chat.h"
+#include "cli/generation_json.h"
 #include "cli/npy.h"
 #include "engine/generate.h"
 
@@ -91,25 +92,14 @@ static status run_generation(struct running *running, struct diagnostic *diagnos
                     &running->times, diagnostic);
 }
 
-/* The last token may end within a character. */
-static json_t *result_json(const struct running *running, const struct generation_result *result)
-{
-    static const char *const ends[] = {"length", "end-token", "stop-text", "interrupted"};
-    json_t *tokens = json_array();
-    for (int64_t t = 0; t < result->count; t++)
-        json_array_append_new(tokens, json_integer(result->tokens[t]));
-    json_t *text = json_text(result->text ? result->text : "", result->text_length, running->arena);
-    return json_pack("{s:o, s:o, s:s}", "text", text, "tokens", tokens, "end", ends[result->end]);
-}
-
 static status print_results_json(struct running *running, struct diagnostic *diagnostic)
 {
     const struct engine_report *report = engine_report(running->engine);
     const struct generation_times *times = &running->times;
-    json_t *document = running->requests ? result_json(running, &running->results[0]) : json_object();
+    json_t *document = running->requests ? generation_json(&running->results[0], running->arena) : json_object();
     json_t *all = json_array();
     for (int r = 0; r < running->requests; r++)
-        json_array_append_new(all, result_json(running, &running->results[r]));
+        json_array_append_new(all, generation_json(&running->results[r], running->arena));
     json_object_set_new(document, "sequences", all);
     json_object_set_new(document, "prompt_tokens", json_integer(running->prompt_count));
     json_object_set_new(document, "kernels", json_integer(report->kernels));
@@ -171,12 +161,14 @@ status command_run(const struct arguments *arguments, struct console *console, s
 {
     const char *path;
     TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
+    TRY(chat_check_arguments(arguments, diagnostic));
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     options.largest = command_largest(arguments);
     struct running running = {.arguments = arguments, .console = console, .arena = arena};
     TRY(engine_open(path, &options, &running.engine, diagnostic));
-    status code = run_with_engine(&running, diagnostic);
+    status code = arguments->chat ? chat_run(arguments, console, running.engine, diagnostic)
+                                  : run_with_engine(&running, diagnostic);
     engine_close(running.engine);
     return code;
 }

@@ -200,7 +200,10 @@ static status start_request(struct generating *generating, int index,
            (size_t)request->prompt_count * sizeof *request->prompt);
     active->history_count = request->prompt_count;
     active->running = request->tokens > 0;
-    return engine_sequence_open(generating->engine, &active->sequence, diagnostic);
+    if (!request->sequence)
+        return engine_sequence_open(generating->engine, &active->sequence, diagnostic);
+    active->sequence = *request->sequence;
+    return STATUS_OK;
 }
 
 /* Whether every request samples from no more of the largest logits than the plan gives. */
@@ -238,7 +241,9 @@ static status generate_parts(struct generating *generating,
     for (int r = 0; r < generating->count; r++) {
         TRY(sampling_check(&requests[r].sampling, diagnostic));
         TRY(start_request(generating, r, &requests[r], &results[r], diagnostic));
-        times->prompt_tokens += requests[r].prompt_count;
+        times->prompt_tokens +=
+            requests[r].prompt_count -
+            engine_sequence_length(generating->engine, generating->actives[r].sequence);
     }
     TRY(run_loop(generating, progress, times, diagnostic));
     for (int r = 0; r < generating->count; r++) {
@@ -272,7 +277,7 @@ status generate(struct engine *engine, const struct generation_request *requests
     if (code == STATUS_OK)
         code = generate_parts(&generating, requests, results, times, progress, diagnostic);
     for (int r = 0; generating.actives && r < count; r++)
-        if (generating.actives[r].sequence >= 0)
+        if (generating.actives[r].sequence >= 0 && !requests[r].sequence)
             engine_sequence_close(engine, generating.actives[r].sequence);
     arena_destroy(generating.scratch);
     return code;

@@ -13,6 +13,7 @@ struct generation_request {
     uint64_t stream;          /* tells requests with one seed apart */
     const char *const *stops; /* NULL-terminated texts that end generation; may be NULL */
     bool ignore_end;          /* go on after the model's end token */
+    const int *sequence;      /* one that holds the first tokens of the prompt already, and stays open; NULL: a new one */
 };
 
 enum generation_end { GENERATION_LENGTH, GENERATION_END_TOKEN, GENERATION_STOP_TEXT, GENERATION_INTERRUPTED };

@@ -1,4 +1,5 @@
 /* The public interface over the engine. */
+#include "engine/conversation.h"
 #include "engine/engine.h"
 #include "engine/state_type.h"
 #include "include/hone/hone.h"
@@ -104,6 +105,52 @@ int hone_tokenize(hone_engine *engine, const char *text, size_t length, int32_t 
                           : fail_memory(&diagnostic, 0);
     arena_destroy(scratch);
     return answer(code, &diagnostic, error);
+}
+
+/* `ids` is NULL where only the text is wanted. */
+static int render(const hone_engine *engine, const hone_conversation *given, struct arena *scratch,
+                  char **text, size_t *length, int32_t **ids, int64_t *count, char *error)
+{
+    struct diagnostic diagnostic = {0};
+    const struct conversation_text conversation = {
+        .messages = given->messages,
+        .tools = given->tools,
+        .variables = given->variables,
+        .chat_template = given->chat_template,
+        .no_generation_prompt = given->no_generation_prompt != 0};
+    status code = scratch ? conversation_render(engine->engine, &conversation, scratch, text, length,
+                                                ids, count, &diagnostic)
+                          : fail_memory(&diagnostic, 0);
+    return answer(code, &diagnostic, error);
+}
+
+int hone_chat_text(hone_engine *engine, const hone_conversation *conversation, char *text,
+                   size_t capacity, size_t *length, char *error)
+{
+    struct arena *scratch = arena_create(0);
+    char *whole;
+    int code = render(engine, conversation, scratch, &whole, length, NULL, NULL, error);
+    if (code == HONE_DONE && capacity > 0) {
+        size_t copied = *length < capacity ? *length : capacity - 1;
+        memcpy(text, whole, copied);
+        text[copied] = 0;
+    }
+    arena_destroy(scratch);
+    return code;
+}
+
+int hone_chat_tokens(hone_engine *engine, const hone_conversation *conversation, int32_t *tokens,
+                     int64_t capacity, int64_t *count, char *error)
+{
+    struct arena *scratch = arena_create(0);
+    char *text;
+    size_t length;
+    int32_t *ids;
+    int code = render(engine, conversation, scratch, &text, &length, &ids, count, error);
+    int64_t copied = code == HONE_DONE ? (*count < capacity ? *count : capacity) : 0;
+    if (copied > 0) memcpy(tokens, ids, (size_t)copied * sizeof *ids);
+    arena_destroy(scratch);
+    return code;
 }
 
 const char *hone_token_bytes(const hone_engine *engine, int32_t token, size_t *length)

@@ -6,6 +6,7 @@
 #include "ir/pass.h"
 #include "models/architecture_bind.h"
 #include "models/architecture_catalogue.h"
+#include "models/chat_template.h"
 #include "models/tokenizer_gguf.h"
 #include "models/tokenizer_huggingface.h"
 
@@ -273,6 +274,8 @@ static status open_files(struct model *model, const char *path, const struct mod
     model->identity = files->source.identity;
     model->weights = (struct weight_source){files, find_weight};
     TRY(bind_model(model, options, diagnostic));
+    TRY(chat_template_find(&files->source, model->arena, &model->chat_template,
+                           &model->chat_template_length, diagnostic));
     return open_tokenizer(model, options, diagnostic);
 }
 

@@ -33,6 +33,8 @@ struct model {
     struct graph *graph; /* inputs tokens, positions, sequences, pages, outputs; output logits f32[outputs,vocabulary] */
     struct weight_source weights;
     struct tokenizer *tokenizer; /* NULL when the file carries none */
+    const char *chat_template;   /* models/template.h; NULL when the file carries none */
+    size_t chat_template_length;
     int64_t vocabulary, context; /* context: as trained */
     int64_t layer_count;
     struct hash identity; /* of metadata and tensor directory: plans and captures name the model by it */

@@ -89,6 +89,7 @@ status parser_wrap(struct template_parser *parser, enum template_node_kind kind,
     TRY(parser_node(parser, kind, &outer));
     outer->detail = detail;
     outer->first = *node;
+    if (kind == NODE_CALL) outer->offset = outer->first->offset;
     *node = outer;
     return parser_measure(parser, outer, outer->first);
 }

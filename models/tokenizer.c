@@ -6,10 +6,11 @@
 #include <string.h>
 
 /* Control tokens that end a turn of a conversation.  Files name one of them as the end token; in
- * files of models tuned for chat it is not always the one that their template uses. */
+ * files of models tuned for chat it is not always the one that their template uses.  Where "<|return|>" ends a turn,
+ * "<|end|>" only ends one of its parts. */
 static const char *const turn_ends[] = {
     "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>",    "<|eom_id|>",
-    "<|im_end|>",    "<|end|>",         "<end_of_turn>",
+    "<|im_end|>",    "<|end|>",         "<end_of_turn>",   "<|return|>", "<|call|>",
 };
 
 static status check_id(const struct tokenizer_source *source, const char *what, int64_t id,
@@ -75,6 +76,9 @@ static void load_ends(const struct tokenizer_source *source, struct tokenizer *t
     tokenizer->bos = source->bos;
     tokenizer->eos = source->eos;
     tokenizer->unknown = source->unknown;
+    size_t return_length;
+    bool channels = tokenizer_find_control(tokenizer, "<|return|>", strlen("<|return|>"), 0,
+                                           &return_length) == 0;
     add_end(tokenizer, source->eos);
     for (int i = 0; i < source->end_count; i++) add_end(tokenizer, source->ends[i]);
     for (size_t i = 0; i < sizeof turn_ends / sizeof *turn_ends; i++) {
@@ -82,7 +86,8 @@ static void load_ends(const struct tokenizer_source *source, struct tokenizer *t
         size_t length = strlen(turn_ends[i]);
         size_t at =
             special_tokens_search(&tokenizer->special, turn_ends[i], length, 0, true, &found);
-        if (found && at == 0 && (size_t)found->length == length && found->control)
+        bool whole = found && at == 0 && (size_t)found->length == length && found->control;
+        if (whole && !(channels && !strcmp(turn_ends[i], "<|end|>")))
             add_end(tokenizer, found->id);
     }
 }
@@ -159,6 +164,24 @@ status tokenizer_create(const struct tokenizer_source *source, struct arena *are
 void tokenizer_close(struct tokenizer *tokenizer)
 {
     if (tokenizer) pretokenizer_close(&tokenizer->pretokenizer);
+}
+
+size_t tokenizer_find_control(const struct tokenizer *tokenizer, const char *text, size_t length,
+                              size_t from, size_t *token_length)
+{
+    for (const struct special_token *found; from < length; from++) {
+        from = special_tokens_search(&tokenizer->special, text, length, from, true, &found);
+        if (!found || !found->control) continue;
+        *token_length = (size_t)found->length;
+        return from;
+    }
+    return length;
+}
+
+const char *tokenizer_text_of(const struct tokenizer *tokenizer, int64_t id, size_t *length)
+{
+    *length = 0;
+    return id < 0 || id >= tokenizer->count ? "" : token_text(tokenizer, id, length);
 }
 
 int64_t tokenizer_count(const struct tokenizer *tokenizer)

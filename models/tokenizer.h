@@ -69,6 +69,26 @@ CHECKED status tokenizer_encode(const struct tokenizer *tokenizer, const char *t
                                 bool begin, bool special, struct arena *arena, int32_t **ids,
                                 int64_t *count, struct diagnostic *diagnostic);
 
+/* The same for a text parts of which came from elsewhere: no control token is recognised that would reach over one of the
+ * `barriers`, places in the text in rising order. */
+struct tokenizer_text {
+    const char *bytes;
+    size_t length;
+    bool begin, special;
+    const size_t *barriers;
+    size_t barrier_count;
+};
+CHECKED status tokenizer_encode_text(const struct tokenizer *tokenizer,
+                                     const struct tokenizer_text *text, struct arena *arena,
+                                     int32_t **ids, int64_t *count,
+                                     struct diagnostic *diagnostic);
+
+/* Where the first control token's text begins, from `from` on, and its length; `length` if there is none. */
+size_t tokenizer_find_control(const struct tokenizer *tokenizer, const char *text, size_t length,
+                              size_t from, size_t *token_length);
+/* The text of a token as the vocabulary has it; "" for none. */
+const char *tokenizer_text_of(const struct tokenizer *tokenizer, int64_t id, size_t *length);
+
 /* The bytes of one token; control tokens and numbers that are no token give nothing.  Not
  * necessarily whole UTF-8 characters. */
 const char *tokenizer_bytes(const struct tokenizer *tokenizer, int64_t id, size_t *length);

@@ -85,12 +85,24 @@ static status encode_ordinary(struct encoder *encoder, const char *text, size_t 
     return encode_bytes(encoder, text, length);
 }
 
+/* Whether a barrier lies within a token's text; places only rise. */
+static bool is_barred(struct encoder *encoder, size_t at, const struct special_token *token)
+{
+    const size_t *barriers = encoder->barriers;
+    size_t *next = &encoder->barrier_at;
+    while (*next < encoder->barrier_count && barriers[*next] <= at) ++*next;
+    return token && token->control && *next < encoder->barrier_count &&
+           barriers[*next] < at + (size_t)token->length;
+}
+
 static status encode_text(struct encoder *encoder, const char *text, size_t length, bool special)
 {
+    const struct special_tokens *known = &encoder->tokenizer->special;
     for (size_t at = 0; at < length;) {
         const struct special_token *token;
-        size_t next =
-            special_tokens_search(&encoder->tokenizer->special, text, length, at, special, &token);
+        size_t next = special_tokens_search(known, text, length, at, special, &token);
+        while (is_barred(encoder, next, token))
+            next = special_tokens_search(known, text, length, next + 1, special, &token);
         TRY(encode_ordinary(encoder, text + at, next - at));
         if (!token) break;
         TRY(encoder_append(encoder, token->id));
@@ -99,13 +111,12 @@ static status encode_text(struct encoder *encoder, const char *text, size_t leng
     return STATUS_OK;
 }
 
-static status encode(struct encoder *encoder, const char *text, size_t length, bool begin,
-                     bool special)
+static status encode(struct encoder *encoder, const struct tokenizer_text *text)
 {
     const struct tokenizer *tokenizer = encoder->tokenizer;
     TRY(pretokenizer_matcher_create(encoder->arena, &encoder->matcher, encoder->diagnostic));
-    if (begin && tokenizer->add_bos) TRY(encoder_append(encoder, tokenizer->bos));
-    return encode_text(encoder, text, length, special);
+    if (text->begin && tokenizer->add_bos) TRY(encoder_append(encoder, tokenizer->bos));
+    return encode_text(encoder, text->bytes, text->length, text->special);
 }
 
 static status copy_ids(const struct encoder *encoder, struct arena *arena, int32_t **ids,
@@ -117,20 +128,33 @@ static status copy_ids(const struct encoder *encoder, struct arena *arena, int32
     return STATUS_OK;
 }
 
+status tokenizer_encode_text(const struct tokenizer *tokenizer, const struct tokenizer_text *text,
+                             struct arena *arena, int32_t **ids, int64_t *count,
+                             struct diagnostic *diagnostic)
+{
+    if (text->length > TOKENIZER_TEXT_MAX)
+        return fail(diagnostic, STATUS_USAGE,
+                    "a text of %zu bytes; at most %d can be tokenized at once", text->length,
+                    TOKENIZER_TEXT_MAX);
+    struct arena *scratch = arena_create(0);
+    TRY_MEMORY(scratch, diagnostic);
+    struct encoder encoder = {.tokenizer = tokenizer,
+                              .arena = scratch,
+                              .diagnostic = diagnostic,
+                              .barriers = text->barriers,
+                              .barrier_count = text->barrier_count};
+    status code = encode(&encoder, text);
+    if (code == STATUS_OK) code = copy_ids(&encoder, arena, ids, count);
+    arena_destroy(scratch);
+    return code;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): text, options and result make nine parameters */
 status tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t length,
                         bool begin, bool special, struct arena *arena, int32_t **ids,
                         int64_t *count, struct diagnostic *diagnostic)
 {
-    if (length > TOKENIZER_TEXT_MAX)
-        return fail(diagnostic, STATUS_USAGE,
-                    "a text of %zu bytes; at most %d can be tokenized at once", length,
-                    TOKENIZER_TEXT_MAX);
-    struct arena *scratch = arena_create(0);
-    TRY_MEMORY(scratch, diagnostic);
-    struct encoder encoder = {.tokenizer = tokenizer, .arena = scratch, .diagnostic = diagnostic};
-    status code = encode(&encoder, text, length, begin, special);
-    if (code == STATUS_OK) code = copy_ids(&encoder, arena, ids, count);
-    arena_destroy(scratch);
-    return code;
+    const struct tokenizer_text whole = {
+        .bytes = text, .length = length, .begin = begin, .special = special};
+    return tokenizer_encode_text(tokenizer, &whole, arena, ids, count, diagnostic);
 }

@@ -21,6 +21,8 @@ struct encoder {
     struct symbol *symbols;
     struct candidate *heap; /* [symbol_capacity * 2] */
     size_t symbol_capacity, heap_count;
+    const size_t *barriers; /* places over which no control token reaches */
+    size_t barrier_count, barrier_at;
     bool after_unknown; /* the piece's last token so far was made from unknown characters */
 };
 

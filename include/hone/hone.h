@@ -57,6 +57,24 @@ int64_t hone_context(const hone_engine *engine); /* tokens that a sequence can h
  * whole number, so a second call with more room gets them all. */
 int hone_tokenize(hone_engine *engine, const char *text, size_t length, int32_t *tokens,
                   int64_t capacity, int64_t *count, char *error);
+/* Conversations.  `messages` is a JSON list of objects with "role", "content" and whatever else the model's chat template
+ * reads; zero or NULL elsewhere means the default. */
+typedef struct hone_conversation {
+    const char *messages;
+    const char *tools;         /* a JSON list of function descriptions */
+    const char *variables;     /* a JSON object: further variables for the template */
+    const char *chat_template; /* a template in place of the model's own */
+    int no_generation_prompt;  /* the last message is whole: nothing invites an answer */
+} hone_conversation;
+
+/* The prompt as the chat template prints it.  At most `capacity` bytes are written, a zero among them; `length` is the whole
+ * number without it. */
+int hone_chat_text(hone_engine *engine, const hone_conversation *conversation, char *text,
+                   size_t capacity, size_t *length, char *error);
+/* The same as tokens.  The text of a control token inside a message stays text. */
+int hone_chat_tokens(hone_engine *engine, const hone_conversation *conversation, int32_t *tokens,
+                     int64_t capacity, int64_t *count, char *error);
+
 /* The bytes of one token, owned by the engine; not necessarily whole UTF-8 characters. */
 const char *hone_token_bytes(const hone_engine *engine, int32_t token, size_t *length);
 int hone_token_ends(const hone_engine *engine, int32_t token);

@@ -440,6 +440,27 @@ def test_tokenizing_agrees_with_the_reference_tokenizers():
     assert "no tokenizer" in hone("tokenize", LLAMA.parent / "huggingface", "text", status=3)[1]
 
 
+def test_conversations_take_turns():
+    template = SCRATCH / "turns.jinja"
+    template.write_text("{% for m in messages %}{{ m.role }}:{{ m.content }}\n{% endfor %}assistant:")
+    common = ["run", DEMO, "--chat", "--chat-template", template, "--tokens", 6, "--temperature", 0, "--system", "be kind"]
+    one = json_of(*common, "-p", "One day")
+    assert hone(*common, "-p", "One day")[0] == one["text"] + "\n"
+    two = json_of(*common, stdin=b"One day\n\nand then\n")
+    assert [turn["text"] for turn in two["turns"]][0] == one["text"] and len(two["turns"]) == 2
+    first, second = two["turns"]
+    assert first["fed_tokens"] == first["prompt_tokens"] and second["fed_tokens"] < second["prompt_tokens"] - 10
+    assert hone(*common, stdin=b"One day\nand then\n")[0].startswith(one["text"] + "\n")
+    assert "no chat template" in hone("run", DEMO, "--chat", "-p", "x", status=2)[1]
+    assert "--chat" in hone("run", DEMO, "--system", "x", "-p", "x", status=2)[1]
+    hone("run", DEMO, "--chat", "--token-ids", "1", status=2)
+    hone(*common, stdin=b"\xff\n", status=2)
+    template.write_text("{{ raise_exception('not today') }}")
+    assert "1:4: the template refuses this conversation: not today" in hone(*common, "-p", "x", status=3)[1]
+    template.write_text("{% nosuch %}")
+    assert "turns.jinja:1:4: " in hone(*common, "-p", "x", status=3)[1]
+
+
 def test_text_that_is_no_utf8_is_still_json():
     torn = SCRATCH / "torn.gguf"
     torn.write_bytes(LLAMA.read_bytes().replace("\u2581".encode(), b"\xff\x96\x81"))
