@@ -16,6 +16,13 @@
  *       - {require: dot != vnni or has_vnni, class: hardware, reason: this CPU has no VNNI}
  *     estimate: bytes / read_bandwidth * (1.6 if streams == 1 else 1.0)   # seconds
  *
+ * A space may extend that of another variant; it then says only what is different (ir/space_extend.c):
+ *
+ *     variant: linear_dot_bf16_cpu
+ *     extends: linear_dot_cpu
+ *     accepts: rows <= 16 and weight.bf16
+ *     tunables: {prefetch: none, unroll: {values: [1, 2]}}      # one less, one more
+ *
  * Names in expressions
  *     tunables and their words; `let` values above the place of use; device facts (ir/facts.def)
  *     rows, context            the problem's bounds

@@ -11,7 +11,7 @@ static const char *const known_keys[] = {
     "default",    "require", "reason",        "operands",      "accumulation", "launches",
     "workspaces", "entry",   "rows_per_item", "items",         "threads",      "shared_bytes",
     "cluster",    "when",    "arguments",     "per_row_bytes", "fixed_bytes",  "zeroed",
-    "discovered", "call",    "outputs",       "inner",         "bfloat",       "algorithm",
+    "discovered", "call",    "extends",     "outputs",       "inner",         "bfloat",       "algorithm",
     NULL,
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/embedded.h"
 #include "base/file.h"
+#include "ir/space_extend.h"
 #include "ops/op_table.h"
 
 #include <string.h>
@@ -10,10 +11,21 @@
 /* Made by cmake/embed.cmake. */
 extern const struct embedded_file embedded_spaces[], embedded_cuda_spaces[], embedded_kernels[];
 
+/* What a variant is read from. */
+struct variant_file {
+    struct yaml *root;
+    struct hash source;
+    struct kernel_source kernel; /* no text: none */
+    bool replaces;               /* a built-in variant of its name */
+};
+
 struct catalogue_reader {
     struct arena *arena;
-    struct arena *scratch; /* YAML trees */
+    struct arena *scratch; /* YAML trees and files */
     struct diagnostic *diagnostic;
+    struct variant_file *files;
+    int file_count;
+    size_t file_capacity;
     const struct space **spaces;
     int count;
     size_t capacity;
@@ -33,22 +45,68 @@ static const struct space *find(const struct catalogue_reader *reader, const cha
     return NULL;
 }
 
-static status read_space(struct catalogue_reader *reader, struct yaml *root, struct hash source,
-                         struct kernel_source kernel, bool replaces)
+static status add_file(struct catalogue_reader *reader, const struct variant_file *file)
+{
+    TRY_APPEND(reader->files, reader->file_count, reader->file_capacity, reader->scratch,
+               reader->diagnostic);
+    reader->files[reader->file_count - 1] = *file;
+    return STATUS_OK;
+}
+
+/* The last of the files with this variant, so that a folder's goes before a built-in one; never the one that asks, so
+ * that a variant can extend the one that it replaces. */
+static const struct variant_file *find_file(const struct catalogue_reader *reader,
+                                            const char *variant, const struct variant_file *asking)
+{
+    for (int f = reader->file_count - 1; f >= 0; f--) {
+        const struct yaml *name = yaml_find(reader->files[f].root, "variant");
+        if (&reader->files[f] != asking && name && name->kind == YAML_SCALAR &&
+            strcmp(name->text, variant) == 0)
+            return &reader->files[f];
+    }
+    return NULL;
+}
+
+enum { EXTENSIONS_DEPTH_MAX = 4 };
+
+/* With what the file extends; a kernel is taken over where there is none beside it. */
+static status resolve(const struct catalogue_reader *reader, const struct variant_file *file,
+                      int depth, struct variant_file *whole)
+{
+    const char *name;
+    struct variant_file base;
+    *whole = *file;
+    TRY(space_extends(file->root, &name, reader->diagnostic));
+    if (!name) return STATUS_OK;
+    const struct variant_file *found = find_file(reader, name, file);
+    if (!found)
+        return yaml_fail(yaml_find(file->root, "extends"), reader->diagnostic,
+                         "there is no variant '%.100s' to extend", name);
+    if (depth == EXTENSIONS_DEPTH_MAX)
+        return yaml_fail(yaml_find(file->root, "extends"), reader->diagnostic,
+                         "variants extend one another more than %d deep", EXTENSIONS_DEPTH_MAX);
+    TRY(resolve(reader, found, depth + 1, &base));
+    TRY(space_extend(base.root, file->root, reader->scratch, &whole->root, reader->diagnostic));
+    whole->source = hash_combine(base.source, file->source);
+    if (!whole->kernel.text) whole->kernel = base.kernel;
+    return STATUS_OK;
+}
+
+static status read_space(struct catalogue_reader *reader, const struct variant_file *file)
 {
     struct space *space;
-    TRY(space_read(root, op_table(), reader->arena, &space, reader->diagnostic));
+    TRY(space_read(file->root, op_table(), reader->arena, &space, reader->diagnostic));
     if (space->target == TARGET_CUDA) {
-        space->kernel = kernel;
+        space->kernel = file->kernel;
         space->headers = reader->headers;
         space->header_count = reader->header_count;
     }
     int index = 0;
     const struct space *known = find(reader, space->variant, &index);
-    if (known && !replaces)
-        return yaml_fail(root, reader->diagnostic, "the variant '%s' is there twice",
+    if (known && !file->replaces)
+        return yaml_fail(file->root, reader->diagnostic, "the variant '%s' is there twice",
                          space->variant);
-    space->source = known ? hash_combine(known->source, source) : source;
+    space->source = known ? hash_combine(known->source, file->source) : file->source;
     if (!known) {
         TRY_APPEND(reader->spaces, reader->count, reader->capacity, reader->arena,
                    reader->diagnostic);
@@ -71,11 +129,11 @@ static struct kernel_source embedded_kernel(const char *yaml_path)
 static status read_table(struct catalogue_reader *reader, const struct embedded_file *table)
 {
     for (const struct embedded_file *file = table; file->path; file++) {
-        struct yaml *root;
-        TRY(yaml_parse(file->path, file->bytes, file->byte_count, reader->scratch, &root,
+        struct variant_file variant = {.source = hash_text(file->fingerprint),
+                                       .kernel = embedded_kernel(file->path)};
+        TRY(yaml_parse(file->path, file->bytes, file->byte_count, reader->scratch, &variant.root,
                        reader->diagnostic));
-        TRY(read_space(reader, root, hash_text(file->fingerprint), embedded_kernel(file->path),
-                       false));
+        TRY(add_file(reader, &variant));
     }
     return STATUS_OK;
 }
@@ -157,13 +215,11 @@ static status read_folder(struct catalogue_reader *reader, const char *folder)
     for (int n = 0; n < count; n++) {
         const char *path = file_join(reader->scratch, folder, names[n]);
         TRY_MEMORY(path, reader->diagnostic);
-        struct yaml *root;
-        struct hash source;
-        struct kernel_source kernel;
-        TRY(yaml_read(path, reader->scratch, &root, reader->diagnostic));
-        TRY(folder_source(reader, path, &source, &kernel));
-        if (kernel.text) source = hash_combine(source, headers);
-        TRY(read_space(reader, root, source, kernel, true));
+        struct variant_file variant = {.replaces = true};
+        TRY(yaml_read(path, reader->scratch, &variant.root, reader->diagnostic));
+        TRY(folder_source(reader, path, &variant.source, &variant.kernel));
+        if (variant.kernel.text) variant.source = hash_combine(variant.source, headers);
+        TRY(add_file(reader, &variant));
     }
     return STATUS_OK;
 }
@@ -172,6 +228,11 @@ static status read_all(struct catalogue_reader *reader, const char *folder)
 {
     TRY(read_embedded(reader));
     if (folder) TRY(read_folder(reader, folder));
+    for (int f = 0; f < reader->file_count; f++) {
+        struct variant_file whole;
+        TRY(resolve(reader, &reader->files[f], 0, &whole));
+        TRY(read_space(reader, &whole));
+    }
     if (reader->count) /* the list ends with NULL; growing keeps what is there */
         TRY_APPEND(reader->spaces, reader->count, reader->capacity, reader->arena,
                    reader->diagnostic);

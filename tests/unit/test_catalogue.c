@@ -115,12 +115,67 @@ static void folders_add_and_replace_variants(void **unused)
     arena_destroy(arena);
 }
 
+static void write_text(struct arena *arena, const char *folder, const char *name, const char *text)
+{
+    struct diagnostic diagnostic = {0};
+    CHECK_OK(file_write(file_join(arena, folder, name), text, strlen(text), &diagnostic));
+}
+
+static bool has_tunable(const struct space *space, const char *name)
+{
+    for (int t = 0; t < space->tunable_count; t++)
+        if (strcmp(space->tunables[t].name, name) == 0) return true;
+    return false;
+}
+
+/* A variant of a folder on top of a built-in one, and one on top of that. */
+static void variants_extend_others(void **unused)
+{
+    static const char first[] = "variant: mine_cuda\nextends: linear_dot_cuda\n"
+                                "tunables: {warps: {values: [2]}, extra: {values: [1, 2]}}\n"
+                                "rules: [{require: extra <= warps, class: soft, reason: few}]\n";
+    static const char second[] = "variant: yours_cuda\nextends: mine_cuda\ntunables: {extra: none}\n"
+                                 "let: {nothing: 0}\nrules: []\n";
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    char folder[] = "/tmp/hone_catalogue_XXXXXX";
+    struct catalogue catalogue;
+    assert_non_null(mkdtemp(folder));
+    write_text(arena, folder, "mine.yaml", first);
+    CHECK_OK(catalogue_read(folder, arena, &catalogue, &diagnostic));
+    const struct space *mine = catalogue_find(&catalogue, "mine_cuda"),
+                       *base = catalogue_find(&catalogue, "linear_dot_cuda");
+    assert_int_equal(mine->tunable_count, base->tunable_count + 1);
+    assert_int_equal(mine->rule_count, base->rule_count + 1);
+    assert_true(has_tunable(mine, "extra") && !has_tunable(base, "extra"));
+    CHECK_TEXT(mine->kernel.path, base->kernel.path);
+    CHECK_TEXT(mine->estimate->text, base->estimate->text);
+    assert_false(hash_equal(mine->source, base->source));
+
+    write_text(arena, folder, "yours.yaml", second);
+    CHECK_REFUSED(catalogue_read(folder, arena, &catalogue, &diagnostic), STATUS_BAD_INPUT,
+                  "unknown name 'extra'"); /* the rule that was taken over */
+    write_text(arena, folder, "yours.yaml", "variant: yours_cuda\nextends: theirs_cuda\n");
+    CHECK_REFUSED(catalogue_read(folder, arena, &catalogue, &diagnostic), STATUS_BAD_INPUT,
+                  "yours.yaml:2:10: there is no variant 'theirs_cuda' to extend");
+    write_text(arena, folder, "mine.yaml", "variant: mine_cuda\nextends: yours_cuda\n");
+    write_text(arena, folder, "yours.yaml", "variant: yours_cuda\nextends: mine_cuda\n");
+    CHECK_REFUSED(catalogue_read(folder, arena, &catalogue, &diagnostic), STATUS_BAD_INPUT,
+                  "more than 4 deep");
+    unlink(file_join(arena, folder, "mine.yaml"));
+    unlink(file_join(arena, folder, "yours.yaml"));
+    assert_int_equal(rmdir(folder), 0);
+    arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embedded_files_equal_their_originals),
         cmocka_unit_test(every_built_in_space_is_read),
         cmocka_unit_test(folders_add_and_replace_variants),
+        cmocka_unit_test(variants_extend_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
