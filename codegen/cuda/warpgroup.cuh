@@ -26,6 +26,12 @@ DEVICE unsigned long long swizzled_matrix(shared_address address)
     return (unsigned long long)((address & 0x3ffff) >> 4) | steps | swizzle_128;
 }
 
+// The same matrix from some bytes further on.
+DEVICE unsigned long long swizzled_matrix_behind(unsigned long long matrix, int bytes)
+{
+    return matrix + bytes / 16;
+}
+
 DEVICE void warpgroup_begin()
 {
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");

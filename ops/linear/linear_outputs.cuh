@@ -43,29 +43,50 @@ DEVICE const unsigned char *linear_weight_row(const linear_operands &o, int trac
     return o.weight + output * weight_row_bytes;
 }
 
-DEVICE void linear_store_group(const float *biases, float *to, int width, int output, int row, float sum)
+// Whether two neighbours from an even output on belong to one matrix, and lie at a multiple of 8 bytes.
+constexpr bool outputs_pair = grouped ? a_rows % 2 == 0 && b_rows % 2 == 0 && c_rows % 2 == 0 : outputs % 2 == 0;
+
+template <int count> DEVICE void linear_add(const float *from, float (&sums)[count])
 {
-    if (biases) sum += biases[output];
-    to[(long long)row * width + output] = sum;
+    float more[count];
+    load_floats(from, more);
+    UNROLL for (int i = 0; i < count; i++) sums[i] += more[i];
 }
 
-// The sum is rounded to a float with its bias before the residual is added.
+template <int count>
+DEVICE void linear_store_group(const float *biases, float *to, int width, int output, int row, float (&sums)[count])
+{
+    if (biases) linear_add(biases + output, sums);
+    store_floats(to + (long long)row * width + output, sums);
+}
+
+// `count` neighbours: 1, or 2 where `outputs_pair`.  A sum is rounded to a float with its bias before the residual is added.
+template <int count>
+DEVICE void linear_store(const linear_operands &o, int output, int row, const float (&sums)[tracks][count])
+{
+    const long long at = (long long)row * outputs + output;
+    float finished[count];
+    UNROLL for (int i = 0; i < count; i++) {
+        if constexpr (gated) finished[i] = activate<activation>(sums[0][i]) * sums[1][i];
+        else finished[i] = sums[0][i];
+    }
+    if constexpr (grouped) {
+        if (output < a_rows)
+            linear_store_group(o.a_bias, o.y_a, a_rows, output, row, finished);
+        else if (output < a_rows + b_rows)
+            linear_store_group(o.b_bias, o.y_b, b_rows, output - a_rows, row, finished);
+        else
+            linear_store_group(o.c_bias, o.y_c, c_rows, output - a_rows - b_rows, row, finished);
+    } else {
+        if constexpr (bias_present) linear_add(o.bias + output, finished);
+        if constexpr (residual_present) linear_add(o.residual + at, finished);
+        store_floats(o.y + at, finished);
+    }
+}
+
 DEVICE void linear_store(const linear_operands &o, int output, int row, const float (&sums)[tracks])
 {
-    if constexpr (gated) {
-        o.y[(long long)row * outputs + output] = activate<activation>(sums[0]) * sums[1];
-    } else if constexpr (grouped) {
-        if (output < a_rows)
-            linear_store_group(o.a_bias, o.y_a, a_rows, output, row, sums[0]);
-        else if (output < a_rows + b_rows)
-            linear_store_group(o.b_bias, o.y_b, b_rows, output - a_rows, row, sums[0]);
-        else
-            linear_store_group(o.c_bias, o.y_c, c_rows, output - a_rows - b_rows, row, sums[0]);
-    } else {
-        const long long at = (long long)row * outputs + output;
-        float sum = sums[0];
-        if constexpr (bias_present) sum += o.bias[output];
-        if constexpr (residual_present) sum += o.residual[at];
-        o.y[at] = sum;
-    }
+    float one[tracks][1];
+    UNROLL for (int t = 0; t < tracks; t++) one[t][0] = sums[t];
+    linear_store(o, output, row, one);
 }

@@ -9,6 +9,7 @@
 #include "ops/linear/linear_outputs.cuh"
 
 constexpr int merge_threads = 128;
+constexpr int stored_together = outputs_pair ? 2 : 1;
 
 static_assert(split >= 1 && raster >= 1 && output_tiles >= 1, "there are tiles");
 static_assert(split == 1 || column_steps >= 2 * split, "parts are some steps at least");
@@ -63,18 +64,19 @@ DEVICE void store_sums(const linear_operands &o, const sums_place &place,
         const int row = place.first_row + r / 2 * distance + r % 2 * 8 + lane / 4;
         if (row >= step->rows) continue;
         const float scale = scales ? scales[row] : 1.0f;
-        UNROLL for (int n = 0; n < 2 * output_fragments; n++) {
+        UNROLL for (int n = 0; n < 2 * output_fragments; n += stored_together) {
             const int output = place.first_output + lane % 4 * 2 + n / 2 * 8 + n % 2;
             if (output >= place.end_output) continue;
-            float finished[tracks];
+            float finished[tracks][stored_together];
             UNROLL for (int t = 0; t < tracks; t++)
-                finished[t] = sums.values[r / 2][t][n / 2][r % 2 * 2 + n % 2] * scale;
+                UNROLL for (int i = 0; i < stored_together; i++)
+                    finished[t][i] = sums.values[r / 2][t][n / 2][r % 2 * 2 + n % 2 + i] * scale;
             if (!unfinished.sums) {
                 linear_store(o, output, row, finished);
             } else {
                 float *to = unfinished.sums + (row - unfinished.first_row) * unfinished.row_stride + output -
                             unfinished.first_output;
-                UNROLL for (int t = 0; t < tracks; t++) to[t * unfinished.track_stride] = finished[t];
+                UNROLL for (int t = 0; t < tracks; t++) store_floats(to + t * unfinished.track_stride, finished[t]);
             }
         }
     }

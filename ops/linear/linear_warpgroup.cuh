@@ -147,26 +147,34 @@ DEVICE void release_stage(shared_address memory, int stage)
     }
 }
 
-DEVICE void multiply_stage(shared_address stage, int consumer, tile_sums &sums)
+// The consumer's rows, and the weights.
+struct stage_matrices {
+    unsigned long long rows, weights;
+};
+
+DEVICE void multiply_stage(const stage_matrices &matrices, tile_sums &sums)
 {
     UNROLL for (int column = 0; column < tile_columns; column += product_columns)
         UNROLL for (int r = 0; r < row_fragments; r++) {
-            const int row = (consumer * row_fragments + r) * warpgroup_rows;
             float(&to)[product_outputs / 2] = (float(&)[product_outputs / 2])sums.values[r];
-            warpgroup_multiply_add<brain, product_outputs>(to, swizzled_matrix(stage + row * swizzle_bytes + column * 2),
-                                                           swizzled_matrix(stage + rows_bytes + column * 2));
+            warpgroup_multiply_add<brain, product_outputs>(
+                to, swizzled_matrix_behind(matrices.rows, r * warpgroup_rows * swizzle_bytes + column * 2),
+                swizzled_matrix_behind(matrices.weights, column * 2));
         }
 }
 
 // The products of one step run while the next stage is waited for; then the stage before is left.
 DEVICE void consume(shared_address memory, int consumer, int steps, tile_sums &sums)
 {
+    const int own_bytes = consumer * row_fragments * warpgroup_rows * swizzle_bytes;
+    const stage_matrices first = {swizzled_matrix(memory + own_bytes), swizzled_matrix(memory + rows_bytes)};
     stage_turn turn = {0, 0};
     int before = 0;
     NO_UNROLL for (int k = 0; k < steps; k++) {
         transaction_wait(full_barrier(memory, turn.stage), turn.parity);
         warpgroup_begin();
-        multiply_stage(memory + turn.stage * stage_bytes, consumer, sums);
+        const int at = turn.stage * stage_bytes;
+        multiply_stage({swizzled_matrix_behind(first.rows, at), swizzled_matrix_behind(first.weights, at)}, sums);
         warpgroup_commit();
         warpgroup_wait<1>();
         if (k > 0) release_stage(memory, before);
