@@ -1,11 +1,12 @@
 /* The CUDA variants against the operators' references, on the stand-in driver, which runs the PTX
  * that NVRTC emitted.  Architectures take turns over the cases; HONE_TEST_SAMPLES=N takes N configs
- * beside the default one in half of the cases with few rows; HONE_TEST_CASES=TEXT takes only the cases that begin so. */
+ * beside the default one in half of the cases with few rows.  HONE_TEST_VARIANT and HONE_TEST_CASES choose (triple_harness.h).
+ * At the end it prints what was compared, on which architectures, and what was left out and why. */
 #include "base/random.h"
 #include "codegen/cuda/nvrtc.h"
 #include "ops/append/append.h"
 #include "tests/check.h"
-#include "tests/ops/variant_harness.h"
+#include "tests/cuda/triple_harness.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,7 +17,8 @@ static const char cards[] = "emulated:sm_86:1GiB,emulated:sm_75:1GiB,emulated:sm
 enum { CARDS = 6 };
 
 static struct variant_check all, checks[CARDS];
-static int turn, unanswered;
+static struct triples triples;
+static int turn;
 
 /* Every number has the reference's bits; NaN is NaN. */
 static status judge_bits(void *context, const struct space *space, const struct op_trial *trial,
@@ -48,12 +50,13 @@ static status judge_unit(void *context, const struct space *space, const struct 
 static int set_up(void **state)
 {
     (void)state;
+    all.judge = judge_unit;
+    triples_create(&triples, &all);
     for (int c = 0; c < CARDS; c++) {
         checks[c] = all;
         checks[c].level_count = 1;
         checks[c].levels[0] = all.levels[c];
         checks[c].devices[0] = all.devices[c];
-        checks[c].judge = judge_unit;
     }
     return 0;
 }
@@ -62,27 +65,9 @@ static int tear_down(void **state)
 {
     (void)state;
     for (int c = 0; c < CARDS; c++) all.tried += checks[c].tried;
+    triples_destroy(&triples);
     variant_check_destroy(&all);
-    print_message("%d problems have no CUDA variant yet\n", unanswered);
     return 0;
-}
-
-/* The bucket's bounds lie above the step: blocks beyond it have nothing to do. */
-static int check_case(const struct op_case *row, int64_t rows)
-{
-    struct diagnostic diagnostic = {0};
-    struct arena *arena = arena_create(0);
-    struct op_step step = {rows, row->context, row->sequences};
-    struct problem *problem;
-    struct op_trial *trial;
-    CHECK_OK(
-        op_case_problem(row->text, rows + rows / 2, row->context, arena, &problem, &diagnostic));
-    CHECK_OK(op_trial_create(problem, &step, (uint64_t)turn, arena, &trial, &diagnostic));
-    struct variant_check *check = &checks[turn++ % CARDS];
-    check->samples = rows == 6 && turn / 2 % 2 ? all.samples : 0;
-    int answers = variant_check_trial(check, trial, variant_rounded_bound);
-    arena_destroy(arena);
-    return answers;
 }
 
 /* Most kernels take each row by itself; those of tiles are tried with many. */
@@ -93,24 +78,28 @@ static const int64_t *row_counts_of(const struct op_case *row)
     return strncmp(row->text, "attention", 9) == 0 ? some : few;
 }
 
-static bool wanted(const char *text)
+/* The bucket's bounds lie above the step: blocks beyond it have nothing to do.  Cards take turns; single rows, whose
+ * kernels are small, meet two.  Half of the cases with few rows are tried with random configs. */
+static int plan_case(const struct op_case *row, int64_t rows)
 {
-    const char *start = getenv("HONE_TEST_CASES");
-    return !start || strncmp(text, start, strlen(start)) == 0;
+    const struct triple_case own = {.text = row->text,
+                                    .step = {rows, row->context, row->sequences},
+                                    .bound = rows + rows / 2,
+                                    .seed = (uint64_t)turn};
+    unsigned chosen = 1u << turn % CARDS;
+    if (rows == 1) chosen |= 1u << (turn + CARDS / 2) % CARDS;
+    turn++;
+    return triples_plan(&triples, &own, chosen, rows == 6 && turn / 2 % 2 ? all.samples : 0);
 }
 
 static void check_table(const struct op_case *table)
 {
-    int answers = 0, cases = 0;
+    int answers = 0;
     for (const struct op_case *row = table; row->text; row++)
-        for (const int64_t *rows = row_counts_of(row); *rows; rows++) {
-            if (!wanted(row->text) || (row->rows_most && *rows > row->rows_most)) continue;
-            int own = check_case(row, *rows);
-            cases++;
-            unanswered += own == 0;
-            answers += own;
-        }
-    assert_true(answers > 0 || cases == 0);
+        for (const int64_t *rows = row_counts_of(row); *rows; rows++)
+            if (!row->rows_most || *rows <= row->rows_most) answers += plan_case(row, *rows);
+    assert_true(answers > 0 || !triples_are_all());
+    triples_run(&triples);
 }
 
 /* Blocks of random bytes instead of encoded numbers: every code and scale, infinities and NaN too.
@@ -148,8 +137,7 @@ static void test_blocks(void **state)
     (void)state;
     check_table(block_cases);
     for (int c = 0; block_cases[c].text; c++) {
-        if (strncmp(block_cases[c].text, "embed(", 6) != 0 || !wanted(block_cases[c].text))
-            continue;
+        if (strncmp(block_cases[c].text, "embed(", 6) != 0 || !triples_are_all()) continue;
         check_decoding(&block_cases[c]);
     }
 }
@@ -184,6 +172,7 @@ static void test_rare(void **state)
 static void test_holes(void **state)
 {
     (void)state;
+    if (!triples_are_all()) skip();
     static const char text[] =
         "attention(f32[tokens,96], i32[tokens], i32[tokens], i32[sequences,stride], "
         "f16[pages,4,32], f16[pages,4,32]) {heads=6 kv_heads=2 head_size=16}";
@@ -211,6 +200,7 @@ static void test_holes(void **state)
 static void test_strange_numbers(void **state)
 {
     (void)state;
+    if (!triples_are_all()) skip();
     static const double exact_bound = 1e-5; /* two NaN need not have the same bits */
     static const char *const texts[] = {"top(f32[outputs,200])",
                                         "top(f32[outputs,200]) {count=60}"};
@@ -241,6 +231,7 @@ static void test_strange_numbers(void **state)
 static void test_strays(void **state)
 {
     (void)state;
+    if (!triples_are_all()) skip();
     static const char *const texts[] = {
         "dispatch(i32[tokens,4]) {experts=8}",
         "grouped_bias(f32[2*tokens,33], i32[9], f32[8,33])",
@@ -261,6 +252,17 @@ static void test_strays(void **state)
     }
 }
 
+/* No variant is without one of the cards that it takes; and no fewer triples than there have been. */
+static void test_every_variant_on_every_card(void **state)
+{
+    (void)state;
+    enum { TRIPLES_LEAST = 600 };
+    triples_plan_rest(&triples);
+    triples_run(&triples);
+    int count = triples_print(&triples);
+    assert_true(count >= TRIPLES_LEAST || !triples_are_all());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_holes),
         cmocka_unit_test(test_strays),
         cmocka_unit_test(test_strange_numbers),
+        cmocka_unit_test(test_every_variant_on_every_card),
     };
     if (strcmp(nvrtc_identity(), "none") == 0) {
         print_message("skipped: NVRTC is not here, so no CUDA kernel can be compiled\n");

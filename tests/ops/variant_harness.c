@@ -222,30 +222,13 @@ void variant_check_destroy(struct variant_check *check)
     arena_destroy(check->arena);
 }
 
-static void check_config(struct variant_check *check, const struct generation *generation,
-                         struct device *device, struct op_trial *trial, double bound)
+static status run_image(struct variant_check *check, struct device *device, const struct image *image,
+                        struct op_trial *trial, double bound, struct diagnostic *diagnostic)
 {
-    struct diagnostic diagnostic = {0};
-    struct arena *arena = arena_create(0);
-    struct text text = {.arena = arena};
-    struct image image;
-    config_print(generation->space, generation->config, &text);
-    status result = compile_here(generation, arena, &image, NULL, &diagnostic);
-    struct image_run run = {&image, &check->draws};
-    struct device_image_run device_run = {device, &image};
-    if (result == STATUS_OK && device)
-        result = op_trial_check(trial, device_image_run, &device_run, bound, &diagnostic);
-    else if (result == STATUS_OK)
-        result = op_trial_check(trial, image_run, &run, bound, &diagnostic);
-    if (result == STATUS_OK && check->judge)
-        result = check->judge(check->judge_context, generation->space, trial, &diagnostic);
-    if (result != STATUS_OK)
-        CHECK_FAIL("%s %s on %s, rows %lld of %s: %s", generation->space->variant,
-                   text_finish(&text), generation->facts->class_name,
-                   (long long)trial->run.symbols[SYMBOL_ROWS], generation->problem->text,
-                   diagnostic.text);
-    check->tried++;
-    arena_destroy(arena);
+    struct image_run run = {image, &check->draws};
+    struct device_image_run device_run = {device, image};
+    return device ? op_trial_check(trial, device_image_run, &device_run, bound, diagnostic)
+                  : op_trial_check(trial, image_run, &run, bound, diagnostic);
 }
 
 /* Rounding a single operand may cost as much. */
@@ -253,6 +236,38 @@ static double bound_for(const struct space *space, double bound)
 {
     double unit = space->numerics.operand_unit;
     return bound > 0 && unit > bound ? unit : bound;
+}
+
+void variant_check_image(struct variant_check *check, int level, const struct generation *generation,
+                         struct op_trial *trial, const struct image *image, double bound,
+                         struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    struct text text = {.arena = arena};
+    status result = diagnostic->code;
+    bound = bound_for(generation->space, bound);
+    if (image) result = run_image(check, check->devices[level], image, trial, bound, diagnostic);
+    if (result == STATUS_OK && check->judge)
+        result = check->judge(check->judge_context, generation->space, trial, diagnostic);
+    config_print(generation->space, generation->config, &text);
+    if (result != STATUS_OK)
+        CHECK_FAIL("%s %s on %s, rows %lld of %s: %s", generation->space->variant,
+                   text_finish(&text), generation->facts->class_name,
+                   (long long)trial->run.symbols[SYMBOL_ROWS], generation->problem->text,
+                   diagnostic->text);
+    check->tried++;
+    arena_destroy(arena);
+}
+
+static void check_config(struct variant_check *check, const struct generation *generation, int level,
+                         struct op_trial *trial, double bound)
+{
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct image image;
+    status code = compile_here(generation, arena, &image, NULL, &diagnostic);
+    variant_check_image(check, level, generation, trial, code == STATUS_OK ? &image : NULL, bound, &diagnostic);
+    arena_destroy(arena);
 }
 
 /* The default and sampled configs of one variant; false when it does not answer the problem. */
@@ -273,7 +288,7 @@ static bool check_variant(struct variant_check *check, const struct space *space
         else
             assert_true(space_unrank(&bound_space, draw(&check->draws, space_count(&bound_space)),
                                      &config));
-        check_config(check, &generation, check->devices[level], trial, bound_for(space, bound));
+        check_config(check, &generation, level, trial, bound);
     }
     arena_destroy(arena);
     return answers;
@@ -301,7 +316,7 @@ void variant_check_config(struct variant_check *check, int level, const char *va
     if (!space_bind_config(space, trial->problem, &check->levels[level], &config, arena, &bound_space, &reason))
         CHECK_FAIL("%s %s on %s: %s: %s", variant, text, check->levels[level].class_name, trial->problem->text, reason);
     struct generation generation = {space, trial->problem, &config, &check->levels[level]};
-    check_config(check, &generation, check->devices[level], trial, bound);
+    check_config(check, &generation, level, trial, bound);
     arena_destroy(arena);
 }
 

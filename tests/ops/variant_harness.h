@@ -57,6 +57,12 @@ void variant_check_config(struct variant_check *check, int level, const char *va
 bool variant_check_one(struct variant_check *check, int level, const char *variant, struct op_trial *trial,
                        double bound);
 
+/* One image that was compiled elsewhere: runs it, compares, judges, fails the test.  NULL: it was not compiled, and the
+ * diagnostic says why. */
+void variant_check_image(struct variant_check *check, int level, const struct generation *generation,
+                         struct op_trial *trial, const struct image *image, double bound,
+                         struct diagnostic *diagnostic);
+
 /* After the test has changed inputs (trial->originals): runs the reference again. */
 void variant_renew_trial(struct op_trial *trial);
 /* Makes some of the trial's experts, or of its slots, those of no expert. */
