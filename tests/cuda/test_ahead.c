@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "ops/catalogue.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,8 @@ static const char model[] = HONE_SOURCE_FOLDER "/models/demo/demo-dense.gguf";
 static const char here[] = "emulated:sm_86:1GiB,emulated:sm_86:1GiB,cpu";
 static const int32_t prompt[PROMPT] = {1, 15, 27, 13, 391};
 
-static char folder[] = "/tmp/hone_ahead_XXXXXX";
-static char plan_path[64];
+static char folder[SCRATCH_BYTES];
+static char plan_path[SCRATCH_BYTES + 32];
 
 static struct engine_options options_for(const char *devices)
 {
@@ -334,7 +335,7 @@ static int make_folder(void **unused)
 {
     (void)unused;
     setenv("HONE_EMULATOR_QUIET", "1", 1);
-    if (!mkdtemp(folder)) return -1;
+    if (scratch_create(folder)) return -1;
     snprintf(plan_path, sizeof plan_path, "%s/model.plan", folder);
     setenv("XDG_CONFIG_HOME", folder, 1);
     return 0;
@@ -343,10 +344,7 @@ static int make_folder(void **unused)
 static int remove_folder(void **unused)
 {
     (void)unused;
-    struct arena *arena = arena_create(0);
-    int failed = system(arena_print(arena, "rm -rf %s", folder));
-    arena_destroy(arena);
-    return failed;
+    return scratch_remove(folder);
 }
 
 int main(void)

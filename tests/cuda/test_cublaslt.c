@@ -4,6 +4,7 @@
 #include "ops/catalogue.h"
 #include "runtime/device.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/ops/device_harness.h"
 #include "tests/ops/variant_harness.h"
 #include "tuner/artifact.h"
@@ -163,7 +164,7 @@ static void check_kept(struct bench *bench, const char *winner, const char *fold
 static void tuning_measures_the_librarys_algorithms(void **unused)
 {
     (void)unused;
-    char folder[] = "/tmp/hone_cublaslt_XXXXXX";
+    char folder[SCRATCH_BYTES];
     struct diagnostic diagnostic = {0};
     struct bench bench;
     struct store *store;
@@ -171,7 +172,7 @@ static void tuning_measures_the_librarys_algorithms(void **unused)
     struct record *records;
     int count;
     bench_open(&bench, NULL);
-    assert_non_null(mkdtemp(folder));
+    assert_int_equal(scratch_create(folder), 0);
     CHECK_OK(store_open(folder, NULL, &store, &diagnostic));
     const struct runner_device_setup setup = {.specification = bench.specification};
     const struct runner runner = runner_device(&setup);
@@ -199,7 +200,7 @@ static void tuning_measures_the_librarys_algorithms(void **unused)
             assert_true(report.rows[0].decision.seconds <= records[r].median_seconds * 1.02);
     check_kept(&bench, report.rows[0].winner, folder);
     store_close(store);
-    assert_int_equal(system(arena_print(bench.arena, "rm -rf %s", folder)), 0);
+    assert_int_equal(scratch_remove(folder), 0);
     bench_close(&bench);
 }
 

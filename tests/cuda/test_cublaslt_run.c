@@ -6,6 +6,7 @@
 #include "codegen/cuda/nvrtc.h"
 #include "engine/engine.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/ops/device_harness.h"
 
 #include <math.h>
@@ -18,7 +19,7 @@ enum { PROMPT = 24, GENERATED = 3 };
 /* Activations rounded to bf16, in every layer. */
 static const float bound = 0.3f;
 
-static char folder[] = "/tmp/hone_library_XXXXXX";
+static char folder[SCRATCH_BYTES];
 
 static struct engine_options options_for(const char *devices, const char *variants)
 {
@@ -145,16 +146,13 @@ static int make_folder(void **unused)
 {
     (void)unused;
     setenv("HONE_EMULATOR_QUIET", "1", 1);
-    return mkdtemp(folder) ? 0 : -1;
+    return scratch_create(folder);
 }
 
 static int remove_folder(void **unused)
 {
     (void)unused;
-    struct arena *arena = arena_create(0);
-    int failed = system(arena_print(arena, "rm -rf %s", folder));
-    arena_destroy(arena);
-    return failed;
+    return scratch_remove(folder);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include "codegen/cuda/nvrtc.h"
 #include "engine/engine.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/cuda/card_harness.h"
 #include "tuner/artifact.h"
 
@@ -25,7 +26,7 @@ static const char one_card[] = "emulated:sm_86:1GiB,cpu";
 static const char two_cards[] = "emulated:sm_86:1GiB,emulated:sm_89:1GiB,cpu";
 static const int32_t prompt[PROMPT] = {1, 15, 27};
 
-static char folder[] = "/tmp/hone_cuda_faults_XXXXXX";
+static char folder[SCRATCH_BYTES];
 
 static struct engine_options options_for(const char *devices)
 {
@@ -280,7 +281,7 @@ static int set_up(void **unused)
     const struct device_options options = {.threads = 1};
     struct device *device;
     setenv("HONE_EMULATOR_QUIET", "1", 1);
-    if (!mkdtemp(folder)) return -1;
+    if (scratch_create(folder)) return -1;
     if (strcmp(nvrtc_identity(), "none") == 0) {
         print_message("skipped: there is no NVRTC\n");
         exit(0);
@@ -296,10 +297,7 @@ static int set_up(void **unused)
 static int tear_down(void **unused)
 {
     (void)unused;
-    struct arena *arena = arena_create(0);
-    int failed = system(arena_print(arena, "rm -rf %s", folder));
-    arena_destroy(arena);
-    return failed;
+    return scratch_remove(folder);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include "codegen/cuda/nvrtc.h"
 #include "engine/generate.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/ops/device_harness.h"
 
 #include <math.h>
@@ -22,7 +23,7 @@ static const float bound = 0.3f;
 static const char *const models[] = {"demo-dense.gguf", "demo-moe.gguf"};
 static const int32_t prompt[PROMPT] = {1, 15, 27, 13, 391, 279, 260, 278, 258};
 
-static char folder[] = "/tmp/hone_cards_XXXXXX";
+static char folder[SCRATCH_BYTES];
 
 struct expected {
     int64_t vocabulary;
@@ -321,7 +322,7 @@ static int make_folder(void **unused)
     (void)unused;
     setenv("HONE_EMULATOR_QUIET", "1", 1);
     struct arena *arena = arena_create(0);
-    bool made = mkdtemp(folder) && copy_kernel(arena, "cu") && copy_kernel(arena, "yaml");
+    bool made = scratch_create(folder) == 0 && copy_kernel(arena, "cu") && copy_kernel(arena, "yaml");
     arena_destroy(arena);
     return made ? 0 : -1;
 }
@@ -329,11 +330,7 @@ static int make_folder(void **unused)
 static int remove_folder(void **unused)
 {
     (void)unused;
-    struct arena *arena = arena_create(0);
-    const char *command = arena_print(arena, "rm -rf %s", folder);
-    int failed = system(command);
-    arena_destroy(arena);
-    return failed;
+    return scratch_remove(folder);
 }
 
 int main(void)

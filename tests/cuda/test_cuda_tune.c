@@ -5,6 +5,7 @@
 #include "ops/catalogue.h"
 #include "runtime/device.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/ops/op_harness.h"
 #include "tuner/tune.h"
 
@@ -16,7 +17,7 @@ static const char specification[] = "emulated:sm_86:256MiB";
 
 struct bench {
     struct arena *arena;
-    char folder[32];
+    char folder[SCRATCH_BYTES];
     struct store *store;
     struct device *device; /* for its facts: its driver is never started here */
     struct catalogue catalogue;
@@ -55,10 +56,10 @@ static void bench_open(struct bench *bench)
 {
     struct diagnostic diagnostic = {0};
     struct problem *problem;
-    *bench = (struct bench){.arena = arena_create(0), .folder = "/tmp/hone_cards_XXXXXX"};
+    *bench = (struct bench){.arena = arena_create(0)};
     setenv("HONE_EMULATOR_QUIET", "1", 1);
     open_card(bench);
-    assert_non_null(mkdtemp(bench->folder));
+    assert_int_equal(scratch_create(bench->folder), 0);
     assert_true(copy_kernel(bench, "cu") && copy_kernel(bench, "yaml"));
     CHECK_OK(store_open(bench->folder, NULL, &bench->store, &diagnostic));
     CHECK_OK(catalogue_read(arena_print(bench->arena, "%s/variants", bench->folder), bench->arena, &bench->catalogue,
@@ -84,7 +85,7 @@ static void bench_close(struct bench *bench)
 {
     store_close(bench->store);
     device_close(bench->device);
-    assert_int_equal(system(arena_print(bench->arena, "rm -rf %s", bench->folder)), 0);
+    assert_int_equal(scratch_remove(bench->folder), 0);
     arena_destroy(bench->arena);
 }
 

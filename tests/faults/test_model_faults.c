@@ -7,12 +7,13 @@
 #include "models/synth.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
 
-struct scratch {
+struct fixture {
     struct arena *arena;
-    char folder[64];
+    char folder[SCRATCH_BYTES];
     const char *gguf, *written;
 };
 
@@ -28,13 +29,12 @@ static void write_model(const char *path, struct diagnostic *diagnostic, status 
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     struct diagnostic diagnostic = {0};
     status result;
     scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_model_faults_XXXXXX");
     *state = scratch;
-    if (!mkdtemp(scratch->folder)) return -1;
+    if (scratch_create(scratch->folder)) return -1;
     scratch->gguf = file_join(scratch->arena, scratch->folder, "model.gguf");
     scratch->written = file_join(scratch->arena, scratch->folder, "written.gguf");
     write_model(scratch->gguf, &diagnostic, &result);
@@ -43,10 +43,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    struct fixture *scratch = *state;
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
@@ -64,7 +62,7 @@ static status open_model(const char *path, struct diagnostic *diagnostic)
 }
 
 /* What is tried: opening a file or folder, or writing a file. */
-static status attempt(struct scratch *scratch, const char *path, struct diagnostic *diagnostic)
+static status attempt(struct fixture *scratch, const char *path, struct diagnostic *diagnostic)
 {
     status result;
     if (strcmp(path, scratch->written) != 0) return open_model(path, diagnostic);
@@ -84,7 +82,7 @@ static long next_fault(long fault, long points, long offset)
     return next < points - EDGE ? next : points - EDGE;
 }
 
-static long points_of(struct scratch *scratch, const char *path)
+static long points_of(struct fixture *scratch, const char *path)
 {
     struct diagnostic diagnostic = {0};
     fault_set(0, 0);
@@ -94,7 +92,7 @@ static long points_of(struct scratch *scratch, const char *path)
 }
 
 /* Fails allocations (or each call on a file), one after the other, until all pass. */
-static void fail_each(struct scratch *scratch, const char *path, bool files, long offset)
+static void fail_each(struct fixture *scratch, const char *path, bool files, long offset)
 {
     long points = points_of(scratch, path), tried = 0;
     status result = STATUS_FAILED;
@@ -166,7 +164,7 @@ static void every_fault_of_a_description_is_reported(void **unused)
 static void every_fault_is_reported(void **state)
 {
 #ifdef HONE_FAULTS
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     const char *const paths[] = {scratch->gguf, scratch->written,
                                  HONE_SOURCE_FOLDER
                                  "/tests/oracle/vectors/models/llama/huggingface",

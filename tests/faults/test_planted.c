@@ -2,6 +2,7 @@
  * after every one. */
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/faults/planted.h"
 #include "tests/ops/op_harness.h"
 #include "tuner/tune.h"
@@ -10,7 +11,7 @@
 
 struct bench {
     struct arena *arena;
-    char folder[32];
+    char folder[SCRATCH_BYTES];
     struct store *store;
     struct device_facts facts;
     const struct space *spaces[2];
@@ -26,8 +27,8 @@ static void bench_open(struct bench *bench, int only)
     struct yaml *root;
     struct space *space;
     struct problem *problem;
-    *bench = (struct bench){.arena = arena_create(0), .folder = "/tmp/hone_planted_XXXXXX"};
-    assert_non_null(mkdtemp(bench->folder));
+    *bench = (struct bench){.arena = arena_create(0)};
+    assert_int_equal(scratch_create(bench->folder), 0);
     CHECK_OK(store_open(bench->folder, NULL, &bench->store, &diagnostic));
     bench->facts = (struct device_facts){.target = TARGET_CPU, .class_name = "planted"};
     bench->facts.values[FACT_l3_bytes] = 1 << 20;
@@ -59,7 +60,7 @@ static void bench_open(struct bench *bench, int only)
 static void bench_close(struct bench *bench)
 {
     store_close(bench->store);
-    assert_int_equal(system(arena_print(bench->arena, "rm -rf %s", bench->folder)), 0);
+    assert_int_equal(scratch_remove(bench->folder), 0);
     arena_destroy(bench->arena);
 }
 

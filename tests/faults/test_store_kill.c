@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tuner/store.h"
 
 #include <signal.h>
@@ -68,8 +69,8 @@ static void killed_writers_lose_nothing(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    char folder[] = "/tmp/hone_kill_XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[SCRATCH_BYTES];
+    assert_int_equal(scratch_create(folder), 0);
     void *memory;
     CHECK_OK(memory_map_shared(sizeof(struct progress_page), &memory, &diagnostic));
     struct progress_page *page = memory;
@@ -105,7 +106,7 @@ static void killed_writers_lose_nothing(void **unused)
     assert_true(limit > 2 * KILLS);
     store_close(store);
     memory_unmap(memory, sizeof(struct progress_page));
-    assert_int_equal(system(arena_print(arena, "rm -rf %s", folder)), 0);
+    assert_int_equal(scratch_remove(folder), 0);
     arena_destroy(arena);
 }
 

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/faults/planted.h"
 #include "tests/ops/op_harness.h"
 #include "tuner/tune.h"
@@ -106,8 +107,8 @@ static void killed_tuning_goes_on_where_it_was(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct bench bench;
-    char folder[] = "/tmp/hone_tune_kill_XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[SCRATCH_BYTES];
+    assert_int_equal(scratch_create(folder), 0);
     bench_make(&bench);
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* workers whose parent was killed come to this process */
     int before = 0, killed = 0, stores = 0, added = 0;
@@ -141,7 +142,7 @@ static void killed_tuning_goes_on_where_it_was(void **unused)
     print_message("%d of %d runs were killed while they worked; %d records in %d stores before\n",
                   killed, KILLS, added + before, stores + 1);
     assert_true(killed > KILLS / 4);
-    assert_int_equal(system(arena_print(bench.arena, "rm -rf %s", folder)), 0);
+    assert_int_equal(scratch_remove(folder), 0);
     arena_destroy(bench.arena);
 }
 

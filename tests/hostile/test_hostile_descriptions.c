@@ -5,6 +5,7 @@
 #include "models/model_source.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/hostile/gguf_seed.h"
 
 #include <fcntl.h>
@@ -12,29 +13,26 @@
 
 #define FOLDER HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/qwen2/huggingface/"
 
-struct scratch {
+struct fixture {
     struct arena *arena;
-    char folder[64];
+    char folder[SCRATCH_BYTES];
     struct gguf_seed seed;
     long opened, refused;
 };
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_descriptions_XXXXXX");
     *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
+    return scratch_create(scratch->folder);
 }
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
+    struct fixture *scratch = *state;
     print_message("%ld opened, %ld refused\n", scratch->opened, scratch->refused);
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
@@ -49,7 +47,7 @@ static void write_bytes_quickly(const char *path, const char *bytes, size_t coun
     close(file);
 }
 
-static char *read_all(struct scratch *scratch, const char *path, size_t *count)
+static char *read_all(struct fixture *scratch, const char *path, size_t *count)
 {
     struct diagnostic diagnostic = {0};
     char *bytes;
@@ -57,7 +55,7 @@ static char *read_all(struct scratch *scratch, const char *path, size_t *count)
     return bytes;
 }
 
-static void check_model(struct scratch *scratch, const char *path, const char *architectures)
+static void check_model(struct fixture *scratch, const char *path, const char *architectures)
 {
     struct diagnostic diagnostic = {0};
     struct model_options options = {.ops = op_table(),
@@ -90,7 +88,7 @@ static char mutant_byte(uint64_t bits)
 
 enum { MUTANTS = 3000 };
 
-static void check_descriptions(struct scratch *scratch, const char *name, const char *model,
+static void check_descriptions(struct fixture *scratch, const char *name, const char *model,
                                uint64_t mutants)
 {
     size_t count;
@@ -119,7 +117,7 @@ static void damaged_further_descriptions(void **state)
     static const char *const names[] = {"phi3", "gpt-oss", "deepseek2"};
     static const char *const models[] = {"phi3_long/phi3_long.gguf", "gpt_oss/gpt_oss.gguf",
                                          "deepseek_v3/deepseek_v3.gguf"};
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     const char *model = file_join(scratch->arena, scratch->folder, "seed.gguf");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t count;
@@ -137,7 +135,7 @@ static void damaged_further_descriptions(void **state)
 
 static void damaged_descriptions(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     const char *model = file_join(scratch->arena, scratch->folder, "seed.gguf");
     seed_build(&scratch->seed, NULL);
     write_bytes_quickly(model, (const char *)scratch->seed.file.bytes, scratch->seed.file.count);
@@ -152,7 +150,7 @@ static void damaged_descriptions(void **state)
 }
 
 /* `damaged` is one of the folder's two files; the other is whole. */
-static void check_folder(struct scratch *scratch, const char *damaged, size_t bytes_to_damage)
+static void check_folder(struct fixture *scratch, const char *damaged, size_t bytes_to_damage)
 {
     static const char *const names[] = {"config.json", "model.safetensors"};
     char *contents[2];

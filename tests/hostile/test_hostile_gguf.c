@@ -4,6 +4,7 @@
 #include "models/model.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/hostile/gguf_seed.h"
 
 #include <fcntl.h>
@@ -11,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct scratch {
-    char folder[64], path[96];
+struct fixture {
+    char folder[SCRATCH_BYTES], path[SCRATCH_BYTES + 32];
     struct gguf_seed seed;
     struct gguf_bytes extra;
     int warnings;
@@ -21,33 +22,30 @@ struct scratch {
 
 static void count_warning(void *context, const char *message)
 {
-    struct scratch *scratch = context;
+    struct fixture *scratch = context;
     assert_non_null(message);
     scratch->warnings++;
 }
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->progress = (struct progress){.context = scratch, .warn = count_warning};
-    strcpy(scratch->folder, "/tmp/hone_test_hostile_XXXXXX");
     *state = scratch;
-    if (!mkdtemp(scratch->folder)) return -1;
+    if (scratch_create(scratch->folder)) return -1;
     snprintf(scratch->path, sizeof scratch->path, "%s/hostile.gguf", scratch->folder);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    struct fixture *scratch = *state;
+    int result = scratch_remove(scratch->folder);
     test_free(scratch);
     return result;
 }
 
-static status open_model(struct scratch *scratch, const char *path, struct diagnostic *diagnostic)
+static status open_model(struct fixture *scratch, const char *path, struct diagnostic *diagnostic)
 {
     struct model_options options = {.ops = op_table(),
                                     .state_element = ELEMENT_F16,
@@ -59,7 +57,7 @@ static status open_model(struct scratch *scratch, const char *path, struct diagn
     return STATUS_OK;
 }
 
-static void write_seed(struct scratch *scratch)
+static void write_seed(struct fixture *scratch)
 {
     int file = open(scratch->path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     assert_true(file >= 0);
@@ -69,7 +67,7 @@ static void write_seed(struct scratch *scratch)
 }
 
 /* `words` NULL: the file must be accepted. */
-static void check_seed(struct scratch *scratch, const char *row, const char *words)
+static void check_seed(struct fixture *scratch, const char *row, const char *words)
 {
     struct diagnostic diagnostic = {0};
     write_seed(scratch);
@@ -194,7 +192,7 @@ static const struct edit edits[] = {
 
 static void fields_out_of_bounds(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     seed_build(&scratch->seed, NULL);
     check_seed(scratch, "the seed", NULL);
     assert_int_equal(scratch->warnings, 0);
@@ -213,14 +211,14 @@ static void fields_out_of_bounds(void **state)
 }
 
 /* One more metadata entry: its bytes are put together by `put`. */
-static void check_extra(struct scratch *scratch, const char *row, const char *words)
+static void check_extra(struct fixture *scratch, const char *row, const char *words)
 {
     seed_build(&scratch->seed, &scratch->extra);
     check_seed(scratch, row, words);
     scratch->extra.count = 0;
 }
 
-static void nested_lists(struct scratch *scratch, int depth, uint32_t innermost, uint64_t count)
+static void nested_lists(struct fixture *scratch, int depth, uint32_t innermost, uint64_t count)
 {
     put_key(&scratch->extra, "general.nested", GGUF_LIST);
     for (int i = 0; i < depth; i++) put_list(&scratch->extra, GGUF_LIST, 1);
@@ -230,7 +228,7 @@ static void nested_lists(struct scratch *scratch, int depth, uint32_t innermost,
 
 static void lists_and_values(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct gguf_bytes *extra = &scratch->extra;
     put_key_u32(extra, "llama.block_count", 1);
     check_extra(scratch, "G7", "the key 'llama.block_count' is there twice");
@@ -283,7 +281,7 @@ static void lists_and_values(void **state)
 
 static void names(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     static const char *const rows[][2] = {
         {"llamb", "the architecture 'llamb' is not known; known are"},
         {"ll\nma", "must be small letters"},
@@ -303,7 +301,7 @@ static void names(void **state)
 }
 
 /* The text of a token or kind replaced by one of the same length. */
-static void check_text(struct scratch *scratch, const char *from, const char *to, const char *words)
+static void check_text(struct fixture *scratch, const char *from, const char *to, const char *words)
 {
     seed_build(&scratch->seed, NULL);
     uint8_t *place =
@@ -315,7 +313,7 @@ static void check_text(struct scratch *scratch, const char *from, const char *to
 
 static void vocabularies(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     check_text(scratch, "<0x0A>", "<0x-1>", "is of type byte, but its text is '<0x-1>'");
     check_text(scratch, "<0x0A>", "<0xG0>", "is of type byte, but its text is '<0xG0>'");
     check_text(scratch, "<0x0A>", "<0x1 >", "is of type byte, but its text is '<0x1 >'");
@@ -333,7 +331,7 @@ static void vocabularies(void **state)
 
 static void sizes(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     seed_build(&scratch->seed, NULL);
     scratch->seed.file.count--;
     check_seed(scratch, "G19 data cut", "the file is cut short");
@@ -351,7 +349,7 @@ static void sizes(void **state)
     check_seed(scratch, "G2", "big-endian");
 }
 
-static void check_path(struct scratch *scratch, const char *path, status expected,
+static void check_path(struct fixture *scratch, const char *path, status expected,
                        const char *words)
 {
     struct diagnostic diagnostic = {0};
@@ -365,8 +363,8 @@ static void check_path(struct scratch *scratch, const char *path, status expecte
 
 static void strange_paths(void **state)
 {
-    struct scratch *scratch = *state;
-    char fifo[128], link[128];
+    struct fixture *scratch = *state;
+    char fifo[SCRATCH_BYTES + 32], link[SCRATCH_BYTES + 32];
     snprintf(fifo, sizeof fifo, "%s/fifo", scratch->folder);
     snprintf(link, sizeof link, "%s/link", scratch->folder);
     seed_build(&scratch->seed, NULL);
@@ -385,7 +383,7 @@ static void strange_paths(void **state)
 /* Sparse files: large without taking room. */
 static void large_claims(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct gguf_bytes *file = &scratch->seed.file;
     put_head(file, 3, 0, 1);
     put_key(file, "general.large", GGUF_LIST);
@@ -406,7 +404,7 @@ static void large_claims(void **state)
 
 static void many_tensors(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     FILE *file = fopen(scratch->path, "wb");
     const uint32_t count = SOURCE_TENSORS_MAX;
     assert_non_null(file);

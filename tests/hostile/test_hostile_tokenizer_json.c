@@ -5,6 +5,7 @@
 #include "models/model_source.h"
 #include "models/tokenizer_huggingface.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 enum { MUTANTS = 2000, CUT = 61 };
 
 struct damage {
-    char folder[64], path[128];
+    char folder[SCRATCH_BYTES], path[SCRATCH_BYTES + 32];
     long read, other, refused;
 };
 
@@ -42,12 +43,12 @@ static void try_file(struct damage *damage, const char *bytes, size_t count)
 static void damage_file(const char *original)
 {
     static const char bytes[] = "0123456789abexyz_.,:{}[]()<>=!+-*/%\"' \\\n#\xff";
-    struct damage damage = {.folder = "/tmp/hone_test_json_XXXXXX"};
+    struct damage damage = {0};
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
     char *text;
     size_t count;
-    assert_non_null(mkdtemp(damage.folder));
+    assert_int_equal(scratch_create(damage.folder), 0);
     snprintf(damage.path, sizeof damage.path, "%s/tokenizer.json", damage.folder);
     CHECK_OK(file_read(original, 1 << 20, arena, &text, &count, &diagnostic));
     for (uint64_t i = 0; i < MUTANTS; i++) {
@@ -62,8 +63,7 @@ static void damage_file(const char *original)
     print_message("%ld read, %ld of another kind, %ld refused\n", damage.read, damage.other,
                   damage.refused);
     assert_true(damage.read > 100 && damage.other > 10 && damage.refused > 1000);
-    unlink(damage.path);
-    rmdir(damage.folder);
+    assert_int_equal(scratch_remove(damage.folder), 0);
     arena_destroy(arena);
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/cpu_facts.h"
 #include "runtime/threads.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/ops/op_harness.h"
 #include "tuner/artifact.h"
 #include "tuner/tune.h"
@@ -25,7 +26,7 @@ enum { PROBLEMS = 6 };
 
 struct bench {
     struct arena *arena;
-    char folder[32];
+    char folder[SCRATCH_BYTES];
     struct store *store;
     struct device_facts facts;
     struct catalogue catalogue;
@@ -38,8 +39,8 @@ struct bench {
 static void bench_open(struct bench *bench)
 {
     struct diagnostic diagnostic = {0};
-    *bench = (struct bench){.arena = arena_create(0), .folder = "/tmp/hone_tune_XXXXXX"};
-    assert_non_null(mkdtemp(bench->folder));
+    *bench = (struct bench){.arena = arena_create(0)};
+    assert_int_equal(scratch_create(bench->folder), 0);
     CHECK_OK(store_open(bench->folder, NULL, &bench->store, &diagnostic));
     CHECK_OK(cpu_facts_read(NULL, bench->arena, &bench->facts, &diagnostic));
     bench->facts.values[FACT_cores] = thread_count_default();
@@ -69,7 +70,7 @@ static void bench_open(struct bench *bench)
 static void bench_close(struct bench *bench)
 {
     store_close(bench->store);
-    assert_int_equal(system(arena_print(bench->arena, "rm -rf %s", bench->folder)), 0);
+    assert_int_equal(scratch_remove(bench->folder), 0);
     arena_destroy(bench->arena);
 }
 

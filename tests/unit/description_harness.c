@@ -7,26 +7,6 @@
 
 #include <unistd.h>
 
-int description_set_up(void **state)
-{
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_extend_XXXXXX");
-    *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
-}
-
-int description_tear_down(void **state)
-{
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
-
 /* ---- A model of one layer, width 4, whose tensors count from 0 ---- */
 
 static void announce(struct gguf_writer *writer, const char *name, enum element_type element,

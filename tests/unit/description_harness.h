@@ -3,14 +3,8 @@
 #define TESTS_UNIT_DESCRIPTION_HARNESS_H
 
 #include "models/model.h"
+#include "tests/scratch_harness.h"
 
-struct scratch {
-    struct arena *arena;
-    char folder[64];
-};
-
-int description_set_up(void **state);
-int description_tear_down(void **state);
 
 extern const char base_description[], own_description[];
 

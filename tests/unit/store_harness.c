@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 static void count_warning(void *context, const char *message)
 {
@@ -13,8 +14,8 @@ static void count_warning(void *context, const char *message)
 
 void place_make(struct place *place)
 {
-    char folder[] = "/tmp/hone_store_XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[SCRATCH_BYTES];
+    assert_int_equal(scratch_create(folder), 0);
     *place = (struct place){.arena = arena_create(0)};
     place->folder = arena_text(place->arena, folder);
     place->path = file_join(place->arena, folder, "records.db");
@@ -23,9 +24,7 @@ void place_make(struct place *place)
 
 void place_remove(struct place *place)
 {
-    char *command =
-        arena_print(place->arena, "chmod -R u+w %s; rm -rf %s", place->folder, place->folder);
-    assert_int_equal(system(command), 0);
+    scratch_remove(place->folder); /* which some tests take away themselves */
     arena_destroy(place->arena);
 }
 

@@ -4,45 +4,43 @@
 #include "models/model.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
 
-struct scratch {
+struct fixture {
     struct arena *arena;
-    char folder[64];
+    char folder[SCRATCH_BYTES];
     char warnings[1024];
     struct progress progress;
 };
 
 static void warn(void *context, const char *message)
 {
-    struct scratch *scratch = context;
+    struct fixture *scratch = context;
     size_t length = strlen(scratch->warnings);
     snprintf(scratch->warnings + length, sizeof scratch->warnings - length, "%s\n", message);
 }
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->arena = arena_create(0);
     scratch->progress = (struct progress){.context = scratch, .warn = warn};
-    strcpy(scratch->folder, "/tmp/hone_test_architecture_XXXXXX");
     *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
+    return scratch_create(scratch->folder);
 }
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    struct fixture *scratch = *state;
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
 }
 
-static struct model_options options_of(struct scratch *scratch)
+static struct model_options options_of(struct fixture *scratch)
 {
     return (struct model_options){.ops = op_table(),
                                   .state_element = ELEMENT_F16,
@@ -116,7 +114,7 @@ static void put_keys(struct gguf_writer *writer, const struct change *change)
 }
 
 /* All weights are zero: nothing here computes. */
-static const char *write_model(struct scratch *scratch, const struct change *change)
+static const char *write_model(struct fixture *scratch, const struct change *change)
 {
     struct diagnostic diagnostic = {0};
     struct gguf_writer *writer;
@@ -134,7 +132,7 @@ static const char *write_model(struct scratch *scratch, const struct change *cha
     return path;
 }
 
-static const char *graph_text(struct scratch *scratch, const struct model *model)
+static const char *graph_text(struct fixture *scratch, const struct model *model)
 {
     struct text text = {.arena = scratch->arena};
     graph_print(model->graph, &text);
@@ -148,7 +146,7 @@ static void check_contains(const char *text, const char *part)
 
 static void a_small_llama_opens(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_options options = options_of(scratch);
     struct model *model;
@@ -175,7 +173,7 @@ static void a_small_llama_opens(void **state)
 
 static void optional_weights_enter_the_graph(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_options options = options_of(scratch);
     struct model *model;
@@ -207,7 +205,7 @@ static void what_is_not_understood_is_refused(void **state)
         {{.extra_key = "llama.rope.scaling.factor"}, "a rotary factor needs its kind"},
         {{.extra_key = "llama.rope.scaling.type"}, "'5' is not supported; known are none"},
     };
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_options options = options_of(scratch);
     struct model *model;
@@ -225,7 +223,7 @@ static void what_is_not_understood_is_refused(void **state)
 
 static void equal_values_of_all_layers_are_one_value(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_options options = options_of(scratch);
     struct model *model;
@@ -263,7 +261,7 @@ static const char own_description[] =
     "    'logits = linear(s, output)']\n"
     "outputs: [logits]\n";
 
-static void write_description(struct scratch *scratch, const char *text)
+static void write_description(struct fixture *scratch, const char *text)
 {
     struct diagnostic diagnostic = {0};
     const char *path = file_join(scratch->arena, scratch->folder, "own.yaml");
@@ -271,7 +269,7 @@ static void write_description(struct scratch *scratch, const char *text)
 }
 
 /* `from` is replaced by `to` once. */
-static const char *replaced(struct scratch *scratch, const char *text, const char *from,
+static const char *replaced(struct fixture *scratch, const char *text, const char *from,
                             const char *to)
 {
     const char *place = strstr(text, from);
@@ -282,7 +280,7 @@ static const char *replaced(struct scratch *scratch, const char *text, const cha
 
 static void a_folder_describes_what_hone_does_not_know(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_options options = options_of(scratch);
     struct model *model;
@@ -328,7 +326,7 @@ static void mistakes_in_descriptions_are_located(void **state)
         {"'blk.{layer}.attn_q.weight'", "['a', 'blk.{layer}.attn_q.weight']",
          "all names of 'gate'"},
     };
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_options options = options_of(scratch);
     struct model *model;

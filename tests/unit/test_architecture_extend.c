@@ -227,7 +227,7 @@ static void multiplying_descriptions_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, description_set_up, description_tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(entries_are_replaced_removed_and_added),
         TEST(checks_add_up),

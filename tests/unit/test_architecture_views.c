@@ -127,7 +127,7 @@ static void weights_that_do_not_fit_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, description_set_up, description_tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(parts_of_tensors_are_weights),
         TEST(blocks_stay_whole),

@@ -5,6 +5,7 @@
 #include "ops/catalogue.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
 
@@ -82,8 +83,8 @@ static void folders_add_and_replace_variants(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    char folder[] = "/tmp/hone_catalogue_XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[SCRATCH_BYTES];
+    assert_int_equal(scratch_create(folder), 0);
     struct catalogue built_in, first, second;
     CHECK_OK(catalogue_read(NULL, arena, &built_in, &diagnostic));
     write_space(arena, folder, "mine.yaml", "mine_cpu", "1e-6");
@@ -107,10 +108,7 @@ static void folders_add_and_replace_variants(void **unused)
     CHECK_OK(file_write(bad, "variant: bad\n", 13, &diagnostic));
     CHECK_REFUSED(catalogue_read(folder, arena, &second, &diagnostic), STATUS_BAD_INPUT,
                   "bad.yaml:1:1");
-    static const char *const names[] = {"mine.yaml", "other.yaml", "zother.yaml", "bad.yaml"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unlink(file_join(arena, folder, names[i]));
-    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(scratch_remove(folder), 0);
     CHECK_REFUSED(catalogue_read(folder, arena, &second, &diagnostic), STATUS_BAD_INPUT, folder);
     arena_destroy(arena);
 }

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,35 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-struct scratch {
-    struct arena *arena;
-    char folder[64];
-};
-
-static int set_up(void **state)
-{
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_file_XXXXXX");
-    *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
-}
-
-static int remove_entry(const char *path, const struct stat *facts, int kind, struct FTW *walk)
-{
-    (void)facts, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static int tear_down(void **state)
-{
-    struct scratch *scratch = *state;
-    int result = nftw(scratch->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
 
 static int entries(const char *folder)
 {
@@ -327,14 +299,14 @@ static void machine_code_runs_and_cannot_be_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(only_regular_files_are_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(files_that_hide_their_size_are_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(unwritable_places_are_reported, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(failed_writing_leaves_old_or_new, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(failed_reading_is_reported, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(paths_are_taken_apart, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(xdg_folders_follow_the_standard, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_written_is_read, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(only_regular_files_are_read, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(files_that_hide_their_size_are_read, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(unwritable_places_are_reported, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(failed_writing_leaves_old_or_new, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(failed_reading_is_reported, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(paths_are_taken_apart, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(xdg_folders_follow_the_standard, scratch_set_up, scratch_tear_down),
         cmocka_unit_test(large_memory_is_aligned_and_zeroed),
         cmocka_unit_test(fences_keep_strays_out),
 #ifdef __x86_64__

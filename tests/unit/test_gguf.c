@@ -2,31 +2,29 @@
  * byte.  The long list of hostile files is in tests/hostile. */
 #include "models/gguf_write.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/gguf_bytes.h"
 
 #include <unistd.h>
 
-struct scratch {
+struct fixture {
     struct arena *arena;
-    char folder[64];
+    char folder[SCRATCH_BYTES];
     struct gguf_bytes file;
 };
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_gguf_XXXXXX");
     *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
+    return scratch_create(scratch->folder);
 }
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    struct fixture *scratch = *state;
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
@@ -132,7 +130,7 @@ static void check_sample_metadata(const struct model_source *source)
 
 static void what_is_written_is_read(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct gguf_writer *writer;
     struct model_source source;
@@ -171,7 +169,7 @@ static void what_is_written_is_read(void **state)
 
 static void an_unfinished_file_leaves_nothing(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct gguf_writer *writer;
     const char *path = file_join(scratch->arena, scratch->folder, "unfinished.gguf");
@@ -197,7 +195,7 @@ static void small_file(struct gguf_bytes *file, uint32_t version)
     put_zeros(file, 64);
 }
 
-static status open_bytes(struct scratch *scratch, struct model_source *source,
+static status open_bytes(struct fixture *scratch, struct model_source *source,
                          struct diagnostic *diagnostic)
 {
     const char *path = file_join(scratch->arena, scratch->folder, "bytes.gguf");
@@ -209,7 +207,7 @@ static status open_bytes(struct scratch *scratch, struct model_source *source,
 
 static void versions_two_and_three(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_source source;
     struct hash identities[2];
@@ -228,7 +226,7 @@ static void versions_two_and_three(void **state)
 
 static void every_truncation_is_refused(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_source source;
     small_file(&scratch->file, 3);
@@ -238,7 +236,7 @@ static void every_truncation_is_refused(void **state)
 }
 
 /* Part `number` of `count` with one tensor; `named`: the name that the file gets. */
-static void write_part(struct scratch *scratch, const char *named, const char *tensor,
+static void write_part(struct fixture *scratch, const char *named, const char *tensor,
                        uint32_t number, uint32_t count, uint32_t tensors)
 {
     struct diagnostic diagnostic = {0};
@@ -257,7 +255,7 @@ static void write_part(struct scratch *scratch, const char *named, const char *t
 
 static void splits_are_joined(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_source source;
     const char *first = file_join(scratch->arena, scratch->folder, "m-00001-of-00002.gguf");

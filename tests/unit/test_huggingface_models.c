@@ -4,35 +4,11 @@
 #include "engine/engine.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
 
 #define MODELS HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/"
-
-struct scratch {
-    struct arena *arena;
-    char folder[64];
-};
-
-static int set_up(void **state)
-{
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_configs_XXXXXX");
-    *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
 
 static char *read_all(struct scratch *scratch, const char *path, size_t *count)
 {
@@ -223,7 +199,7 @@ static void tensors_may_lie_anywhere(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_changes_the_meaning_is_honoured),
         TEST(what_is_not_supported_is_refused),

@@ -6,6 +6,7 @@
 #include "models/gguf_write.h"
 #include "models/quantize.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,9 +16,9 @@
 
 enum { LAYERS = 8, COLUMNS = 512, ROWS = 5 };
 
-struct scratch {
+struct fixture {
     struct arena *arena;
-    char folder[64];
+    char folder[SCRATCH_BYTES];
     const char *source, *result;
 };
 
@@ -65,7 +66,7 @@ static const struct {
 };
 enum { TENSOR_COUNT = sizeof tensors / sizeof tensors[0] };
 
-static void write_source(const struct scratch *scratch, float special)
+static void write_source(const struct fixture *scratch, float special)
 {
     struct diagnostic diagnostic = {0};
     struct gguf_writer *writer;
@@ -89,10 +90,9 @@ static void write_source(const struct scratch *scratch, float special)
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_quantize_XXXXXX");
-    if (!mkdtemp(scratch->folder)) return -1;
+    if (scratch_create(scratch->folder)) return -1;
     scratch->source = file_join(scratch->arena, scratch->folder, "source.gguf");
     scratch->result = file_join(scratch->arena, scratch->folder, "result.gguf");
     write_source(scratch, 0);
@@ -102,10 +102,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    struct fixture *scratch = *state;
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
@@ -134,7 +132,7 @@ static void check_numbers(struct arena *arena, const struct stored_tensor *from,
     assert_memory_equal(values, right, (size_t)elements * sizeof *right);
 }
 
-static void check_file(const struct scratch *scratch, const struct quantize_report *report,
+static void check_file(const struct fixture *scratch, const struct quantize_report *report,
                        int64_t file_type)
 {
     struct diagnostic diagnostic = {0};
@@ -188,7 +186,7 @@ static void every_type_is_written(void **state)
         {"q6_K", ELEMENT_Q6_K, ELEMENT_Q8_0, ELEMENT_F16, 18},
         {"iq4_xs", ELEMENT_IQ4_XS, ELEMENT_IQ4_NL, ELEMENT_F16, 30},
     };
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct quantize_report report;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -208,7 +206,7 @@ static void every_type_is_written(void **state)
 
 static void rules_and_mixes_choose(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct quantize_report report;
     struct quantize_rule rules[2];
@@ -230,7 +228,7 @@ static void rules_and_mixes_choose(void **state)
 
 static void threads_change_nothing(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct quantize_report report;
     struct hash hashes[2];
@@ -249,7 +247,7 @@ static void threads_change_nothing(void **state)
 /* The source is still mapped while the file of the same name takes its place. */
 static void a_file_may_replace_itself(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct quantize_report report;
     struct quantize_options options = {.type = "q8_0", .threads = 2};
@@ -261,7 +259,7 @@ static void a_file_may_replace_itself(void **state)
     check_file(scratch, &report, 2);
 }
 
-static void check_nothing_left(const struct scratch *scratch)
+static void check_nothing_left(const struct fixture *scratch)
 {
     const char **names;
     int count;
@@ -270,7 +268,7 @@ static void check_nothing_left(const struct scratch *scratch)
     assert_int_equal(count, 1); /* the source */
 }
 
-static void check_refused(struct scratch *scratch, const struct quantize_options *options,
+static void check_refused(struct fixture *scratch, const struct quantize_options *options,
                           status code, const char *message)
 {
     struct diagnostic diagnostic = {0};
@@ -289,7 +287,7 @@ static bool is_interrupted(void *context)
 
 static void wishes_that_cannot_be_met(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct quantize_rule rule = {"blk.1.ffn_down.weight", ELEMENT_Q4_K};
     struct progress progress = {.interrupted = is_interrupted};
@@ -309,7 +307,7 @@ static void wishes_that_cannot_be_met(void **state)
 
 static void broken_files_are_refused(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct quantize_options options = {.type = "q4_0", .threads = 2};
     struct stat facts;
     write_source(scratch, NAN);
@@ -328,7 +326,7 @@ static void broken_files_are_refused(void **state)
 /* Each allocation, and each call on a file, fails once. */
 static void faults_leave_nothing(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     for (int kind = 0; kind < 2; kind++) {
         status code = STATUS_FAILED;
         for (long n = 1; code != STATUS_OK && n < 1000; n++) {

@@ -3,33 +3,9 @@
 #include "models/huggingface.h"
 #include "models/json_read.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
-
-struct scratch {
-    struct arena *arena;
-    char folder[64];
-};
-
-static int set_up(void **state)
-{
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_safetensors_XXXXXX");
-    *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
 
 static void write_file(struct scratch *scratch, const char *name, const void *bytes, size_t count)
 {
@@ -329,7 +305,7 @@ static void json_is_bounded(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(one_file_opens),
         TEST(a_header_of_640_bytes_is_no_pickle),

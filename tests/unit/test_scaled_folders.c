@@ -5,29 +5,27 @@
 #include "base/text.h"
 #include "models/model_source.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
 
-struct scratch {
+struct fixture {
     struct arena *arena;
-    char folder[64];
+    char folder[SCRATCH_BYTES];
 };
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_scaled_XXXXXX");
     *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
+    return scratch_create(scratch->folder);
 }
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    struct fixture *scratch = *state;
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
@@ -51,7 +49,7 @@ static size_t tensor_size(const struct planned_tensor *tensor)
            (size_t)(tensor->columns ? tensor->columns : 1);
 }
 
-static void write_tensors(struct scratch *scratch, const struct planned_tensor *tensors)
+static void write_tensors(struct fixture *scratch, const struct planned_tensor *tensors)
 {
     struct diagnostic diagnostic = {0};
     struct text header = {.arena = scratch->arena};
@@ -75,7 +73,7 @@ static void write_tensors(struct scratch *scratch, const struct planned_tensor *
                         8 + length + total, &diagnostic));
 }
 
-static status open_folder(struct scratch *scratch, const char *quantization,
+static status open_folder(struct fixture *scratch, const char *quantization,
                           const struct planned_tensor *tensors, struct model_source *source,
                           struct diagnostic *diagnostic)
 {
@@ -202,7 +200,7 @@ static const struct refusal refusals[] = {
 
 static void what_does_not_fit_is_refused(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         struct diagnostic diagnostic = {0};
         struct model_source source = {0};
@@ -218,7 +216,7 @@ static void what_does_not_fit_is_refused(void **state)
 /* By hand: columns 0 to 7 of GPTQ's first word, and zeros that are stored less one. */
 static void words_become_blocks(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_source source = {0};
     static const struct planned_tensor tensors[] = {

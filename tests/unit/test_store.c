@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 #include "tests/unit/store_harness.h"
 
 #include <math.h>
@@ -171,7 +172,7 @@ static void a_folder_that_goes_away_is_survived(void **unused)
     place_make(&place);
     struct store *store = open_store(&place);
     add_record(store, 1);
-    assert_int_equal(system(arena_print(place.arena, "rm -rf %s", place.folder)), 0);
+    assert_int_equal(scratch_remove(place.folder), 0);
     add_record(store, 2);
     add_record(store, 3);
     assert_int_equal(count_records(store), 3);

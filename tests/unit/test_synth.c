@@ -6,34 +6,10 @@
 #include "models/tokenizer.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <math.h>
 #include <unistd.h>
-
-struct scratch {
-    struct arena *arena;
-    char folder[64];
-};
-
-static int set_up(void **state)
-{
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_synth_XXXXXX");
-    *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
 
 static struct synth_options options_of(const char *preset, enum element_type element)
 {
@@ -219,7 +195,7 @@ static void presets_are_listed(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(presets_become_models),        TEST(threads_do_not_change_the_file),
         TEST(weights_are_of_sensible_size), TEST(failures_leave_nothing),

@@ -4,38 +4,36 @@
 #include "models/model_source.h"
 #include "models/tokenizer_huggingface.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
 
-struct scratch {
+struct fixture {
     struct arena *arena;
-    char folder[64];
+    char folder[SCRATCH_BYTES];
     char warnings[2048];
     struct progress progress;
 };
 
 static void warn(void *context, const char *message)
 {
-    struct scratch *scratch = context;
+    struct fixture *scratch = context;
     snprintf(scratch->warnings, sizeof scratch->warnings, "%s", message);
 }
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->arena = arena_create(0);
     scratch->progress = (struct progress){.context = scratch, .warn = warn};
-    strcpy(scratch->folder, "/tmp/hone_test_tokenizer_XXXXXX");
     *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
+    return scratch_create(scratch->folder);
 }
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    struct fixture *scratch = *state;
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
@@ -53,7 +51,7 @@ static const char small[] =
     "  \"vocab\": {\"a\": 0, \"b\": 1, \"c\": 2, \"ab\": 3, \"abc\": 4, \"d\": 5},"
     "  \"merges\": [\"a b\", [\"ab\", \"c\"]]}}";
 
-static const char *replaced(struct scratch *scratch, const char *text, const char *from,
+static const char *replaced(struct fixture *scratch, const char *text, const char *from,
                             const char *to)
 {
     const char *place = strstr(text, from);
@@ -62,7 +60,7 @@ static const char *replaced(struct scratch *scratch, const char *text, const cha
                        place + strlen(from));
 }
 
-static status open_json(struct scratch *scratch, const char *json, struct tokenizer **tokenizer,
+static status open_json(struct fixture *scratch, const char *json, struct tokenizer **tokenizer,
                         struct diagnostic *diagnostic)
 {
     static struct metadata ids[] = {
@@ -83,7 +81,7 @@ static status open_json(struct scratch *scratch, const char *json, struct tokeni
 
 static void a_small_one_is_read(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct tokenizer *tokenizer;
     static const int32_t expected[] = {4, 6, 3, 7, 5};
@@ -107,7 +105,7 @@ static void templates_and_generation_configs_count(void **state)
         "\"post_processor\": {\"type\": \"Sequence\", \"processors\": [{\"type\": \"ByteLevel\"},"
         " {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}},"
         " {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"<s>\": {\"ids\": [6]}}}]}";
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct tokenizer *tokenizer;
     int32_t *ids;
@@ -158,7 +156,7 @@ static void published_patterns_are_known(void **state)
         "{\"type\": \"Digits\", \"individual_digits\": true},"
         "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": true}",
     };
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     const char *plain =
         "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": true}";
@@ -193,7 +191,7 @@ static void other_kinds_are_named(void **state)
         {"\"special\": false", "\"special\": false, \"rstrip\": true",
          "added_tokens: '<u>' asks for rstrip"},
     };
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct tokenizer *tokenizer;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -227,7 +225,7 @@ static void marks_and_bytes_are_read(void **state)
          "pre_tokenizer: 'Metaspace' is not supported"},
     };
     static const int32_t expected[] = {4, 4, 5, 7};
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct tokenizer *tokenizer;
     int32_t *ids;
@@ -268,7 +266,7 @@ static void damage_is_refused(void **state)
         {"}}", "}", "tokenizer.json:1:"},
         {"\"id\": 7", "\"id\": 5", "have the id 5"},
     };
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct tokenizer *tokenizer;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -324,8 +325,8 @@ static void what_is_required_must_be_there(void **state)
 static void only_regular_files_are_read(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/hone_test_yaml_XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[SCRATCH_BYTES];
+    assert_int_equal(scratch_create(folder), 0);
     const char *fifo = arena_print(arena, "%s/fifo", folder);
     assert_int_equal(mkfifo(fifo, 0600), 0);
     const char *const paths[] = {folder, fifo, "/dev/zero"};
@@ -334,14 +335,12 @@ static void only_regular_files_are_read(void **state)
         CHECK_REFUSED(yaml_read(paths[i], arena, &root, &diagnostic), STATUS_BAD_INPUT,
                       "not a regular file");
     }
-    unlink(fifo);
     const char *plain = arena_print(arena, "%s/plain.yaml", folder);
     CHECK_OK(file_write(plain, sample, sizeof sample - 1, &diagnostic));
     CHECK_OK(yaml_read(plain, arena, &root, &diagnostic));
     assert_int_equal(root->count, 8);
     CHECK_TEXT(root->file, plain);
-    unlink(plain);
-    rmdir(folder);
+    assert_int_equal(scratch_remove(folder), 0);
 }
 
 static void messages_carry_no_control_characters(void **state)
