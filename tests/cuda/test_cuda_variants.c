@@ -102,6 +102,15 @@ static void check_table(const struct op_case *table)
     triples_run(&triples);
 }
 
+/* Plain 16-bit weights for the tensor cores, the warpgroups and the library. */
+static const struct op_case half_cases[] = {
+    {"linear(f32[tokens,136], bf16[72,136], f32[72], f32[tokens,72])", 0, 0, 0},
+    {"linear(f32[tokens,264], f16[40,264])", 0, 0, 17},
+    {"linear_group(f32[tokens,72], bf16[72,72], bf16[40,72], bf16[24,72], _, f32[40])", 0, 0, 17},
+    {"linear_gated(f32[tokens,72], f16[72,72], f16[72,72]) {activation=gelu_tanh}", 0, 0, 17},
+    {NULL, 0, 0, 0},
+};
+
 /* Blocks of random bytes instead of encoded numbers: every code and scale, infinities and NaN too.
  */
 static void check_decoding(const struct op_case *row)
@@ -129,6 +138,7 @@ static void test_dense(void **state)
 {
     (void)state;
     check_table(dense_cases);
+    check_table(half_cases);
 }
 
 /* Every block type.  Host and card decode a table's rows with the same text: with the same bits. */

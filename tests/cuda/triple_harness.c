@@ -245,14 +245,23 @@ static void print_row(const struct triples *triples, int space)
                   text_finish(&text), sum);
 }
 
+/* Cards with the reason of the first of them share a line. */
 static void print_left_out(const struct triples *triples, int space)
 {
     const struct variant_check *check = triples->check;
+    const char *name = check->catalogue.spaces[space]->variant;
     for (int c = 0; c < check->level_count; c++) {
         const struct triple_cell *cell = cell_of(triples, space, c);
-        if (!cell->agreed)
-            print_message("left out: %s on sm_%.0f: %s\n", check->catalogue.spaces[space]->variant,
-                          check->levels[c].values[FACT_sm],
+        struct text text = {.arena = triples->arena};
+        bool first = true;
+        for (int other = 0; other < check->level_count; other++) {
+            const struct triple_cell *its = cell_of(triples, space, other);
+            if (its->agreed || cell->agreed || strcmp(its->reason, cell->reason) != 0) continue;
+            first = first && other >= c;
+            text_print(&text, " sm_%.0f", check->levels[other].values[FACT_sm]);
+        }
+        if (!cell->agreed && first)
+            print_message("left out: %s on%s: %s\n", name, text_finish(&text),
                           *cell->reason ? cell->reason : "no case of its operators");
     }
 }
