@@ -26,8 +26,8 @@ template <int scales_, int runs_, int run_words_, int offset_ = 0, bool minima_ 
 template <int element> struct block_pieces;
 
 template <> struct block_pieces<element_q8_0> : piece_form<1, 1, 2> {
-    DEVICE int place(int piece, int, int) { return 2 * piece; }
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE unsigned place(unsigned piece, int, int) { return 2 * piece; }
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         to.scales[0] = block_scale(block);
         UNROLL for (int w = 0; w < 2; w++) to.words[0][0][w] = load_word_of_halves(block + 2 + 8 * index + 4 * w);
@@ -38,14 +38,14 @@ template <> struct block_pieces<element_q8_0> : piece_form<1, 1, 2> {
 
 template <int offset, bool minima> struct nibble_pieces : piece_form<1, 2, 1, offset, minima> {
     using typename piece_form<1, 2, 1, offset, minima>::piece;
-    DEVICE int place(int piece, int, int run) { return piece + 4 * run; }
+    DEVICE unsigned place(unsigned piece, int, int run) { return piece + 4 * run; }
     DEVICE void split(unsigned pairs, piece &to)
     {
         to.words[0][0][0] = pairs & 0x0f0f0f0fu;
         to.words[0][1][0] = pairs >> 4 & 0x0f0f0f0fu;
     }
     // The fifth bits of all 32 in order.
-    DEVICE void add_fifths(unsigned bits, int index, piece &to)
+    DEVICE void add_fifths(unsigned bits, unsigned index, piece &to)
     {
         to.words[0][0][0] |= spread_bits(bits >> 4 * index) << 4;
         to.words[0][1][0] |= spread_bits(bits >> (4 * index + 16)) << 4;
@@ -59,7 +59,7 @@ template <int offset, bool minima> struct nibble_pieces : piece_form<1, 2, 1, of
 };
 
 template <> struct block_pieces<element_q4_0> : nibble_pieces<8, false> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         to.scales[0] = block_scale(block);
         split(load_word_of_halves(block + 2 + 4 * index), to);
@@ -67,7 +67,7 @@ template <> struct block_pieces<element_q4_0> : nibble_pieces<8, false> {
 };
 
 template <> struct block_pieces<element_q4_1> : nibble_pieces<0, true> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         read_scales(block, to);
         split(((const unsigned *)block)[1 + index], to);
@@ -75,7 +75,7 @@ template <> struct block_pieces<element_q4_1> : nibble_pieces<0, true> {
 };
 
 template <> struct block_pieces<element_q5_0> : nibble_pieces<16, false> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         to.scales[0] = block_scale(block);
         split(load_word_of_halves(block + 6 + 4 * index), to);
@@ -84,7 +84,7 @@ template <> struct block_pieces<element_q5_0> : nibble_pieces<16, false> {
 };
 
 template <> struct block_pieces<element_q5_1> : nibble_pieces<0, true> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         read_scales(block, to);
         split(((const unsigned *)block)[2 + index], to);
@@ -93,7 +93,7 @@ template <> struct block_pieces<element_q5_1> : nibble_pieces<0, true> {
 };
 
 template <> struct block_pieces<element_iq4_nl> : nibble_pieces<0, false> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         to.scales[0] = block_scale(block);
         iq4_table::nibbles(load_word_of_halves(block + 2 + 4 * index), to.words[0][0][0], to.words[0][1][0]);
@@ -101,7 +101,7 @@ template <> struct block_pieces<element_iq4_nl> : nibble_pieces<0, false> {
 };
 
 template <> struct block_pieces<element_mxfp4> : nibble_pieces<0, false> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         to.scales[0] = element_half_of_e8m0(block[0]);
         e2m1_table::nibbles(load_word_of_bytes(block + 1 + 4 * index), to.words[0][0][0], to.words[0][1][0]);
@@ -112,11 +112,11 @@ template <> struct block_pieces<element_mxfp4> : nibble_pieces<0, false> {
 
 // 16 bytes of two groups of 32 in their halves; two pieces are two groups.
 template <bool fifths> struct q4_K_pieces : piece_form<2, 1, 4, 0, true> {
-    DEVICE int place(int piece, int s, int) { return piece / 2 * 16 + 8 * s + piece % 2 * 4; }
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE unsigned place(unsigned piece, int s, int) { return piece / 2 * 16 + 8 * s + piece % 2 * 4; }
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         const uint4 header = *(const uint4 *)block;
-        const int pair = index / 2; // of groups
+        const unsigned pair = index / 2; // of groups
         const uint4 quants = ((const uint4 *)block)[(fifths ? 3 : 1) + index];
         const unsigned words[4] = {quants.x, quants.y, quants.z, quants.w};
         UNROLL for (int w = 0; w < 4; w++) {
@@ -145,13 +145,13 @@ template <> struct block_pieces<element_q5_K> : q4_K_pieces<true> {};
 
 // 8 bytes of nibbles: 8 numbers and the 8 that are 64 behind them.
 template <> struct block_pieces<element_q6_K> : piece_form<2, 1, 2, 32> {
-    DEVICE int place(int piece, int s, int) { return piece / 8 * 32 + piece % 8 * 2 + 16 * s; }
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE unsigned place(unsigned piece, int s, int) { return piece / 8 * 32 + piece % 8 * 2 + 16 * s; }
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         unsigned low[2], high[2];
         load_words_of_halves(block + 8 * index, low);
         load_words_of_halves(block + 128 + index / 8 * 32 + index % 4 * 8, high);
-        const int shift = index % 8 / 4 * 2;
+        const unsigned shift = index % 8 / 4 * 2;
         const float unit = block_scale(block + 208);
         const signed char *scales = (const signed char *)block + 192 + place(index, 0, 0) / 4;
         UNROLL for (int s = 0; s < 2; s++) {
@@ -165,7 +165,7 @@ template <> struct block_pieces<element_q6_K> : piece_form<2, 1, 2, 32> {
 // 8 bytes of 2-bit codes: 8 numbers, and those 32, 64 and 96 behind them.
 template <int offset, bool minima> struct quarter_pieces : piece_form<4, 1, 2, offset, minima> {
     using typename piece_form<4, 1, 2, offset, minima>::piece;
-    DEVICE int place(int piece, int s, int) { return piece / 4 * 32 + 8 * s + piece % 4 * 2; }
+    DEVICE unsigned place(unsigned piece, int s, int) { return piece / 4 * 32 + 8 * s + piece % 4 * 2; }
     DEVICE void split(const unsigned (&codes)[2], piece &to)
     {
         UNROLL for (int s = 0; s < 4; s++)
@@ -174,7 +174,7 @@ template <int offset, bool minima> struct quarter_pieces : piece_form<4, 1, 2, o
 };
 
 template <> struct block_pieces<element_q2_K> : quarter_pieces<0, true> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         const unsigned *words = (const unsigned *)block;
         const unsigned codes[2] = {words[4 + 2 * index], words[5 + 2 * index]};
@@ -189,14 +189,14 @@ template <> struct block_pieces<element_q2_K> : quarter_pieces<0, true> {
 };
 
 template <> struct block_pieces<element_q3_K> : quarter_pieces<4, false> {
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         unsigned codes[2], thirds[2], scales[3];
         load_words_of_halves(block + 32 + 8 * index, codes);
         load_words_of_halves(block + index % 4 * 8, thirds);
         load_words_of_halves(block + 96, scales);
         split(codes, to);
-        const int part = index / 4, half = index % 4 / 2;
+        const unsigned part = index / 4, half = index % 4 / 2;
         const float unit = block_scale(block + 108);
         UNROLL for (int s = 0; s < 4; s++) { // group 8 * part + 2 * s + half
             UNROLL for (int w = 0; w < 2; w++) to.words[s][0][w] |= (thirds[w] >> (4 * part + s) & 0x01010101u) << 2;
@@ -209,8 +209,8 @@ template <> struct block_pieces<element_q3_K> : quarter_pieces<4, false> {
 
 // A group of 32.
 template <> struct block_pieces<element_iq4_xs> : piece_form<1, 2, 4> {
-    DEVICE int place(int piece, int, int run) { return 8 * piece + 4 * run; }
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE unsigned place(unsigned piece, int, int run) { return 8 * piece + 4 * run; }
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         const uint2 header = *(const uint2 *)block;
         const uint2 first = ((const uint2 *)block)[1 + 2 * index], second = ((const uint2 *)block)[2 + 2 * index];
@@ -225,8 +225,8 @@ template <> struct block_pieces<element_iq4_xs> : piece_form<1, 2, 4> {
 // ---- Codes whose scales lie in other tensors ----
 
 template <> struct block_pieces<element_i8_128> : piece_form<1, 1, 4> {
-    DEVICE int place(int piece, int, int) { return 4 * piece; }
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE unsigned place(unsigned piece, int, int) { return 4 * piece; }
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         to.scales[0] = *(const float *)block;
         UNROLL for (int w = 0; w < 4; w++) to.words[0][0][w] = ((const unsigned *)block)[1 + 4 * index + w];
@@ -235,8 +235,8 @@ template <> struct block_pieces<element_i8_128> : piece_form<1, 1, 4> {
 
 // Whole numbers of 4 bits less a zero, in groups of 32.
 template <> struct block_pieces<element_i4_32> : nibble_pieces<0, true> {
-    DEVICE int place(int piece, int, int run) { return piece / 4 * 8 + piece % 4 + 4 * run; }
-    DEVICE void load(const unsigned char *block, int index, piece &to)
+    DEVICE unsigned place(unsigned piece, int, int run) { return piece / 4 * 8 + piece % 4 + 4 * run; }
+    DEVICE void load(const unsigned char *block, unsigned index, piece &to)
     {
         const unsigned header = *(const unsigned *)block;
         to.scales[0] = to_float(low_half(header));

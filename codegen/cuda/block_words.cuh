@@ -34,7 +34,7 @@ DEVICE unsigned spread_bits(unsigned bits)
 
 // Two neighbouring numbers of 6 bits, in two bytes, of the 8 that q4_K packs: pairs 0 and 1 are the low bits of `first`,
 // 2 and 3 have 4 bits in `second` and 2 above those of `first`.
-DEVICE unsigned pair_of_six_bits(unsigned first, unsigned second, int pair)
+DEVICE unsigned pair_of_six_bits(unsigned first, unsigned second, unsigned pair)
 {
     const unsigned own = first >> pair % 2 * 16, upper = second >> pair % 2 * 16;
     return pair < 2 ? own & 0x3f3fu : (upper & 0x0f0fu) | (own & 0xc0c0u) >> 2;

@@ -8,14 +8,14 @@ static_assert(element_is_block(element), "weights are blocks");
 typedef block_pieces<element> pieces;
 typedef pieces::piece weight_piece;
 
-constexpr int block_pieces_count = element_width(element) / pieces::elements;
+constexpr unsigned block_pieces_count = element_width(element) / pieces::elements;
 constexpr int row_pieces = columns / pieces::elements;
 constexpr int scale_elements = 32; // of activations
 
-DEVICE weight_piece load_piece(const unsigned char *row, int piece)
+DEVICE weight_piece load_piece(const unsigned char *row, unsigned piece)
 {
     weight_piece result;
-    pieces::load(row + (long long)(piece / block_pieces_count) * element_bytes(element), piece % block_pieces_count, result);
+    pieces::load(row + piece / block_pieces_count * element_bytes(element), piece % block_pieces_count, result);
     return result;
 }
 
@@ -45,17 +45,18 @@ DEVICE void load_run(const int *from, int (&words)[pieces::run_words])
     }
 }
 
-DEVICE input_piece load_inputs(const byte_rows &x, long long row, int piece)
+DEVICE input_piece load_inputs(const byte_rows &x, long long row, unsigned piece)
 {
     constexpr int factor = pieces::minima ? 1 : -pieces::offset, factors = (factor & 255) * 0x01010101;
-    const int within = piece % block_pieces_count, first = piece / block_pieces_count * (element_width(element) / 4);
+    const unsigned within = piece % block_pieces_count, first = piece / block_pieces_count * (element_width(element) / 4);
+    const int *bytes = x.bytes + row * (columns / 4);
+    const float *scales = x.scales + row * (columns / scale_elements);
     input_piece result;
     UNROLL for (int s = 0; s < pieces::scales; s++) {
         result.sums[s] = 0;
-        result.scales[s] = x.scales[row * (columns / scale_elements) +
-                                    (first + pieces::place(within, s, 0)) / (scale_elements / 4)];
+        result.scales[s] = scales[(first + pieces::place(within, s, 0)) / (scale_elements / 4)];
         UNROLL for (int r = 0; r < pieces::runs; r++) {
-            load_run(x.bytes + row * (columns / 4) + first + pieces::place(within, s, r), result.words[s][r]);
+            load_run(bytes + first + pieces::place(within, s, r), result.words[s][r]);
             UNROLL for (int w = 0; w < pieces::run_words && factor; w++)
                 result.sums[s] = dot_bytes(result.words[s][r][w], factors, result.sums[s]);
         }
