@@ -4,7 +4,7 @@
 
 // Neighbouring words at an address that is a multiple of 2 only: one aligned load more than words.  Nothing is read
 // beyond the aligned words that hold some of these bytes.
-template <int count> DEVICE void load_words_of_halves(const void *from, unsigned (&words)[count])
+template <int count> DEVICE void load_words_of_halves(const void *from, unsigned *words)
 {
     const unsigned long long address = (unsigned long long)from;
     const unsigned *aligned = (const unsigned *)(address & ~3ull);
@@ -21,9 +21,9 @@ template <int count> DEVICE void load_words_of_halves(const void *from, unsigned
 // A word at any address.
 DEVICE unsigned load_word_of_bytes(const void *from)
 {
-    unsigned words[1];
-    load_words_of_halves(from, words);
-    return words[0];
+    unsigned word;
+    load_words_of_halves<1>(from, &word);
+    return word;
 }
 
 // Bits 0 to 3 in four bytes.

@@ -6,9 +6,11 @@
 
 constexpr int stride = warp_lanes * column_warps;
 
-DEVICE void add_products(grouped_sums &sums, const weight_piece (&weights)[tracks][outputs_per_warp], const byte_rows &x,
+DEVICE void add_products(grouped_sums &sums, const raw_piece (&raw)[tracks][outputs_per_warp], const byte_rows &x,
                          const int (&rows)[rows_together], int piece)
 {
+    weight_piece weights[tracks][outputs_per_warp];
+    unpack_pieces(raw, piece, weights);
     UNROLL for (int r = 0; r < rows_together; r++) {
         const input_piece inputs = load_inputs(x, rows[r], piece);
         UNROLL for (int t = 0; t < tracks; t++)
@@ -26,11 +28,11 @@ DEVICE void multiply_run(const grouped_operands &o, const byte_rows &x, const gr
         UNROLL for (int i = 0; i < outputs_per_warp; i++) rows[t][i] = grouped_weight_row(o, run, t, place.first_output + i);
     // `depth` loads of weights are on their way before the first is used.
     for (int begin = place.column_warp * warp_lanes + lane_index(); begin < row_pieces; begin += stride * depth) {
-        weight_piece weights[depth][tracks][outputs_per_warp];
+        raw_piece weights[depth][tracks][outputs_per_warp];
         UNROLL for (int d = 0; d < depth; d++)
             UNROLL for (int t = 0; t < tracks; t++)
                 UNROLL for (int i = 0; i < outputs_per_warp; i++)
-                    if (begin + d * stride < row_pieces) weights[d][t][i] = load_piece(rows[t][i], begin + d * stride);
+                    if (begin + d * stride < row_pieces) weights[d][t][i] = read_piece(rows[t][i], begin + d * stride);
         UNROLL for (int d = 0; d < depth; d++)
             if (begin + d * stride < row_pieces) add_products(sums, weights[d], x, inputs, begin + d * stride);
     }

@@ -12,11 +12,24 @@ constexpr unsigned block_pieces_count = element_width(element) / pieces::element
 constexpr int row_pieces = columns / pieces::elements;
 constexpr int scale_elements = 32; // of activations
 
-DEVICE weight_piece load_piece(const unsigned char *row, unsigned piece)
+// As it lies in memory.
+struct raw_piece {
+    pieces::raw words;
+};
+
+DEVICE raw_piece read_piece(const unsigned char *row, unsigned piece)
 {
-    weight_piece result;
-    pieces::load(row + piece / block_pieces_count * element_bytes(element), piece % block_pieces_count, result);
+    raw_piece result;
+    pieces::read(row + piece / block_pieces_count * element_bytes(element), piece % block_pieces_count, result.words);
     return result;
+}
+
+template <int tracks, int outputs>
+DEVICE void unpack_pieces(const raw_piece (&from)[tracks][outputs], unsigned piece, weight_piece (&to)[tracks][outputs])
+{
+    UNROLL for (int t = 0; t < tracks; t++)
+        UNROLL for (int i = 0; i < outputs; i++)
+            pieces::unpack(from[t][i].words, piece % block_pieces_count, to[t][i]);
 }
 
 // Activations as bytes: `columns` to a row.
