@@ -54,6 +54,11 @@ DEVICE void store_shared_16(shared_address to, uint4 value)
                  :: "r"(to), "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w) : "memory");
 }
 
+DEVICE void store_shared_8(shared_address to, uint2 value)
+{
+    asm volatile("st.shared.v2.b32 [%0], {%1, %2};" :: "r"(to), "r"(value.x), "r"(value.y) : "memory");
+}
+
 DEVICE void store_shared_4(shared_address to, unsigned value)
 {
     asm volatile("st.shared.b32 [%0], %1;" :: "r"(to), "r"(value) : "memory");

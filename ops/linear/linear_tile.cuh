@@ -3,7 +3,7 @@
 #include "ops/linear/linear_round.cuh"
 #include "ops/linear/linear_tile_weights.cuh"
 
-constexpr bool brain = element == element_bf16;
+constexpr bool brain = element == element_bf16 || element == element_mxfp4;
 constexpr int row_copies = tile_rows * row_chunks / tile_threads;
 constexpr int rows_bytes = tile_rows * tile_columns * 2, weights_bytes = tracks * tile_outputs * tile_columns * 2;
 
@@ -84,17 +84,20 @@ struct tile_copies {
     weight_source weights;
     struct held {
         half_blocks halves;
+        held_pieces pieces;
     };
 
     __device__ __forceinline__ void begin(shared_address stage, int column, held &held) const
     {
         copy_rows(rows, stage, column);
-        if constexpr (packed) load_half_blocks(weights, column, held.halves);
+        if constexpr (in_pieces) read_pieces(weights, column, held.pieces);
+        else if constexpr (packed) load_half_blocks(weights, column, held.halves);
         else copy_weights(weights, stage + rows_bytes, column);
     }
     __device__ __forceinline__ void end(shared_address stage, const held &held) const
     {
-        if constexpr (packed) unpack_half_blocks(held.halves, stage + rows_bytes);
+        if constexpr (in_pieces) unpack_pieces(held.pieces, stage + rows_bytes);
+        else if constexpr (packed) unpack_half_blocks(held.halves, stage + rows_bytes);
     }
 };
 

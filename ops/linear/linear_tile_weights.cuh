@@ -1,19 +1,23 @@
 // Weights on their way into a stage of the tile, as 16-bit numbers: 16-bit ones are copied as they are, blocks are read
-// into registers early and unpacked to f16 late.
+// into registers early and unpacked late: those of q8_0 and q4_0 by halves, all others by pieces.
 #pragma once
+#include "codegen/cuda/block_pieces.cuh"
 #include "ops/linear/linear_tile_parts.cuh"
 
 constexpr int row_chunks = tile_columns / 8;
 constexpr bool packed = element_is_block(element);
 constexpr bool nibbles = element == element_q4_0;
+constexpr bool in_pieces = packed && !nibbles && element != element_q8_0;
+typedef block_pieces<in_pieces ? element : element_q4_0> pieces;
 
-// What a thread takes at once: a chunk of eight numbers, or the half of a block whose numbers fill two chunks.
-constexpr int row_pieces = packed ? tile_columns / 16 : row_chunks;
+// What a thread takes at once: a chunk of eight numbers, the half of a block whose numbers fill two chunks, or a piece.
+constexpr int row_pieces = in_pieces ? tile_columns / pieces::elements : packed ? tile_columns / 16 : row_chunks;
 constexpr int weight_pieces = tracks * tile_outputs * row_pieces;
 constexpr int weight_copies = ceil_divide(weight_pieces, tile_threads);
 constexpr int row_blocks = columns / block_elements;
 
 static_assert(tile_threads % row_pieces == 0, "a thread has the same piece of all its rows");
+static_assert(!in_pieces || tile_columns % pieces::reach == 0, "pieces of a step fill it");
 static_assert(packed || weight_pieces % tile_threads == 0, "copies are spread evenly");
 
 // The rows that a thread copies; outputs behind the last repeat it.
@@ -90,6 +94,75 @@ DEVICE void unpack_half_blocks(const half_blocks &halves, shared_address tile)
                             unpack_chunk<128>(words[0] ^ sign, words[1] ^ sign, scale));
             store_shared_16(tile + tile_offset<row_chunks>(row, chunk + 2 * half + 1),
                             unpack_chunk<128>(words[2] ^ sign, words[3] ^ sign, scale));
+        }
+    }
+}
+
+// ---- Pieces ----
+
+struct held_pieces {
+    unsigned index; // within the block
+    int first_word; // of the block, in the step
+    bool inside;    // there are such columns
+    pieces::raw words[weight_copies];
+};
+
+DEVICE void read_pieces(const weight_source &source, int first_column, held_pieces &held)
+{
+    constexpr int width = element_width(element), count = width / pieces::elements;
+    const unsigned piece = first_column / pieces::elements + threadIdx.x % row_pieces;
+    const unsigned block = piece / count;
+    held.index = piece % count;
+    held.first_word = (int)(block * width - first_column) / 4;
+    held.inside = piece < columns / pieces::elements;
+    UNROLL for (int i = 0; i < weight_copies; i++)
+        pieces::read(source.rows[i] + (held.inside ? block : 0) * element_bytes(element), held.index, held.words[i]);
+}
+
+// Two pairs of 16-bit numbers from a word of four bytes.
+DEVICE uint2 widen_word(unsigned word, float scale, float minimum)
+{
+    constexpr unsigned offset = pieces::bytes_signed ? 128 : pieces::offset;
+    constexpr float away = 8388608.0f + offset; // behind 0x4b0000 a byte b is the f32 2^23 + b
+    const unsigned bytes = pieces::bytes_signed ? word ^ 0x80808080u : word;
+    float values[4];
+    UNROLL for (unsigned i = 0; i < 4; i++) {
+        const float code = __uint_as_float(__byte_perm(bytes, 0x4b000000u, 0x7440u | i)) - away;
+        values[i] = pieces::minima ? scale * code + minimum : scale * code;
+    }
+    constexpr bool brain = element == element_mxfp4;
+    return brain ? make_uint2(pack_bfloat(values[0], values[1]), pack_bfloat(values[2], values[3]))
+                 : make_uint2(pack_half(values[0], values[1]), pack_half(values[2], values[3]));
+}
+
+DEVICE void widen_run(const unsigned (&words)[pieces::run_words], float scale, float minimum, shared_address tile, int row,
+                      int word)
+{
+    if constexpr (pieces::run_words == 1) {
+        store_shared_8(tile + tile_offset<row_chunks>(row, word / 2) + word % 2 * 8,
+                       widen_word(words[0], scale, minimum));
+    } else {
+        UNROLL for (int w = 0; w < pieces::run_words; w += 2) {
+            const uint2 first = widen_word(words[w], scale, minimum), second = widen_word(words[w + 1], scale, minimum);
+            store_shared_16(tile + tile_offset<row_chunks>(row, (word + w) / 2),
+                            make_uint4(first.x, first.y, second.x, second.y));
+        }
+    }
+}
+
+DEVICE void unpack_pieces(const held_pieces &held, shared_address tile)
+{
+    UNROLL for (int i = 0; i < weight_copies; i++) {
+        const int row = (i * tile_threads + threadIdx.x) / row_pieces;
+        if (weight_pieces % tile_threads && row >= tracks * tile_outputs) continue;
+        pieces::piece piece;
+        pieces::unpack(held.words[i], held.index, piece);
+        UNROLL for (int s = 0; s < pieces::scales; s++) {
+            const float scale = held.inside ? piece.scales[s] : 0.0f;
+            const float minimum = pieces::minima && held.inside ? piece.minima[s] : 0.0f;
+            UNROLL for (int r = 0; r < pieces::runs; r++)
+                widen_run(piece.words[s][r], scale, minimum, tile, row,
+                          held.first_word + (int)pieces::place(held.index, s, r));
         }
     }
 }

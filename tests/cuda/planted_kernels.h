@@ -96,6 +96,14 @@ static const struct planted_run raster_run = {
               "stages=2 split=1",
     .card = "sm_90",
 };
+static const struct planted_run super_run = {
+    .variant = "linear_tile_f16_cuda",
+    .problem = "linear(f32[tokens,512], q6_K[40,512])",
+    .step = {.rows = 20},
+    .config = "tile_rows=32 tile_outputs=32 tile_columns=128 row_warps=2 output_warps=1 raster=1 "
+              "stages=2 split=1",
+    .card = "sm_86",
+};
 static const struct planted_run dot_super_run = {
     .variant = "linear_dot_bytes_cuda",
     .problem = "linear(f32[tokens,512], q4_K[9,512])",
@@ -283,6 +291,8 @@ static const struct planted planted_kernels[] = {
      "unpack_chunk<8>(words[0] & low, words[1] & low, scale)",
      "unpack_chunk<8>(words[0] >> 4 & low, words[1] >> 4 & low, scale)", CAUGHT_RESULT,
      &nibbles_run},
+    {"pieces of the first block for all", "ops/linear/linear_tile_weights.cuh",
+     "(held.inside ? block : 0)", "0", CAUGHT_RESULT, &super_run},
     {"scale of the neighbouring row", "ops/linear/linear_tile_bytes_cuda.cu",
      "(chunk / 2 * weight_tile_rows + row) * 4", "(chunk / 2 * weight_tile_rows + (row ^ 1)) * 4",
      CAUGHT_RESULT, &bytes_run},
