@@ -13,10 +13,11 @@ enum { LANES_MAX = 16 };
 
 /* ---- The problem ---- */
 
-static struct attention_side side_of(const struct problem *problem, int state, int64_t size)
+static struct attention_side side_of(const struct problem *problem, int state, int64_t size,
+                                     int64_t stride)
 {
     struct attention_side side = {.element = operand_type(problem, state)->element, .size = size};
-    side.head_bytes = element_row_bytes(side.element, size);
+    side.head_bytes = element_row_bytes(side.element, stride);
     side.row_bytes = element_row_bytes(side.element, fixed_dimension(problem, state, 2));
     return side;
 }
@@ -32,8 +33,11 @@ status attention_work_read(const struct problem *problem, struct attention_work 
             return fail(diagnostic, STATUS_UNSUPPORTED,
                         "this variant reads keys and values in f32, f16, bf16, q8_0 and q4_0: %s",
                         problem->text);
-    work->k = side_of(problem, ATTENTION_K_STATE, work->shape.head_size);
-    work->v = side_of(problem, ATTENTION_V_STATE, work->shape.value_size);
+    work->k = side_of(problem, ATTENTION_K_STATE, work->shape.head_size,
+                      work->shape.head_size);
+    work->v = side_of(problem, ATTENTION_V_STATE, work->shape.value_size,
+                      work->shape.value_stride);
+    work->has_sinks = problem->operands[ATTENTION_SINKS].present;
     return STATUS_OK;
 }
 
@@ -66,6 +70,7 @@ struct attention_pointers attention_load_pointers(struct emitter *e,
                                                   struct launch *launch)
 {
     return (struct attention_pointers){
+        .sinks = work->has_sinks ? kernel_operand(e, kernel, launch, ATTENTION_SINKS) : NULL,
         .q = kernel_operand(e, kernel, launch, ATTENTION_Q),
         .positions = kernel_operand(e, kernel, launch, ATTENTION_POSITIONS),
         .sequences = kernel_operand(e, kernel, launch, ATTENTION_SEQUENCES),

@@ -9,7 +9,7 @@
 #include "ops/append/append_core_cpu.h"
 #include "ops/attention/attention.h"
 
-/* Keys or values: `size` elements per head. */
+/* Keys or values: `size` elements of each head are used. */
 struct attention_side {
     enum element_type element;
     int64_t size, head_bytes, row_bytes;
@@ -20,6 +20,7 @@ struct attention_work {
     int64_t group; /* query heads per key and value head */
     int64_t page_tokens;
     struct attention_side k, v;
+    bool has_sinks;
 };
 
 /* Fails where states are of a type that kernels do not read. */
@@ -30,6 +31,7 @@ CHECKED status attention_work_read(const struct problem *problem, struct attenti
 
 struct attention_pointers {
     value q, positions, sequences, k, v, y;
+    value sinks; /* NULL: none */
     struct append_pages pages;
     /* What a token without a page points at: keys of NaN, so that whoever sees it gets NaN, and
      * values of zero, so that nobody else does. */

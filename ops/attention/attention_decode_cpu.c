@@ -29,6 +29,7 @@ struct decode_item {
     value row, head, kv_head;   /* head: the strand's first */
     value record;               /* its number, see attention_parts_core_cpu.h */
     value sequence, begin, end; /* tokens */
+    value is_first;             /* i1: has the first of the tokens in sight */
 };
 
 static struct decode_item item_of(const struct decode_kernel *k, value index)
@@ -46,6 +47,7 @@ static struct decode_item item_of(const struct decode_kernel *k, value index)
     item.sequence = sight.sequence;
     item.begin = add(e, sight.first, mul(e, part, tokens));
     item.end = minimum_signed(e, sight.end, add(e, item.begin, tokens));
+    item.is_first = bit_and(e, equal(e, item.begin, sight.first), less(e, item.begin, item.end));
     return item;
 }
 
@@ -93,7 +95,9 @@ static void attend_tokens(const struct decode_kernel *k, const struct decode_ite
     value at = add(e, mul(e, item->row, constant_i64(e, k->work->shape.heads)), item->head);
     value q = address(e, k->pointers.q, mul(e, at, constant_i64(e, 4 * k->work->k.size)));
     strand_clear(e, strand);
-    strand_start(e, strand, carried);
+    value sinks = k->pointers.sinks;
+    if (sinks) sinks = address(e, sinks, mul(e, item->head, constant_i64(e, 4)));
+    strand_start(e, strand, sinks, item->is_first, carried);
     carried[count] = zero;
     find_block(k, item, item->begin, zero);
     struct loop loop;

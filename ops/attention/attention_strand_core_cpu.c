@@ -37,11 +37,29 @@ void strand_clear(struct emitter *e, const struct strand *strand)
     loop_end(e, &loop, NULL);
 }
 
-void strand_start(struct emitter *e, const struct strand *strand, value *state)
+/* A head's sink is in all its lanes, its weight in the first of them: weights are added up. */
+static void start_sinks(struct emitter *e, const struct strand_chunk *chunk, value sinks,
+                        value counts, value *state)
+{
+    int lanes[LANES_MAX];
+    value ones[LANES_MAX];
+    for (int i = 0; i < e->lanes; i++) {
+        lanes[i] = i / chunk->tokens;
+        ones[i] = constant_f32(e, i % chunk->tokens ? 0 : 1);
+    }
+    value each = load_first(e, vector_of(e->f32, e->lanes),
+                            address_at(e, sinks, 4 * (int64_t)chunk->first), chunk->heads, 4);
+    state[0] = choose(e, counts, shuffle(e, each, NULL, lanes, e->lanes), state[0]);
+    state[1] = choose(e, counts, LLVMConstVector(ones, (unsigned)e->lanes), state[1]);
+}
+
+void strand_start(struct emitter *e, const struct strand *strand, value sinks, value counts,
+                  value *state)
 {
     for (int c = 0; c < strand->chunk_count; c++) {
         state[2 * c] = splat_f32(e, ATTENTION_LOWEST, e->lanes);
         state[2 * c + 1] = zero_of(vector_of(e->f32, e->lanes));
+        if (sinks) start_sinks(e, &strand->chunks[c], sinks, counts, &state[2 * c]);
     }
 }
 

@@ -34,8 +34,11 @@ void strand_begin(struct emitter *e, const struct attention_work *work, int head
                   int block, struct strand *strand);
 void strand_clear(struct emitter *e, const struct strand *strand);
 
-/* Where the running maxima and weights of the chunks begin: chunk c has values 2c and 2c + 1. */
-void strand_start(struct emitter *e, const struct strand *strand, value *state);
+/* Where the running maxima and weights of the chunks begin: chunk c has values 2c and 2c + 1.
+ * `sinks`: the heads' sinks, each of which is a score without a value where `counts` (i1); or NULL.
+ */
+void strand_start(struct emitter *e, const struct strand *strand, value sinks, value counts,
+                  value *state);
 
 /* The tokens `first` .. of the block at `slot` (0 or `block`), of which `count` are seen: updates
  * the chunks' state and adds to the sums.  `q`: the first head's query. */

@@ -60,8 +60,16 @@ static void place_query(struct emitter *e, const struct tile *tile,
           indexed(e, tile->y_rows, index, ADDRESS_BYTES), ADDRESS_BYTES);
     store(e, truncate_to(e, sight.first, e->i32), indexed(e, tile->firsts, index, 4), 4);
     store(e, truncate_to(e, sight.end, e->i32), indexed(e, tile->ends, index, 4), 4);
-    store(e, constant_f32(e, ATTENTION_LOWEST), indexed(e, tile->largest, index, 4), 4);
-    store(e, constant_f32(e, 0), indexed(e, tile->weights, index, 4), 4);
+    value largest = constant_f32(e, ATTENTION_LOWEST), weight = constant_f32(e, 0);
+    if (pointers->sinks) {
+        /* A score without a value, of those who see anything. */
+        value seen = less(e, constant_i64(e, 0), sight.end);
+        value sink = load(e, e->f32, indexed(e, pointers->sinks, add(e, run->head, head), 4), 4);
+        largest = choose(e, seen, sink, largest);
+        weight = choose(e, seen, constant_f32(e, 1), weight);
+    }
+    store(e, largest, indexed(e, tile->largest, index, 4), 4);
+    store(e, weight, indexed(e, tile->weights, index, 4), 4);
 }
 
 /* One register of lanes, from rows at the addresses at `rows`, or into them, and transposed at

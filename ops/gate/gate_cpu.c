@@ -1,47 +1,54 @@
 /* gate_cpu: work items are pieces of rows; the activations are polynomials in f32. */
-#include "codegen/cpu/kernel_image.h"
-#include "codegen/cpu/kernel_rows.h"
 #include "codegen/cpu/llvm_math.h"
+#include "codegen/cpu/row_kernel.h"
 #include "ops/access.h"
 #include "ops/gate/gate.h"
 
 struct gate_row {
-    enum activation activation;
+    const union attribute *attributes;
+    bool single; /* one gate for the whole row */
     value gate, up, y;
 };
 
-static value activated(struct emitter *e, enum activation activation, value x)
+static value activated(struct emitter *e, const union attribute *attributes, value x)
 {
-    switch (activation) {
-    case ACTIVATION_SILU: return math_silu(e, x);
+    double slope = attributes[GATE_SLOPE].real;
+    switch (attributes[GATE_ACTIVATION].integer) {
     case ACTIVATION_GELU_TANH: return math_gelu_tanh(e, x);
-    case ACTIVATION_GELU: break;
+    case ACTIVATION_GELU: return math_gelu(e, x);
+    case GATE_SIGMOID: return math_sigmoid(e, x);
+    default: break;
     }
-    return math_gelu(e, x);
+    if (slope == 1) return math_silu(e, x);
+    return mulf(e, x, math_sigmoid(e, mulf(e, x, splat_f32(e, slope, lanes_of(x)))));
 }
 
 static void gate_step(struct emitter *e, void *context, const struct column_step *step)
 {
     const struct gate_row *row = context;
-    value gate = activated(e, row->activation, column_load(e, step, row->gate));
-    column_store(e, step, row->y, mulf(e, gate, column_load(e, step, row->up)));
+    double limit = row->attributes[GATE_LIMIT].real, shift = row->attributes[GATE_SHIFT].real;
+    value up = column_load(e, step, row->up);
+    value gate = row->single ? splat(e, load(e, e->f32, row->gate, 4), step->lanes)
+                             : column_load(e, step, row->gate);
+    if (limit > 0) {
+        value most = splat_f32(e, limit, step->lanes);
+        gate = minimumf(e, gate, most);
+        up = maximumf(e, minimumf(e, up, most), splat_f32(e, -limit, step->lanes));
+    }
+    if (shift != 0) up = addf(e, up, splat_f32(e, shift, step->lanes));
+    column_store(e, step, row->y, mulf(e, activated(e, row->attributes, gate), up));
 }
 
-static void emit_gate(struct emitter *e, const struct columns *columns, int64_t piece,
-                      enum activation activation, struct launch *launch)
+static void emit_piece(struct emitter *e, const struct row_kernel *kernel, value part)
 {
-    struct kernel_arguments kernel = kernel_begin(e, launch->name);
-    value gate = kernel_operand(e, &kernel, launch, GATE_GATE);
-    value up = kernel_operand(e, &kernel, launch, GATE_UP);
-    value y = kernel_operand(e, &kernel, launch, GATE_Y);
-    struct row_loop rows;
-    rows_begin(e, &rows, &kernel, columns_pieces(columns, piece));
-    value offset = mul(e, rows.row, constant_i64(e, 4 * columns->columns));
-    struct gate_row row = {activation, address(e, gate, offset), address(e, up, offset),
-                           address(e, y, offset)};
-    columns_each_piece(e, columns, piece, rows.first, rows.end, gate_step, &row);
-    rows_end(e, &rows);
-    kernel_end(e);
+    int64_t columns = kernel->columns.columns;
+    int64_t gates = fixed_dimension(kernel->problem, GATE_GATE, 1);
+    value row = row_kernel_row(e, kernel, part);
+    struct gate_row rows = {kernel->problem->attributes, gates != columns,
+                            row_at(e, kernel->operands[GATE_GATE], row, gates),
+                            row_at(e, kernel->operands[GATE_UP], row, columns),
+                            row_at(e, kernel->operands[GATE_Y], row, columns)};
+    row_kernel_columns(e, kernel, part, gate_step, &rows);
 }
 
 generate_function gate_cpu_generate;
@@ -50,21 +57,9 @@ status gate_cpu_generate(const struct generation *generation, struct arena *aren
                          struct image *image, struct listing *listing,
                          struct diagnostic *diagnostic)
 {
-    const struct problem *problem = generation->problem;
-    enum activation activation = (enum activation)problem->attributes[GATE_ACTIVATION].integer;
-    int64_t piece = config_value(generation->space, generation->config, "piece");
-    struct emitter e;
-    struct geometry geometry;
-    TRY(emitter_create(generation->facts, arena, &e, diagnostic));
-    struct columns columns = {fixed_dimension(problem, GATE_GATE, 1), e.lanes,
-                              (int)config_value(generation->space, generation->config, "unroll")};
-    status code =
-        rows_geometry(problem, GATE_GATE, columns_pieces(&columns, piece), &geometry, diagnostic);
-    *image = (struct image){.target = TARGET_CPU};
-    if (code == STATUS_OK) {
-        emit_gate(&e, &columns, piece, activation, image_add_launch(image, "gate", geometry));
-        code = kernel_image_finish(&e, image, listing, diagnostic);
-    }
-    emitter_destroy(&e);
-    return code;
+    struct row_kernel kernel = {.name = "gate", .operand = GATE_UP, .body = emit_piece};
+    row_kernel_cut(&kernel, fixed_dimension(generation->problem, GATE_UP, 1),
+                   config_value(generation->space, generation->config, "piece"),
+                   (int)config_value(generation->space, generation->config, "unroll"));
+    return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic);
 }

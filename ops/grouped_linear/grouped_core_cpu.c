@@ -112,7 +112,10 @@ void grouped_loop_end(struct emitter *e, struct grouped_loop *experts)
 struct linear_rows grouped_rows_of(const struct grouped_work *work,
                                    const struct grouped_pointers *pointers, value first, value end)
 {
-    return (struct linear_rows){first, end, work->divisor ? pointers->order : NULL, work->divisor};
+    return (struct linear_rows){.first = first,
+                                .end = end,
+                                .order = work->divisor ? pointers->order : NULL,
+                                .divisor = work->divisor};
 }
 
 void grouped_clear_rest(struct emitter *e, const struct grouped_work *work,

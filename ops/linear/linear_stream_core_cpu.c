@@ -178,9 +178,15 @@ static void sum_tile(const struct linear_stream *k, const struct dot_tile *tile,
     }
 }
 
+value linear_rows_place(struct emitter *e, const struct linear_rows *rows, value row)
+{
+    if (!rows->heads) return row;
+    return add(e, mul(e, row, constant_i64(e, rows->heads)), rows->head);
+}
+
 value linear_rows_source(struct emitter *e, const struct linear_rows *rows, value row)
 {
-    if (!rows->order) return row;
+    if (!rows->order) return rows->shared ? row : linear_rows_place(e, rows, row);
     value at = address(e, rows->order, mul(e, row, constant_i64(e, 4)));
     value number = sign_extend(e, load(e, e->i32, at, 4), e->i64);
     return divide_signed(e, number, constant_i64(e, rows->divisor));
@@ -201,7 +207,8 @@ static void emit_tile(const struct linear_stream *k, int matrix, const struct li
     sum_tile(k, tile, sums);
     for (int s = 0; s < streams; s++)
         for (int r = 0; r < tile->rows; r++) {
-            struct linear_place place = {add(e, row, constant_i64(e, r)), outputs[s], 1, NULL};
+            value to = linear_rows_place(e, rows, add(e, row, constant_i64(e, r)));
+            struct linear_place place = {to, outputs[s], 1, NULL};
             value of_output[2];
             for (int i = 0; i < per_output; i++)
                 of_output[i] = sums[(s * per_output + i) * tile->rows + r];

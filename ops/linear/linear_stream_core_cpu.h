@@ -26,14 +26,19 @@ struct linear_stream linear_stream_of(struct emitter *e, const struct linear_wor
                                       enum linear_dot dot, const struct generation *generation);
 
 /* Rows [first, end) of the outputs.  Row r is made of row r of the activations or, where there is
- * an `order` (of i32), of row order[r] / divisor. */
+ * an `order` (of i32), of row order[r] / divisor.  With `heads`, row r of the outputs is row r *
+ * heads + head, and made of that row of the activations or, where they are `shared`, of row r. */
 struct linear_rows {
     value first, end;
     value order;
     int64_t divisor;
+    int64_t heads; /* 0: none */
+    value head;
+    bool shared;
 };
 
 value linear_rows_source(struct emitter *e, const struct linear_rows *rows, value row);
+value linear_rows_place(struct emitter *e, const struct linear_rows *rows, value row);
 
 /* Emits the code that makes outputs [begin, end) of these rows, with weight rows [begin, end) of
  * matrix `matrix`, or of gate and up. */

@@ -174,8 +174,8 @@ static void test_experts(void **state)
 static void test_rare(void **state)
 {
     (void)state;
-    check_table(dense_reference_cases);
-    check_table(attention_reference_cases);
+    check_table(dense_rare_cases);
+    check_table(attention_rare_cases);
 }
 
 /* A missing page, and tokens outside the tables, give NaN or are dropped, as in the reference. */

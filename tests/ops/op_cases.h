@@ -59,8 +59,8 @@ static const struct op_case dense_cases[] = {
     {NULL, 0, 0, 0},
 };
 
-/* What only some architectures need and references alone compute so far. */
-static const struct op_case dense_reference_cases[] = {
+/* What only some architectures need. */
+static const struct op_case dense_rare_cases[] = {
     {"gate(f32[tokens,1], f32[tokens,65]) {activation=sigmoid}", 0, 0, 0},
     {"gate(f32[tokens,33], f32[tokens,33]) {activation=sigmoid}", 0, 0, 0},
     {"gate(f32[tokens,40], f32[tokens,40]) {limit=0.5 slope=1.702 shift=1}", 0, 0, 0},
@@ -151,8 +151,8 @@ static const struct op_case attention_cases[] = {
     {NULL, 0, 0, 0},
 };
 
-/* Sinks, and values that lie within the keys, which on the host references alone compute so far. */
-static const struct op_case attention_reference_cases[] = {
+/* Sinks, and values that lie within the keys. */
+static const struct op_case attention_rare_cases[] = {
     {"attention(f32[tokens,192], i32[tokens], i32[tokens], i32[sequences,stride], "
      "f16[pages,16,64], f16[pages,16,64], f32[6]) {heads=6 kv_heads=2 head_size=32 window=9}",
      60, 2, 17},
@@ -167,6 +167,10 @@ static const struct op_case attention_reference_cases[] = {
      "f32[pages,8,48], f32[pages,8,48]) "
      "{heads=4 kv_heads=2 head_size=24 value_size=5 values_in_keys=1}",
      50, 2, 17},
+    {"attention(f32[tokens,384], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "q8_0[pages,8,96], q8_0[pages,8,96], f32[4]) "
+     "{heads=4 kv_heads=1 head_size=96 value_size=64 values_in_keys=1}",
+     100, 2, 17},
     {NULL, 0, 0, 0},
 };
 

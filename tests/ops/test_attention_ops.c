@@ -152,8 +152,8 @@ static void test_attention(void **state)
     (void)state;
     for (int c = 0; attention_cases[c].text; c++)
         check_definition(&attention_cases[c], definitions);
-    for (int c = 0; attention_reference_cases[c].text; c++)
-        check_definition(&attention_reference_cases[c], definitions);
+    for (int c = 0; attention_rare_cases[c].text; c++)
+        check_definition(&attention_rare_cases[c], definitions);
 }
 
 /* Which row of x, if any, belongs into row `row` of the state. */

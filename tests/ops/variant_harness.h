@@ -29,6 +29,7 @@ struct variant_check {
     struct device_facts levels[VARIANT_LEVELS_MAX];
     struct device *devices[VARIANT_LEVELS_MAX]; /* NULL: the level is this machine's, run in place */
     int samples;          /* configs drawn at random beside the default one, per level */
+    bool takes_turns;     /* levels: each trial is on one of them */
     uint64_t draws;       /* so far: the state of the random choices */
     variant_judge *judge; /* NULL: outputs are compared with the reference's alone */
     void *judge_context;
@@ -71,9 +72,6 @@ void variant_stray_trial(struct op_trial *trial);
 /* The cases of a table whose texts begin with `prefix`, with all rows of op_case_rows. */
 void variant_check_table(struct variant_check *check, const struct op_case *table,
                          const char *prefix, double bound);
-
-/* The cases of a table that the variants of this target must not answer. */
-void variant_check_refused(struct variant_check *check, const struct op_case *table);
 
 /* One compiled image as an op_runner's context. */
 struct image_run {

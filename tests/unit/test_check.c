@@ -109,7 +109,7 @@ static void every_operator_passes_and_mistakes_show(void **unused)
     (void)unused;
     const struct op_case *const tables[] = {
         dense_cases,           attention_cases,           position_cases, expert_cases,
-        dense_reference_cases, attention_reference_cases, block_cases};
+        dense_rare_cases, attention_rare_cases, block_cases};
     int tried = 0;
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
         for (const struct op_case *own = tables[t]; own->text; own++)
