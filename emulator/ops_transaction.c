@@ -93,7 +93,13 @@ OPERATION(transaction_start)
     return OUTCOME_NEXT;
 }
 
-OPERATION(transaction_end)
+/* What one lane does with the transaction barrier at its address. */
+typedef enum outcome lane_step(struct warp *warp, const struct instruction *instruction,
+                               struct block *block, struct transaction *transaction, unsigned lane);
+
+/* The active lanes, one after the other. */
+static enum outcome each_lane(struct warp *warp, const struct instruction *instruction,
+                              lane_step *step)
 {
     uint64_t addresses[WARP_LANES];
     warp_addresses(warp, &instruction->address, addresses);
@@ -102,10 +108,23 @@ OPERATION(transaction_end)
         unsigned lane = (unsigned)__builtin_ctz(left);
         struct transaction *transaction =
             transaction_at(warp, instruction, lane, addresses[lane], &block);
-        if (!transaction) return OUTCOME_FAULT;
-        *transaction = block->transactions[--block->transaction_count];
+        if (!transaction || step(warp, instruction, block, transaction, lane) == OUTCOME_FAULT)
+            return OUTCOME_FAULT;
     }
     return OUTCOME_NEXT;
+}
+
+static enum outcome end_lane(struct warp *warp, const struct instruction *instruction,
+                             struct block *block, struct transaction *transaction, unsigned lane)
+{
+    (void)warp, (void)instruction, (void)lane;
+    *transaction = block->transactions[--block->transaction_count];
+    return OUTCOME_NEXT;
+}
+
+OPERATION(transaction_end)
+{
+    return each_lane(warp, instruction, end_lane);
 }
 
 /* One lane: `count` arrivals, after `bytes` more were expected. */
@@ -124,31 +143,33 @@ static enum outcome arrive(struct warp *warp, const struct instruction *instruct
 }
 
 /* source 0: arrivals, or bytes with FLAG_BYTES; the destination gets the phase. */
+static enum outcome arrive_lane(struct warp *warp, const struct instruction *instruction,
+                                struct block *block, struct transaction *transaction, unsigned lane)
+{
+    const uint32_t value = SOURCE(uint32_t, 0)[lane];
+    bool bytes = instruction->flags & FLAG_BYTES;
+    if (block == warp->block)
+        for (uint32_t w = 0; w < BLOCK_WARPS_MAX; w++)
+            if (warp->clock[w] > transaction->arriving[w])
+                transaction->arriving[w] = warp->clock[w];
+    DESTINATION(uint64_t)[lane] = transaction->phase;
+    if (bytes) transaction->bytes += value;
+    return arrive(warp, instruction, block, transaction, bytes ? 1 : value);
+}
+
+/* What the warp does from now on is behind its arrival. */
 OPERATION(transaction_arrive)
 {
-    uint64_t addresses[WARP_LANES], *states = DESTINATION(uint64_t);
-    const uint32_t *values = SOURCE(uint32_t, 0);
-    bool bytes = instruction->flags & FLAG_BYTES, released = false;
-    warp_addresses(warp, &instruction->address, addresses);
-    for (uint32_t left = warp->mask; left; left &= left - 1) {
-        struct block *block;
-        unsigned lane = (unsigned)__builtin_ctz(left);
-        struct transaction *transaction =
-            transaction_at(warp, instruction, lane, addresses[lane], &block);
-        if (!transaction) return OUTCOME_FAULT;
-        if (block == warp->block) {
-            for (uint32_t w = 0; w < BLOCK_WARPS_MAX; w++)
-                if (warp->clock[w] > transaction->arriving[w])
-                    transaction->arriving[w] = warp->clock[w];
-            released = true;
-        }
-        states[lane] = transaction->phase;
-        if (bytes) transaction->bytes += values[lane];
-        uint32_t count = bytes ? 1 : values[lane];
-        if (arrive(warp, instruction, block, transaction, count) == OUTCOME_FAULT)
-            return OUTCOME_FAULT;
-    }
-    if (released) warp->clock[warp->index]++;
+    enum outcome outcome = each_lane(warp, instruction, arrive_lane);
+    if (outcome == OUTCOME_NEXT) warp->clock[warp->index]++;
+    return outcome;
+}
+
+static enum outcome expect_lane(struct warp *warp, const struct instruction *instruction,
+                                struct block *block, struct transaction *transaction, unsigned lane)
+{
+    (void)warp, (void)instruction, (void)block, (void)lane;
+    transaction->pending++;
     return OUTCOME_NEXT;
 }
 
@@ -156,64 +177,50 @@ OPERATION(transaction_arrive)
  * Without .noinc the barrier waits for that arrival in addition. */
 OPERATION(transaction_arrive_copies)
 {
-    uint64_t addresses[WARP_LANES];
     copies_finish(warp, 0, true);
-    if (instruction->count) {
-        warp_addresses(warp, &instruction->address, addresses);
-        for (uint32_t left = warp->mask; left; left &= left - 1) {
-            struct block *block;
-            unsigned lane = (unsigned)__builtin_ctz(left);
-            struct transaction *transaction =
-                transaction_at(warp, instruction, lane, addresses[lane], &block);
-            if (!transaction) return OUTCOME_FAULT;
-            transaction->pending++;
-        }
-    }
+    if (instruction->count && each_lane(warp, instruction, expect_lane) == OUTCOME_FAULT)
+        return OUTCOME_FAULT;
     return transaction_arrive(warp, instruction);
 }
 
 /* expect_tx and complete_tx. */
-OPERATION(transaction_count_bytes)
+static enum outcome count_lane(struct warp *warp, const struct instruction *instruction,
+                               struct block *block, struct transaction *transaction, unsigned lane)
 {
-    uint64_t addresses[WARP_LANES];
-    const uint32_t *bytes = SOURCE(uint32_t, 0);
-    warp_addresses(warp, &instruction->address, addresses);
-    for (uint32_t left = warp->mask; left; left &= left - 1) {
-        struct block *block;
-        unsigned lane = (unsigned)__builtin_ctz(left);
-        struct transaction *transaction =
-            transaction_at(warp, instruction, lane, addresses[lane], &block);
-        if (!transaction) return OUTCOME_FAULT;
-        if (instruction->flags & FLAG_BYTES)
-            transaction->bytes += bytes[lane];
-        else
-            transaction_bytes(block, transaction, bytes[lane]);
-    }
+    const uint32_t bytes = SOURCE(uint32_t, 0)[lane];
+    if (instruction->flags & FLAG_BYTES)
+        transaction->bytes += bytes;
+    else
+        transaction_bytes(block, transaction, bytes);
     return OUTCOME_NEXT;
 }
 
+OPERATION(transaction_count_bytes)
+{
+    return each_lane(warp, instruction, count_lane);
+}
+
 /* test_wait and try_wait.  source 0: a phase's parity (FLAG_PARITY), or a phase. */
+static enum outcome wait_lane(struct warp *warp, const struct instruction *instruction,
+                              struct block *block, struct transaction *transaction, unsigned lane)
+{
+    uint32_t *done = DESTINATION(uint32_t);
+    if (bulk_arrive(warp, block, transaction->offset) == OUTCOME_FAULT) return OUTCOME_FAULT;
+    uint64_t wanted = instruction->flags & FLAG_PARITY
+                          ? (transaction->phase & 1) ^ SOURCE(uint32_t, 0)[lane]
+                          : transaction->phase ^ SOURCE(uint64_t, 0)[lane];
+    if (!wanted) return OUTCOME_NEXT;
+    *done |= 1u << lane;
+    if (block == warp->block) shadow_acquire(warp, transaction->clock);
+    return OUTCOME_NEXT;
+}
+
 OPERATION(transaction_wait)
 {
-    uint64_t addresses[WARP_LANES];
-    uint32_t done = 0, *d = DESTINATION(uint32_t);
-    warp_addresses(warp, &instruction->address, addresses);
-    for (uint32_t left = warp->mask; left; left &= left - 1) {
-        struct block *block;
-        unsigned lane = (unsigned)__builtin_ctz(left);
-        struct transaction *transaction =
-            transaction_at(warp, instruction, lane, addresses[lane], &block);
-        if (!transaction) return OUTCOME_FAULT;
-        if (bulk_arrive(warp, block, transaction->offset) == OUTCOME_FAULT) return OUTCOME_FAULT;
-        uint64_t wanted = instruction->flags & FLAG_PARITY
-                              ? (transaction->phase & 1) ^ SOURCE(uint32_t, 0)[lane]
-                              : transaction->phase ^ SOURCE(uint64_t, 0)[lane];
-        if (!wanted) continue;
-        done |= 1u << lane;
-        if (block == warp->block) shadow_acquire(warp, transaction->clock);
-    }
-    *d = (*d & ~warp->mask) | done;
-    return done == warp->mask ? OUTCOME_NEXT : OUTCOME_YIELD;
+    uint32_t *done = DESTINATION(uint32_t);
+    *done &= ~warp->mask;
+    if (each_lane(warp, instruction, wait_lane) == OUTCOME_FAULT) return OUTCOME_FAULT;
+    return (*done & warp->mask) == warp->mask ? OUTCOME_NEXT : OUTCOME_YIELD;
 }
 
 /* ---- Decoding ---- */

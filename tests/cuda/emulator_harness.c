@@ -4,6 +4,7 @@
 #ifdef HAVE_CUDA_HEADER
 
 #include "codegen/cuda/nvrtc.h"
+#include "emulator/number.h"
 
 #include <dlfcn.h>
 
@@ -226,6 +227,27 @@ CUresult emulator_run(struct emulator *emulator, const struct emulation *emulati
     release_run(emulator, module, input, output);
     arena_destroy(arena);
     return result;
+}
+
+void emulator_run_right(struct emulator *emulator, const struct emulation *emulation, const char *name)
+{
+    CUresult result = emulator_run(emulator, emulation);
+    if (result) CHECK_FAIL("%s: %d: %s", name, result, emulator->last_fault());
+}
+
+void emulator_random_bf16(uint64_t state, uint16_t *numbers, int count)
+{
+    for (int i = 0; i < count; i++)
+        numbers[i] = bf16_encode((float)((int)(emulator_random(&state) % 2001) - 1000) / 1000.0f);
+}
+
+unsigned char emulator_number_byte(enum ptx_type type, int bits, int i, uint32_t random)
+{
+    if (bits == 16 && i % 2)
+        return (unsigned char)((random & 0x83) | (type == TYPE_F16 ? 0x38 : 0x3c));
+    if (bits == 32 && i % 4 == 3) return (unsigned char)((random & 0x80) | 0x3e);
+    if (type == TYPE_E4M3 || type == TYPE_E5M2) return (unsigned char)(random & 0xbf);
+    return (unsigned char)random;
 }
 
 uint32_t emulator_random(uint64_t *state)

@@ -7,6 +7,7 @@
 #define TESTS_EMULATOR_HARNESS_H
 
 #include "emulator/emulator.h"
+#include "emulator/ptx_type.h"
 #include "tests/check.h"
 
 #if defined(__has_include)
@@ -66,6 +67,18 @@ bool emulator_open(struct emulator *emulator, const char *library, const char *c
 #define EMULATOR_LIBRARY HONE_BUILD_FOLDER "/lib/hone/emulator/libcuda.so.1"
 void emulator_close(struct emulator *emulator);
 
+/* The main of a test with these cards: its tests, behind a set-up (NULL: none), on the file's own `emulator`.  Where it cannot
+ * be had, or without the toolkit's header (emulator_absent_harness.c), nothing is tested. */
+#define EMULATOR_TESTS(cards, set_up, ...)                                                         \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
+        if (!emulator_open(&emulator, EMULATOR_LIBRARY, cards, NULL)) return 0;                    \
+        int failed = cmocka_run_group_tests(tests, set_up, NULL);                                  \
+        emulator_close(&emulator);                                                                 \
+        return failed;                                                                             \
+    }
+
 /* Whether kernels for "sm_90a" can run: on the stand-in always.  emulator_run skips the test where
  * they cannot. */
 bool emulator_can_run(const struct emulator *emulator, const char *architecture);
@@ -110,8 +123,17 @@ static inline double emulator_tolerance(const struct emulator *emulator, int ele
     return !emulator->real ? 1e-6 : element_bits <= 8 ? 1e-3 : 1e-5;
 }
 
+/* As emulator_run; the test fails when the launch does, under this name. */
+void emulator_run_right(struct emulator *emulator, const struct emulation *emulation, const char *name);
+
 /* Random bits that are the same in every run. */
 uint32_t emulator_random(uint64_t *state);
+
+/* bf16 numbers from -1 to 1. */
+void emulator_random_bf16(uint64_t state, uint16_t *numbers, int count);
+
+/* Byte `i` of numbers of `bits` bits each, from random bits: of moderate size in every format. */
+unsigned char emulator_number_byte(enum ptx_type type, int bits, int i, uint32_t random);
 
 #endif
 #endif

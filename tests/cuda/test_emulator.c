@@ -70,22 +70,7 @@ static void test_shared_reduction(void **unused)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple_kernel),
-        cmocka_unit_test(test_shared_reduction),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_86:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_86:1GiB", NULL, cmocka_unit_test(test_simple_kernel),
+               cmocka_unit_test(test_shared_reduction))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif

@@ -378,23 +378,7 @@ static void test_narrow_formats(void **unused)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_floats),
-        cmocka_unit_test(test_narrow_formats),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_89:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_89:1GiB", NULL, cmocka_unit_test(test_words), cmocka_unit_test(test_floats),
+               cmocka_unit_test(test_narrow_formats))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif

@@ -185,23 +185,7 @@ static void test_counters(void **unused)
     assert_true(again.seconds == dense.seconds && strided.seconds > dense.seconds);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_right),
-        cmocka_unit_test(test_counters),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_86:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_86:1GiB", NULL, cmocka_unit_test(test_mistakes), cmocka_unit_test(test_right),
+               cmocka_unit_test(test_counters))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif

@@ -154,26 +154,16 @@ static void test_mistakes(void **unused)
     }
 }
 
-int main(void)
+static int fill_input(void **state_of_group)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shared_memory),
-        cmocka_unit_test(test_arrivals),
-        cmocka_unit_test(test_multicast),
-        cmocka_unit_test(test_mistakes),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_90:1GiB", NULL)) return 0;
+    (void)state_of_group;
     uint64_t state = 60;
     for (size_t i = 0; i < sizeof input / sizeof *input; i++) input[i] = emulator_random(&state);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
-
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
     return 0;
 }
+
+EMULATOR_TESTS("sm_90:1GiB", fill_input, cmocka_unit_test(test_shared_memory),
+               cmocka_unit_test(test_arrivals), cmocka_unit_test(test_multicast),
+               cmocka_unit_test(test_mistakes))
+
 #endif

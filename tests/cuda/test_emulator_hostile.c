@@ -148,23 +148,7 @@ static void test_sizes(void **unused)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_sizes),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_120:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_120:1GiB", NULL, cmocka_unit_test(test_changes), cmocka_unit_test(test_cuts),
+               cmocka_unit_test(test_sizes))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif

@@ -120,11 +120,7 @@ static void fill_tile(const struct tile_case *tile, unsigned char *input, uint64
     for (int i = 0; i < (ROWS + COLUMNS) * ROW_BYTES; i++) {
         uint32_t word = emulator_random(state);
         enum ptx_type type = i < ROWS * ROW_BYTES ? tile->a : tile->b;
-        input[i] = (unsigned char)word;
-        if (tile->bits == 16 && i % 2)
-            input[i] = (unsigned char)((word & 0x83) | (type == TYPE_F16 ? 0x38 : 0x3c));
-        if (tile->bits == 32 && i % 4 == 3) input[i] = (unsigned char)((word & 0x80) | 0x3e);
-        if (type == TYPE_E4M3 || type == TYPE_E5M2) input[i] = (unsigned char)(word & 0xbf);
+        input[i] = emulator_number_byte(type, tile->bits, i, word);
     }
     for (int i = 0; i < SCALE_WORDS; i++) {
         uint32_t word = emulator_random(state);
@@ -183,9 +179,33 @@ static void check_tile(const struct tile_case *tile, const unsigned char *input,
         }
 }
 
-static void run_tile(const struct tile_case *tile, int first, uint64_t *state)
+/* By one warp; `constants` are lines of the kernel's source before it. */
+static void run_warp(const struct tile_case *tile, const char *constants, const char *kernel,
+                     const unsigned char *input, size_t input_bytes, uint32_t sums[ROWS * COLUMNS])
 {
     char source[8192];
+    bool real = tile->d == TYPE_F32;
+    int length = snprintf(source, sizeof source, "%s#define KIND \"%s\"\n#define D(i) %s\n",
+                          constants, real ? "f" : "r", real ? "*(float *)&d[i]" : "d[i]");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(source + length, sizeof source - (size_t)length, kernel, tile->opcode, tile->opcode,
+             tile->scales ? ", {%10}, {%12, %13}, {%11}, {%12, %13}" : "");
+#pragma GCC diagnostic pop
+    struct emulation emulation = {.architecture = tile->architecture,
+                                  .source = source,
+                                  .blocks = 1,
+                                  .threads = 32,
+                                  .input = input,
+                                  .input_bytes = input_bytes,
+                                  .output = sums,
+                                  .output_bytes = ROWS * COLUMNS * sizeof *sums};
+    emulator_run_right(&emulator, &emulation, tile->opcode);
+}
+
+static void run_tile(const struct tile_case *tile, int first, uint64_t *state)
+{
+    char constants[64];
     unsigned char input[(ROWS + COLUMNS) * ROW_BYTES + 4 * SCALE_WORDS];
     uint32_t before[ROWS * COLUMNS] = {0}, after[ROWS * COLUMNS];
     bool half = tile->d == TYPE_F16;
@@ -198,24 +218,8 @@ static void run_tile(const struct tile_case *tile, int first, uint64_t *state)
         if (half) memcpy((uint16_t *)before + i, &code, 2);
     }
     memcpy(after, before, sizeof after);
-    int length = snprintf(
-        source, sizeof source, "#define HALF %d\n#define FIRST %d\n#define KIND \"%s\"\n#define D(i) %s\n", half,
-        first, tile->d == TYPE_F32 ? "f" : "r", tile->d == TYPE_F32 ? "*(float *)&d[i]" : "d[i]");
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(source + length, sizeof source - (size_t)length, tile_source, tile->opcode,
-             tile->opcode, tile->scales ? ", {%10}, {%12, %13}, {%11}, {%12, %13}" : "");
-#pragma GCC diagnostic pop
-    struct emulation emulation = {.architecture = tile->architecture,
-                                  .source = source,
-                                  .blocks = 1,
-                                  .threads = 32,
-                                  .input = input,
-                                  .input_bytes = sizeof input,
-                                  .output = after,
-                                  .output_bytes = sizeof after};
-    CUresult result = emulator_run(&emulator, &emulation);
-    if (result) CHECK_FAIL("%s: %d: %s", tile->opcode, result, emulator.last_fault());
+    snprintf(constants, sizeof constants, "#define HALF %d\n#define FIRST %d\n", half, first);
+    run_warp(tile, constants, tile_source, input, sizeof input, after);
     check_tile(tile, input, first, before, after);
 }
 
@@ -225,7 +229,8 @@ static void test_tiles(void **unused)
     uint64_t state = 20;
     for (size_t i = 0; i < sizeof tile_cases / sizeof *tile_cases; i++)
         if (emulator_can_run(&emulator, tile_cases[i].architecture))
-            for (int first = 0, each = tile_cases[i].scales; first < (each ? 4 : 1); first += each ? each : 1)
+            for (int first = 0, each = tile_cases[i].scales; first < (each ? 4 : 1);
+                 first += each ? each : 1)
                 run_tile(&tile_cases[i], first, &state);
 }
 
@@ -309,7 +314,7 @@ static const char short_source[] =
 static void run_short(const struct tile_case *tile, int rows, uint64_t *state)
 {
     enum { SHORT = ROW_BYTES / 2 };
-    char source[4096];
+    char constants[32];
     unsigned char full[(ROWS + COLUMNS) * ROW_BYTES + 4 * SCALE_WORDS] = {0};
     unsigned char padded[sizeof full] = {0}, input[(ROWS + COLUMNS) * SHORT] = {0};
     uint32_t before[ROWS * COLUMNS] = {0}, after[ROWS * COLUMNS] = {0};
@@ -321,24 +326,8 @@ static void run_short(const struct tile_case *tile, int rows, uint64_t *state)
             memcpy(padded + row * ROW_BYTES, from, SHORT);
             memcpy(input + (row < rows ? row : row - ROWS + rows) * SHORT, from, SHORT);
         }
-    int length = snprintf(
-        source, sizeof source, "#define ROWS %d\n#define KIND \"%s\"\n#define D(i) %s\n", rows,
-        tile->d == TYPE_F32 ? "f" : "r", tile->d == TYPE_F32 ? "*(float *)&d[i]" : "d[i]");
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(source + length, sizeof source - (size_t)length, short_source, tile->opcode,
-             tile->opcode);
-#pragma GCC diagnostic pop
-    struct emulation emulation = {.architecture = tile->architecture,
-                                  .source = source,
-                                  .blocks = 1,
-                                  .threads = 32,
-                                  .input = input,
-                                  .input_bytes = sizeof input,
-                                  .output = after,
-                                  .output_bytes = sizeof after};
-    CUresult result = emulator_run(&emulator, &emulation);
-    if (result) CHECK_FAIL("%s: %d: %s", tile->opcode, result, emulator.last_fault());
+    snprintf(constants, sizeof constants, "#define ROWS %d\n", rows);
+    run_warp(tile, constants, short_source, input, sizeof input, after);
     check_tile(tile, padded, 0, before, after);
 }
 
@@ -351,23 +340,7 @@ static void test_short_tiles(void **unused)
             run_short(&short_cases[i].tile, short_cases[i].rows, &state);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiles),
-        cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_short_tiles),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_120:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_120:1GiB", NULL, cmocka_unit_test(test_tiles), cmocka_unit_test(test_rates),
+               cmocka_unit_test(test_short_tiles))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif

@@ -244,24 +244,8 @@ static void test_rounding(void **unused)
         }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_definitions),
-        cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_scales),
-        cmocka_unit_test(test_rounding),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_120:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_120:1GiB", NULL, cmocka_unit_test(test_definitions),
+               cmocka_unit_test(test_formats), cmocka_unit_test(test_scales),
+               cmocka_unit_test(test_rounding))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif

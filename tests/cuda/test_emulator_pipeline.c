@@ -196,26 +196,14 @@ static void test_conflicts(void **unused)
     assert_non_null(strstr(counters.lines[0].text, "ldmatrix"));
 }
 
-int main(void)
+static int fill_input(void **state_of_group)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pipeline),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_conflicts),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_120:1GiB", NULL)) return 0;
-    uint64_t state = 21;
-    for (int i = 0; i < (ROWS + COLUMNS) * DEPTH; i++)
-        input[i] = bf16_encode((float)((int)(emulator_random(&state) % 2001) - 1000) / 1000.0f);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
-
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
+    (void)state_of_group;
+    emulator_random_bf16(21, input, (ROWS + COLUMNS) * DEPTH);
     return 0;
 }
+
+EMULATOR_TESTS("sm_120:1GiB", fill_input, cmocka_unit_test(test_pipeline),
+               cmocka_unit_test(test_mistakes), cmocka_unit_test(test_conflicts))
+
 #endif

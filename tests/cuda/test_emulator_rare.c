@@ -203,27 +203,18 @@ static void test_arriving_copies(void **unused)
         assert_int_equal(output[i], input[THREADS * WORDS - 1 - i]);
 }
 
-int main(void)
+static int fill_input(void **state_of_group)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_carries),         cmocka_unit_test(test_permutations),
-        cmocka_unit_test(test_pairs),           cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_recursion),       cmocka_unit_test(test_vector_additions),
-        cmocka_unit_test(test_arriving_copies),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_120:1GiB", NULL)) return 0;
+    (void)state_of_group;
     uint64_t state = 70;
     for (int i = 0; i < THREADS * WORDS; i++)
         input[i] = emulator_random(&state) | (i % 16 == 3 ? UINT32_MAX : 0);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
-
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
     return 0;
 }
+
+EMULATOR_TESTS("sm_120:1GiB", fill_input, cmocka_unit_test(test_carries),
+               cmocka_unit_test(test_permutations), cmocka_unit_test(test_pairs),
+               cmocka_unit_test(test_calls), cmocka_unit_test(test_recursion),
+               cmocka_unit_test(test_vector_additions), cmocka_unit_test(test_arriving_copies))
+
 #endif

@@ -238,24 +238,7 @@ static void test_memory(void **unused)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exchange),
-        cmocka_unit_test(test_atomics),
-        cmocka_unit_test(test_control),
-        cmocka_unit_test(test_memory),
-    };
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_86:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_86:1GiB", NULL, cmocka_unit_test(test_exchange), cmocka_unit_test(test_atomics),
+               cmocka_unit_test(test_control), cmocka_unit_test(test_memory))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif

@@ -33,60 +33,25 @@ struct product_case {
     double sign;
 };
 
-#define HALVES(types, a, d) types, "p, 1, 1, 0, 0", a, a, d
+#define KEPT                                                                                       \
+    {                                                                                              \
+        IN_REGISTERS, 0, 0                                                                         \
+    }
+#define PLAIN              "p, 1, 1, 0, 0"
+#define BF16_PAIR(manners) "k16.f32.bf16.bf16", manners, TYPE_BF16, TYPE_BF16, TYPE_F32
+#define TF32_PAIR          TYPE_TF32, TYPE_TF32, TYPE_F32
+#define F16_PAIR(manners)  "k16.f32.f16.f16", manners, TYPE_F16, TYPE_F16, TYPE_F32
 static const struct product_case cases[] = {
-    {HALVES("k16.f32.bf16.bf16", TYPE_BF16, TYPE_F32), {ALONG, 128, 0}, {ALONG, 128, 0}, 1},
-    {HALVES("k16.f32.f16.f16", TYPE_F16, TYPE_F32), {ALONG, 128, 64}, {ALONG, 128, 96}, 1},
-    {HALVES("k16.f16.f16.f16", TYPE_F16, TYPE_F16), {ALONG, 64, 32}, {ALONG, 32, 0}, 1},
-    {HALVES("k16.f32.bf16.bf16", TYPE_BF16, TYPE_F32), {ALONG, 16, 0}, {ALONG, 16, 0}, 1},
-    {"k16.f32.bf16.bf16",
-     "p, -1, 1, 1, 1",
-     TYPE_BF16,
-     TYPE_BF16,
-     TYPE_F32,
-     {ACROSS, 128, 0},
-     {ACROSS, 128, 0},
-     -1},
-    {"k16.f32.bf16.bf16",
-     "p, 1, 1, 0, 1",
-     TYPE_BF16,
-     TYPE_BF16,
-     TYPE_F32,
-     {ALONG, 32, 0},
-     {ACROSS, 64, 0},
-     1},
-    {"k16.f32.f16.f16",
-     "p, 1, -1, 1, 1",
-     TYPE_F16,
-     TYPE_F16,
-     TYPE_F32,
-     {ACROSS, 32, 0},
-     {ACROSS, 16, 0},
-     -1},
-    {"k16.f32.f16.f16",
-     "p, 1, 1, 1",
-     TYPE_F16,
-     TYPE_F16,
-     TYPE_F32,
-     {IN_REGISTERS, 0, 0},
-     {ACROSS, 128, 0},
-     1},
-    {"k16.f32.bf16.bf16",
-     "p, 1, 1, 0",
-     TYPE_BF16,
-     TYPE_BF16,
-     TYPE_F32,
-     {IN_REGISTERS, 0, 0},
-     {ALONG, 64, 0},
-     1},
-    {"k8.f32.tf32.tf32",
-     "p, 1, 1",
-     TYPE_TF32,
-     TYPE_TF32,
-     TYPE_F32,
-     {ALONG, 128, 32},
-     {ALONG, 128, 0},
-     1},
+    {BF16_PAIR(PLAIN), {ALONG, 128, 0}, {ALONG, 128, 0}, 1},
+    {F16_PAIR(PLAIN), {ALONG, 128, 64}, {ALONG, 128, 96}, 1},
+    {"k16.f16.f16.f16", PLAIN, TYPE_F16, TYPE_F16, TYPE_F16, {ALONG, 64, 32}, {ALONG, 32, 0}, 1},
+    {BF16_PAIR(PLAIN), {ALONG, 16, 0}, {ALONG, 16, 0}, 1},
+    {BF16_PAIR("p, -1, 1, 1, 1"), {ACROSS, 128, 0}, {ACROSS, 128, 0}, -1},
+    {BF16_PAIR("p, 1, 1, 0, 1"), {ALONG, 32, 0}, {ACROSS, 64, 0}, 1},
+    {F16_PAIR("p, 1, -1, 1, 1"), {ACROSS, 32, 0}, {ACROSS, 16, 0}, -1},
+    {F16_PAIR("p, 1, 1, 1"), KEPT, {ACROSS, 128, 0}, 1},
+    {BF16_PAIR("p, 1, 1, 0"), KEPT, {ALONG, 64, 0}, 1},
+    {"k8.f32.tf32.tf32", "p, 1, 1", TF32_PAIR, {ALONG, 128, 32}, {ALONG, 128, 0}, 1},
     {"k32.f32.e4m3.e5m2",
      "p, 1, 1",
      TYPE_E4M3,
@@ -95,16 +60,9 @@ static const struct product_case cases[] = {
      {ALONG, 128, 0},
      {ALONG, 64, 0},
      1},
-    {"k32.f16.e4m3.e4m3",
-     "p, 1, 1",
-     TYPE_E4M3,
-     TYPE_E4M3,
-     TYPE_F16,
-     {IN_REGISTERS, 0, 0},
-     {ALONG, 128, 0},
-     1},
+    {"k32.f16.e4m3.e4m3", "p, 1, 1", TYPE_E4M3, TYPE_E4M3, TYPE_F16, KEPT, {ALONG, 128, 0}, 1},
     {"k32.s32.s8.s8", "p", TYPE_S8, TYPE_S8, TYPE_S32, {ALONG, 128, 0}, {ALONG, 128, 0}, 1},
-    {"k32.s32.u8.s8", "p", TYPE_U8, TYPE_S8, TYPE_S32, {IN_REGISTERS, 0, 0}, {ALONG, 32, 0}, 1},
+    {"k32.s32.u8.s8", "p", TYPE_U8, TYPE_S8, TYPE_S32, KEPT, {ALONG, 32, 0}, 1},
 };
 
 static int bits_in(enum ptx_type type)
@@ -238,11 +196,7 @@ static void fill_rows(enum ptx_type type, unsigned char *rows, uint64_t *state)
 {
     for (int i = 0; i < ROWS * ROW_BYTES; i++) {
         uint32_t word = emulator_random(state);
-        rows[i] = (unsigned char)word;
-        if (bits_in(type) == 16 && i % 2)
-            rows[i] = (unsigned char)((word & 0x83) | (type == TYPE_F16 ? 0x38 : 0x3c));
-        if (bits_in(type) == 32 && i % 4 == 3) rows[i] = (unsigned char)((word & 0x80) | 0x3e);
-        if (type == TYPE_E4M3 || type == TYPE_E5M2) rows[i] = (unsigned char)(word & 0xbf);
+        rows[i] = emulator_number_byte(type, bits_in(type), i, word);
     }
 }
 
@@ -316,8 +270,7 @@ static void run_case(const struct product_case *own, uint64_t *state)
                                   .input_bytes = sizeof input,
                                   .output = after,
                                   .output_bytes = sizeof after};
-    CUresult result = emulator_run(&emulator, &emulation);
-    if (result) CHECK_FAIL("%s: %d: %s", own->types, result, emulator.last_fault());
+    emulator_run_right(&emulator, &emulation, own->types);
     check_product(own, input.a, b, before, after);
     arena_destroy(arena);
 }
@@ -329,19 +282,6 @@ static void test_products(void **unused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) run_case(&cases[i], &state);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products)};
-    if (!emulator_open(&emulator, EMULATOR_LIBRARY, "sm_90:1GiB", NULL)) return 0;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    emulator_close(&emulator);
-    return failed;
-}
+EMULATOR_TESTS("sm_90:1GiB", NULL, cmocka_unit_test(test_products))
 
-#else
-int main(void)
-{
-    puts("skipped: built without the CUDA toolkit's cuda.h");
-    return 0;
-}
 #endif
