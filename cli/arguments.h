@@ -25,6 +25,7 @@ struct arguments {
     const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel, *decode, *against;
     const char *probe, *held_out, *blocks, *ledger, *heat_map;
     const char *system, *chat_template;
+    const char *imatrix, *calibrate;
     const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
         repeat, rows, candidates, limit, top;

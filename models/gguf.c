@@ -204,15 +204,21 @@ static status check_name(const struct model_source *source, struct diagnostic *d
     return STATUS_OK;
 }
 
-status gguf_open(const char *path, const struct progress *progress, struct model_source *source,
-                 struct diagnostic *diagnostic)
+status gguf_open_any(const char *path, const struct progress *progress, struct model_source *source,
+                     struct diagnostic *diagnostic)
 {
     struct split split;
     source->format = SOURCE_GGUF;
     TRY(read_file(source, path, progress, diagnostic));
     TRY(read_split(source, 0, path, &split, diagnostic));
     TRY(read_parts(source, path, &split, progress, diagnostic));
-    TRY(source_index(source, diagnostic));
+    return source_index(source, diagnostic);
+}
+
+status gguf_open(const char *path, const struct progress *progress, struct model_source *source,
+                 struct diagnostic *diagnostic)
+{
+    TRY(gguf_open_any(path, progress, source, diagnostic));
     const struct metadata *name = source_metadata(source, "general.architecture");
     if (!name || name->kind != METADATA_TEXT || name->length < 1 || name->length > 64 ||
         memchr(name->text, 0, (size_t)name->length)) {

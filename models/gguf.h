@@ -37,6 +37,10 @@ const char *gguf_type_name(uint32_t type); /* NULL when no such type is known */
 CHECKED status gguf_open(const char *path, const struct progress *progress,
                          struct model_source *source, struct diagnostic *diagnostic);
 
+/* The same of a file that need not be a model: it may have no architecture. */
+CHECKED status gguf_open_any(const char *path, const struct progress *progress,
+                             struct model_source *source, struct diagnostic *diagnostic);
+
 /* The item of a list that lies in a GGUF file. */
 bool gguf_item(const struct metadata *list, int64_t index, struct metadata *item);
 

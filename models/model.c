@@ -21,6 +21,7 @@ enum { MODEL_ARENA_BYTES = 1 << 30 };
 /* A weight by name, for the weight source. */
 struct weight_row {
     const char *name;
+    const char *gguf; /* the tensor's name in GGUF files; NULL: none */
     const struct stored_weight *stored;
 };
 
@@ -126,6 +127,19 @@ static int compare_rows(const void *a, const void *b)
     return strcmp(((const struct weight_row *)a)->name, ((const struct weight_row *)b)->name);
 }
 
+/* A weight that another stands in for has the other's name. */
+static status name_in_gguf(const struct bound_architecture *bound, int weight, int64_t layer,
+                           const char **name)
+{
+    const struct weight_rule *rule = &bound->architecture->weights[weight];
+    int other = rule->otherwise;
+    if (other >= 0 && bound->weights[weight][layer].name == bound->weights[other][layer].name)
+        rule = &bound->architecture->weights[other];
+    *name = NULL;
+    if (!rule->pattern_count[SOURCE_GGUF]) return STATUS_OK;
+    return bind_name(bound, rule->patterns[SOURCE_GGUF][0], layer, 0, name);
+}
+
 /* A tied weight is bound twice under one name; both rows say the same. */
 static status index_weights(struct model *model, const struct bound_architecture *bound,
                             struct diagnostic *diagnostic)
@@ -138,8 +152,9 @@ static status index_weights(struct model *model, const struct bound_architecture
             const struct bound_weight *weight = &bound->weights[i][layer];
             if (!weight->name) continue;
             TRY_APPEND(files->weights, files->weight_count, capacity, model->arena, diagnostic);
-            files->weights[files->weight_count - 1] =
-                (struct weight_row){weight->name, &weight->stored};
+            struct weight_row *row = &files->weights[files->weight_count - 1];
+            *row = (struct weight_row){weight->name, NULL, &weight->stored};
+            TRY(name_in_gguf(bound, i, layer, &row->gguf));
         }
     }
     if (files->weight_count) {
@@ -148,15 +163,24 @@ static status index_weights(struct model *model, const struct bound_architecture
     return STATUS_OK;
 }
 
+static const struct weight_row *find_row(const struct model_files *files, const char *name)
+{
+    struct weight_row wanted = {.name = name};
+    if (!files->weight_count) return NULL;
+    return bsearch(&wanted, files->weights, files->weight_count, sizeof wanted, compare_rows);
+}
+
+const char *model_gguf_name(const struct model *model, const char *weight)
+{
+    const struct weight_row *row = find_row(model->files, weight);
+    return row ? row->gguf : NULL;
+}
+
 static status find_weight(void *context, const char *name, struct stored_weight *weight,
                           struct diagnostic *diagnostic)
 {
     const struct model_files *files = context;
-    struct weight_row wanted = {.name = name};
-    const struct weight_row *row =
-        files->weight_count
-            ? bsearch(&wanted, files->weights, files->weight_count, sizeof wanted, compare_rows)
-            : NULL;
+    const struct weight_row *row = find_row(files, name);
     if (!row) {
         return fail(diagnostic, STATUS_NOT_FOUND, "%.500s: there is no weight '%.200s'",
                     files->source.path, name);

@@ -45,4 +45,7 @@ CHECKED status model_open(const char *path, const struct model_options *options,
                           struct model **model, struct diagnostic *diagnostic);
 void model_close(struct model *model);
 
+/* What GGUF files call a weight of the graph; NULL where the description names no tensor of GGUF for it. */
+const char *model_gguf_name(const struct model *model, const char *weight);
+
 #endif

@@ -19,6 +19,7 @@ struct quantizing {
     struct quantize_report *report;
     struct gguf_writer *writer;
     int64_t *first_piece; /* of each tensor; one more for the end */
+    float **costs;        /* of each tensor: [experts, columns]; NULL: all the same */
     float *values[PIECEWORK_THREADS_MAX];
     uint8_t *bytes[PIECEWORK_THREADS_MAX];
 };
@@ -53,6 +54,57 @@ static status choose_types(struct quantizing *job, struct diagnostic *diagnostic
         report->to_bytes += made->to_bytes;
     }
     return STATUS_OK;
+}
+
+/* ---- What errors cost ---- */
+
+static int64_t columns_of(const struct stored_tensor *tensor)
+{
+    return tensor->type.rank ? tensor->type.shape[tensor->type.rank - 1].scale : 1;
+}
+
+static status weigh_tensor(struct quantizing *job, int tensor, struct diagnostic *diagnostic)
+{
+    const struct stored_tensor *stored = &job->source.tensors[tensor];
+    struct quantized_tensor *made = &job->report->tensors[tensor];
+    struct importance_row *row = importance_find(job->options->importance, made->name);
+    int64_t columns = columns_of(stored);
+    int64_t experts = stored->type.rank > 2 ? stored->type.shape[0].scale : 1;
+    if (!row || made->from == made->to) return STATUS_OK;
+    TRY(importance_fit(job->options->importance, row, columns, experts, diagnostic));
+    TRY_NEW(job->costs[tensor], job->arena, columns * experts, diagnostic);
+    for (int64_t e = 0; e < experts; e++)
+        importance_costs(row, e, job->costs[tensor] + e * columns);
+    made->weighted = true;
+    return STATUS_OK;
+}
+
+static status weigh_tensors(struct quantizing *job, struct diagnostic *diagnostic)
+{
+    TRY_NEW(job->costs, job->arena, job->report->tensor_count, diagnostic);
+    for (int i = 0; job->options->importance && i < job->report->tensor_count; i++)
+        TRY(weigh_tensor(job, i, diagnostic));
+    return STATUS_OK;
+}
+
+/* `count` numbers of a tensor from number `first` on: rows, or parts of them, with their costs. */
+static void encode(const struct quantizing *job, int tensor, int64_t first, int64_t count,
+                   const float *values, uint8_t *bytes)
+{
+    const struct stored_tensor *stored = &job->source.tensors[tensor];
+    enum element_type to = job->report->tensors[tensor].to;
+    const float *costs = job->costs[tensor];
+    if (!costs) {
+        element_encode_row(to, values, count, bytes);
+        return;
+    }
+    int64_t columns = columns_of(stored), rows = stored->type.shape[stored->type.rank - 2].scale;
+    for (int64_t done = 0, part; done < count; done += part) {
+        int64_t column = (first + done) % columns, expert = (first + done) / columns / rows;
+        part = columns - column < count - done ? columns - column : count - done;
+        element_encode_weighted(to, values + done, costs + expert * columns + column, part,
+                                bytes + element_row_bytes(to, done));
+    }
 }
 
 /* ---- Head ---- */
@@ -140,7 +192,7 @@ static status write_piece(void *context, int worker, int64_t piece, struct diagn
     element_decode_row(made->from, from, count, values);
     file_forget(from, (size_t)element_row_bytes(made->from, count));
     TRY(check_finite(job, tensor, first, count, values, diagnostic));
-    element_encode_row(made->to, values, count, job->bytes[worker]);
+    encode(job, tensor, first, count, values, job->bytes[worker]);
     return gguf_writer_bytes(job->writer, tensor, to, job->bytes[worker], (size_t)bytes,
                              diagnostic);
 }
@@ -178,6 +230,7 @@ static status quantize(struct quantizing *job, const char *path, struct diagnost
                     "%.500s: only GGUF files can be quantised so far", job->source.path);
     }
     TRY(choose_types(job, diagnostic));
+    TRY(weigh_tensors(job, diagnostic));
     TRY(gguf_writer_create(path, job->arena, &job->writer, diagnostic));
     status code = write_file(job, diagnostic);
     gguf_writer_close(job->writer);

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/progress.h"
 #include "ir/element.h"
+#include "models/importance.h"
 
 /* For tensors whose name matches `pattern`, with * and ? as in file names. */
 struct quantize_rule {
@@ -22,12 +23,14 @@ struct quantize_options {
     const struct quantize_rule *rules;
     int rule_count;
     int threads;
+    struct importance *importance;   /* what errors cost by column; NULL: all the same */
     const struct progress *progress; /* may be NULL */
 };
 
 struct quantized_tensor {
     const char *name;
     enum element_type from, to;
+    bool weighted; /* by the importance of its columns */
     int64_t elements, from_bytes, to_bytes;
 };
 

@@ -19,6 +19,7 @@ struct executor {
     struct event **events;
     double *seconds;
     bool timed;
+    struct step_watch watch;
 };
 
 /* The copy of input `value` on `device`. */
@@ -330,6 +331,9 @@ static status enqueue_launch(struct executor *executor, int s, const struct run 
     if (image < 0)
         return fail(diagnostic, STATUS_FAILED, "the plan has no kernel for %s at %lld rows, context %lld",
                     node->op->name, (long long)run.symbols[SYMBOL_ROWS], (long long)run.context);
+    if (executor->watch.see && device_is_host(executor->devices[step->device]))
+        executor->watch.see(executor->watch.context, node, plan->images[image].problem, &run,
+                            executor->operands[s]);
     return device_launch(executor->devices[step->device],
                          *kernel_slot(executor, step->device, image), &run,
                          executor->operands[s], diagnostic);
@@ -379,7 +383,7 @@ static status run_steps(struct executor *executor, const struct run *run,
     for (int s = 0; s < executor->plan->step_count; s++) {
         double start = executor->timed ? clock_seconds() : 0;
         TRY(enqueue_step(executor, s, run, diagnostic));
-        if (!executor->timed) continue;
+        if (!executor->timed && !executor->watch.see) continue;
         TRY(finish_all(executor, diagnostic));
         executor->seconds[s] = clock_seconds() - start;
     }
@@ -452,5 +456,7 @@ status executor_copy_page(struct executor *executor, int from, int to,
 }
 
 void executor_time_steps(struct executor *executor, bool on) { executor->timed = on; }
+
+void executor_watch(struct executor *executor, const struct step_watch *watch) { executor->watch = *watch; }
 
 const double *executor_step_seconds(const struct executor *executor) { return executor->seconds; }

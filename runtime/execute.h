@@ -38,6 +38,15 @@ CHECKED status executor_replace(struct executor *before, const struct plan *plan
                                 struct diagnostic *diagnostic);
 void executor_destroy(struct executor *executor); /* NULL is allowed */
 
+/* Is called before each launch on the host, when its inputs are there and in place: for looking at activations.  The
+ * step then waits after every launch. */
+struct step_watch {
+    void (*see)(void *context, const struct node *node, const struct problem *problem,
+                const struct run *run, void *const *operands);
+    void *context;
+};
+void executor_watch(struct executor *executor, const struct step_watch *watch); /* see NULL: no more */
+
 /* Runs one step.  `results[o]` receives output `o` of the plan's graph (enum plan_output), output_count rows; NULL: it is
  * not wanted and stays where it is. */
 CHECKED status executor_step(struct executor *executor, const struct step *step,
