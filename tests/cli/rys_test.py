@@ -1,10 +1,13 @@
 """hone rys: a block that is planted is found, an interrupted search goes on, what is written can be read.
 
-usage: rys_test.py HONE SOURCE_FOLDER SCRATCH_FOLDER
+usage: rys_test.py HONE SOURCE_FOLDER SCRATCH_FOLDER [kills]
+
+With `kills` a search is killed at random instants instead, HONE_TEST_KILLS times (20).
 """
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -184,12 +187,48 @@ def check_interrupting():
     assert process.returncode == 130 and out == b"" and b"goes on from" in err, (process.returncode, err)
 
 
+def kill_once(numbers, words, ledger):
+    """Starts the search and kills it some lines later, or before the first one."""
+    whole = lambda: ledger.read_bytes().rpartition(b"\n")[0].split(b"\n") if ledger.exists() else []
+    before, process = whole(), start(*words)
+    more, started = numbers.randrange(5), time.monotonic()
+    while process.poll() is None and len(whole()) < len(before) + more and time.monotonic() < started + 60:
+        time.sleep(0.002)
+    time.sleep(numbers.uniform(0, 0.4 if more == 0 else 0.03))
+    seen = whole()  # on the disk for another process: not to be lost
+    process.kill()
+    process.communicate()
+    after = whole()
+    assert seen[:len(before)] == before and after[:len(seen)] == seen, (before, seen, after)
+    return process.returncode == -signal.SIGKILL
+
+
+def check_kills():
+    """No score that was in the ledger is lost, and the end is that of a search that nobody killed."""
+    kills, killed = int(os.environ.get("HONE_TEST_KILLS", "20")), 0
+    numbers = random.Random(SEED)
+    words = ("rys", PLANTED, "--probe", TEXT, "--held-out", HELD_OUT, *CONTEXT, "--top", 40, "--json")
+    right = json.loads(hone(*words))
+    while killed < kills:
+        ledger = SCRATCH / f"killed-{killed}.jsonl"  # another one when a search came to its end
+        while killed < kills and kill_once(numbers, (*words, "--ledger", ledger), ledger):
+            killed += 1
+        end = json.loads(hone(*words, "--ledger", ledger))
+        lines = [json.loads(line) for line in ledger.read_text().splitlines()][1:]
+        assert without_times(end) == without_times(right)
+        assert len(lines) == len({(line["part"], line["begin"], line["end"]) for line in lines}) == 2 * (right["block_count"] + 1)
+    print(f"{killed} kills, no score lost, the same result as without them")
+
+
 def main():
+    kills = sys.argv[4:] == ["kills"]
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
     planted_model.write_models(WHOLE, PLANTED, LAYERS, TWIN, SEED)
     TEXT.write_text(written_by(WHOLE, 1, 400))
     HELD_OUT.write_text(written_by(WHOLE, 2, 400))
+    if kills:
+        return check_kills()
     report = check_planted_block()
     check_resuming(report)
     check_splits_and_limits()
