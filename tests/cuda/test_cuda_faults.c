@@ -6,9 +6,11 @@
 #include "codegen/compile.h"
 #include "codegen/cuda/nvrtc.h"
 #include "engine/engine.h"
+#include "ir/profiles.h"
+#include "ops/catalogue.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/cuda/card_harness.h"
+#include "tests/scratch_harness.h"
 #include "tuner/artifact.h"
 
 #include <fcntl.h>
@@ -113,19 +115,52 @@ static void memory_that_runs_out_is_one_error(void **unused)
                   "OUT_OF_MEMORY");
 }
 
-static void a_lost_card_is_one_error(void **unused)
+/* In the middle of a run, at a launch. */
+static void a_card_that_fails_is_one_error(void **unused)
 {
     (void)unused;
+    static const struct {
+        const char *faults, *words;
+    } failures[] = {{"launch:5=lost", "DEVICE_UNAVAILABLE"},
+                    {"launch:5=illegal", "ILLEGAL_ADDRESS"}};
     const struct engine_options options = options_for(two_cards);
+    for (size_t f = 0; f < sizeof failures / sizeof *failures; f++) {
+        struct diagnostic diagnostic;
+        struct engine *engine;
+        float *logits;
+        CHECK_OK(open_with(failures[f].faults, &options, &engine, &diagnostic));
+        CHECK_REFUSED(feed(engine, &logits, &diagnostic), STATUS_DEVICE, failures[f].words);
+        test_free(logits);
+        CHECK_REFUSED(feed(engine, &logits, &diagnostic), STATUS_DEVICE, "cannot be used any more");
+        test_free(logits);
+        engine_close(engine);
+    }
+}
+
+/* At any copy, from the first weights to the last logits; until there are no more copies. */
+static void a_card_lost_at_a_copy_is_one_error(void **unused)
+{
+    (void)unused;
+    const struct engine_options options = options_for(one_card);
     struct diagnostic diagnostic;
-    struct engine *engine;
-    float *logits;
-    CHECK_OK(open_with("launch:5=lost", &options, &engine, &diagnostic));
-    CHECK_REFUSED(feed(engine, &logits, &diagnostic), STATUS_DEVICE, "DEVICE_UNAVAILABLE");
-    test_free(logits);
-    CHECK_REFUSED(feed(engine, &logits, &diagnostic), STATUS_DEVICE, "cannot be used any more");
-    test_free(logits);
-    engine_close(engine);
+    status code = STATUS_DEVICE;
+    int failed = 0;
+    for (int n = 1; n < 1 << 20 && code != STATUS_OK; n *= 4) {
+        struct engine *engine;
+        float *logits;
+        char faults[32];
+        snprintf(faults, sizeof faults, "copy:%d=lost", n);
+        code = open_with(faults, &options, &engine, &diagnostic);
+        if (code == STATUS_OK) {
+            code = feed(engine, &logits, &diagnostic);
+            test_free(logits);
+            engine_close(engine);
+        }
+        if (code == STATUS_OK) break;
+        failed++;
+        CHECK_REFUSED(code, STATUS_DEVICE, "DEVICE_UNAVAILABLE");
+    }
+    assert_true(failed > 1 && code == STATUS_OK);
 }
 
 /* Cards whose copies to each other arrive wrong are found out before any is used: they copy by way of the host. */
@@ -170,7 +205,7 @@ static void a_kernel_that_never_ends_is_interrupted(void **unused)
     assert_int_equal(WEXITSTATUS(state), 130);
 }
 
-/* Code of a newer architecture, as PTX and as a cubin of which there is no other form. */
+/* PTX of a newer architecture. */
 static void code_for_other_cards_is_refused(void **unused)
 {
     (void)unused;
@@ -188,6 +223,67 @@ static void code_for_other_cards_is_refused(void **unused)
     CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
                   STATUS_DEVICE, "sm_89");
     cards_close(&cards);
+}
+
+/* What NVRTC makes of a kernel for a card of this profile: a cubin, and PTX behind it. */
+static void compile_for(const char *profile, const struct problem *problem, struct arena *arena,
+                        struct image *image)
+{
+    struct diagnostic diagnostic = {0};
+    struct catalogue catalogue;
+    struct device_facts facts;
+    struct bound_space bound;
+    struct config config;
+    const char *reason;
+    CHECK_OK(catalogue_read(NULL, arena, &catalogue, &diagnostic));
+    CHECK_OK(profile_read(profile, arena, &facts, &diagnostic));
+    const struct space *space = catalogue_find(&catalogue, "add_cuda");
+    assert_true(space && space_bind(space, problem, &facts, arena, &bound, &reason));
+    space_default(&bound, &config);
+    const struct generation generation = {space, problem, &config, &facts};
+    CHECK_OK(compile_here(&generation, arena, image, NULL, &diagnostic));
+    assert_true(image->text_offset > 0);
+}
+
+/* The driver refuses the cubin; what counts is the PTX, which older cards do not take and newer ones translate. */
+static void cubins_of_other_cards_are_left_to_the_driver(void **unused)
+{
+    (void)unused;
+    struct cards cards;
+    struct diagnostic diagnostic = {0};
+    struct image image;
+    struct kernel *kernel;
+    cards_open(&cards, "emulated:sm_86:64MiB", NULL);
+    const struct problem *problem = card_problem(cards.arena, 16);
+    compile_for("a100", problem, cards.arena, &image);
+    CHECK_OK(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic));
+    assert_int_equal(device_counts(cards.devices[0]).translated_images, 1);
+    kernel_unload(kernel);
+    compile_for("rtx4090", problem, cards.arena, &image);
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_DEVICE, "sm_89");
+    char *code = arena_copy(cards.arena, image.code, (size_t)image.code_bytes);
+    code[image.text_offset] = 0; /* the cubin alone */
+    image.code = code;
+    image.code_bytes = image.text_offset + 1;
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_DEVICE, "PTX");
+    cards_close(&cards);
+}
+
+/* Where a model needs a compiler and there is none, it is named; where all kernels are kept, none is needed. */
+static void a_missing_compiler_is_one_error(void **unused)
+{
+    (void)unused;
+    struct engine_options options = options_for(one_card);
+    struct diagnostic diagnostic;
+    struct engine *engine;
+    struct arena *arena = arena_create(0);
+    setenv("HONE_NVRTC", "/nowhere/libnvrtc.so", 1);
+    options.cache_folder = file_join(arena, folder, "nothing_kept");
+    CHECK_REFUSED(open_with(NULL, &options, &engine, &diagnostic), STATUS_COMPILE, "HONE_NVRTC");
+    unsetenv("HONE_NVRTC");
+    arena_destroy(arena);
 }
 
 static void another_compiler_compiles_again(void **unused)
@@ -304,7 +400,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_runs_out_is_one_error),
-        cmocka_unit_test(a_lost_card_is_one_error),
+        cmocka_unit_test(a_card_that_fails_is_one_error),
+        cmocka_unit_test(a_card_lost_at_a_copy_is_one_error),
+        cmocka_unit_test(a_missing_compiler_is_one_error),
+        cmocka_unit_test(cubins_of_other_cards_are_left_to_the_driver),
         cmocka_unit_test(corrupting_copies_change_nothing),
         cmocka_unit_test(a_kernel_that_never_ends_is_interrupted),
         cmocka_unit_test(code_for_other_cards_is_refused),
