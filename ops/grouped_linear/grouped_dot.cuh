@@ -6,17 +6,13 @@
 #include "codegen/cuda/activation.cuh"
 #include "codegen/cuda/block.cuh"
 #include "codegen/cuda/warp.cuh"
+#include "ops/grouped_linear/grouped_slots.cuh"
 
 constexpr int block_threads = warps * warp_lanes;
 constexpr int sum_count = outputs_per_warp * rows_together;
 constexpr int columns = x_columns;
 constexpr bool gated = gate_present;
 constexpr int element = gated ? gate_element : weight_element;
-constexpr int expert_count = offsets_columns - 1;
-
-// Slot s reads row order[s] / divisor of x; 0: row s (grouped_divisor of ops/grouped.c).
-constexpr int ratio = order_per_row / x_per_row;
-constexpr int divisor = ratio > 1 || rows == rows_by_token ? ratio : 0;
 
 constexpr long long weight_row_bytes = row_bytes(element, columns);
 
@@ -76,8 +72,7 @@ DEVICE grouped_run grouped_run_from(const grouped_operands &o, int slot, const g
 DEVICE int grouped_row(const grouped_operands &o, const grouped_run &run, int r)
 {
     const int slot = minimum(run.first + r, run.end - 1);
-    if constexpr (divisor > 0) return o.order[slot] / divisor;
-    return slot;
+    return slot_row(o.order, slot);
 }
 
 // Outputs behind the last repeat it and are not stored.

@@ -34,18 +34,15 @@ template <int columns> DEVICE float largest_of_row(const float *row)
     return largest;
 }
 
-// One block per row; `rounded` [rows][columns], `scales` [rows] for f16 alone.
-template <int columns, bool brain> DEVICE void round_row(const float *x, unsigned char *rounded, float *scales)
+// By one block; `row_scale_to` for f16 alone.
+template <int columns, bool brain> DEVICE void round_row(const float *from, uint4 *to, float *row_scale_to)
 {
     static_assert(columns % 8 == 0, "rows are whole chunks");
-    const long long row = blockIdx.x;
-    const float *from = x + row * columns;
-    uint4 *to = (uint4 *)(rounded + row * columns * 2);
     float factor = 1;
     if constexpr (!brain) {
         const float scale = row_scale(largest_of_row<columns>(from));
         factor = inverse_scale(scale);
-        if (threadIdx.x == 0) scales[row] = scale;
+        if (threadIdx.x == 0) *row_scale_to = scale;
     }
     for (int chunk = threadIdx.x; chunk < columns / 8; chunk += round_threads) {
         float values[8];
@@ -56,4 +53,11 @@ template <int columns, bool brain> DEVICE void round_row(const float *x, unsigne
                              : pack_half(values[2 * i] * factor, values[2 * i + 1] * factor);
         to[chunk] = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
     }
+}
+
+// One block per row; `rounded` [rows][columns], `scales` [rows] for f16 alone.
+template <int columns, bool brain> DEVICE void round_row_of_block(const float *x, unsigned char *rounded, float *scales)
+{
+    const long long row = blockIdx.x;
+    round_row<columns, brain>(x + row * columns, (uint4 *)(rounded + row * columns * 2), scales + row);
 }

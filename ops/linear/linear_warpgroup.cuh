@@ -186,7 +186,7 @@ DEVICE void consume(shared_address memory, int consumer, int steps, tile_sums &s
 
 KERNEL(round_threads) round_rows(const float *x, unsigned char *rounded, float *scales, const struct step *step)
 {
-    if (blockIdx.x < step->rows) round_row<columns, brain>(x, rounded, scales);
+    if (blockIdx.x < step->rows) round_row_of_block<columns, brain>(x, rounded, scales);
 }
 
 KERNEL_RESIDENT(tile_threads, kept_blocks)

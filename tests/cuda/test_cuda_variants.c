@@ -74,6 +74,9 @@ static int tear_down(void **state)
 static const int64_t *row_counts_of(const struct op_case *row)
 {
     static const int64_t few[] = {1, 6, 0}, many[] = {1, 6, 17, 255, 0}, some[] = {1, 6, 17, 67, 0};
+    static const int64_t slots[] = {1, 6, 17, 0};
+    if (strncmp(row->text, "grouped_bias", 12) != 0 && strncmp(row->text, "grouped", 7) == 0)
+        return slots;
     if (strncmp(row->text, "linear", 6) == 0) return many;
     return strncmp(row->text, "attention", 9) == 0 ? some : few;
 }
