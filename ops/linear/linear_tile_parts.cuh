@@ -6,6 +6,8 @@
 // What the tiles hold and how they are multiplied is the kernel's own.
 #pragma once
 #include "codegen/cuda/matrix.cuh"
+#include "config.cuh"
+constexpr int place_rows = tile_rows; // what blocks share, if they do, are tiles
 #include "ops/linear/linear_tile_stream.cuh"
 
 constexpr int tile_threads = row_warps * output_warps * warp_lanes;
@@ -20,6 +22,7 @@ static_assert(tile_threads * (warp_rows * warp_outputs * tracks / warp_lanes + 4
               "a block has registers enough");
 static_assert(tile_rows < 2 * problem_rows || tile_rows == 16, "most of the tile is not empty");
 static_assert(tile_outputs < 2 * outputs || tile_outputs == 32, "most of the tile is not empty");
+static_assert(stream == 0 || (long long)blocks * column_steps >= 2 * stream_blocks, "blocks have some steps");
 static_assert(raster == 1 || raster * tile_rows < problem_rows * 2, "there are that many rows");
 
 typedef fragment_sums<row_fragments, output_fragments> tile_sums;
@@ -28,6 +31,11 @@ typedef fragment_sums<row_fragments, output_fragments> tile_sums;
 struct tile_place {
     int first_row, first_output, first_step, steps;
 };
+
+DEVICE output_range outputs_of_tile(int output_tile)
+{
+    return output_range{output_tile * tile_outputs, outputs};
+}
 
 // Where a warp works within the tile.
 DEVICE int warp_first_row()
@@ -94,27 +102,16 @@ DEVICE void compute_block(const linear_operands &o, const CopiesOf &copies_of, c
                           const struct step *step)
 {
     const int row_tiles = ceil_divide(step->rows, tile_rows);
-    if constexpr (stream == 0) {
-        constexpr int part_steps = ceil_divide(column_steps, split);
-        const int part = blockIdx.x % split, first = part * part_steps;
-        const tile_turn turn = tile_turn_of(blockIdx.x / split, row_tiles);
+    stream_walk walk(blockIdx.x, row_tiles * output_tiles);
+    tile_piece piece = part_piece(blockIdx.x);
+    if (stream > 0 && !walk.next(piece)) return;
+    do {
+        const tile_turn turn = tile_turn_of(piece.tile, row_tiles);
         if (!turn.inside) return;
-        const tile_place place = tile_place_of(turn, first, minimum(part_steps, column_steps - first));
+        const tile_place place = tile_place_of(turn, piece.first_step, piece.steps);
         tile_sums sums = {};
         multiply_steps<stage_bytes>(copies_of(place), place, sums);
-        store_tile(o, place, partial_place_of_part(partial, part, step), sums, scales, step);
-    } else {
-        const stream_range range = stream_range_of(blockIdx.x, row_tiles);
-        NO_UNROLL for (long long unit = range.begin; unit < range.end;) {
-            const int first = unit % column_steps, steps = (int)minimum((long long)(column_steps - first), range.end - unit);
-            const tile_turn turn = tile_turn_of((int)(unit / column_steps), row_tiles);
-            const tile_place place = tile_place_of(turn, first, steps);
-            tile_sums sums = {};
-            multiply_steps<stage_bytes>(copies_of(place), place, sums);
-            store_tile(o, place, stream_partial_place(partial, place.first_row, place.first_output, first, steps), sums,
-                       scales, step);
-            __syncthreads(); // all warps have left the last stages
-            unit += steps;
-        }
-    }
+        store_tile(o, place, partial_place_of(partial, blockIdx.x, piece, turn, step), sums, scales, step);
+        if constexpr (stream > 0) __syncthreads(); // all warps have left the last stages
+    } while (stream > 0 && walk.next(piece));
 }

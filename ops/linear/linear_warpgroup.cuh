@@ -8,7 +8,7 @@
 #include "codegen/cuda/transaction.cuh"
 #include "codegen/cuda/warpgroup.cuh"
 #include "ops/linear/linear_round.cuh"
-#include "ops/linear/linear_tile_sums.cuh"
+#include "ops/linear/linear_tile_stream.cuh"
 
 constexpr bool brain = element == element_bf16;
 constexpr int tile_columns = swizzle_bytes / 2, product_columns = 16;
@@ -16,7 +16,6 @@ constexpr int tile_threads = (consumers + 1) * warpgroup_threads;
 constexpr int row_fragments = tile_rows / (consumers * warpgroup_rows);
 constexpr int fetched_rows = tile_outputs / cluster; // that a block fetches, of each track
 constexpr int rows_bytes = tile_rows * swizzle_bytes, stage_bytes = rows_bytes + product_outputs * swizzle_bytes;
-constexpr int part_steps = ceil_divide(column_steps, split);
 constexpr int consumer_warps = consumers * warpgroup_warps;
 // Registers per thread: where `kept_blocks` blocks of a multiprocessor have fewer than 255, the producer leaves most of its
 // own to the consumers.
@@ -37,6 +36,8 @@ static_assert(stages >= 2 && stages * (stage_bytes + 2 * transaction_bytes) <= s
 static_assert(tile_rows < 2 * problem_rows || tile_rows == 64, "most of the tile is not empty");
 static_assert(tile_outputs < 2 * outputs || product_outputs == 64, "most of the tile is not empty");
 static_assert(cluster == 1 || tile_rows < problem_rows, "there are neighbouring rows to share weights with");
+static_assert(place_rows == tile_rows * cluster, "blocks of a cluster have neighbouring rows");
+static_assert(stream == 0 || (long long)blocks / cluster * column_steps >= 2 * stream_blocks, "blocks have some steps");
 static_assert(raster == 1 || raster * tile_rows * cluster < problem_rows * 2, "there are that many rows");
 static_assert(!moves_registers ||
                   (producer_registers + consumers * consumer_registers) * warpgroup_threads * kept_blocks <= registers_most,
@@ -46,29 +47,33 @@ static_assert(kept_blocks == 1 || product_outputs <= 192, "a product's operands 
 typedef fragment_sums<row_fragments, tile_outputs / 8> tile_sums;
 
 // Tiles of outputs belong to one matrix: those of b follow those of a, those of c follow these.
-struct tile_weights {
-    const tensor_map *maps[2]; // by track
-    int row, first_output, end_output; // row of the matrix
-};
+DEVICE output_range outputs_of_tile(int output_tile)
+{
+    constexpr int a_tiles = ceil_divide(a_rows, tile_outputs), b_tiles = ceil_divide(b_rows, tile_outputs);
+    if (!grouped) return output_range{output_tile * tile_outputs, outputs};
+    if (output_tile < a_tiles) return output_range{output_tile * tile_outputs, a_rows};
+    const int behind_a = (output_tile - a_tiles) * tile_outputs, behind_b = behind_a - b_tiles * tile_outputs;
+    if (behind_b < 0) return output_range{a_rows + behind_a, a_rows + b_rows};
+    return output_range{a_rows + b_rows + behind_b, outputs};
+}
 
 struct weight_maps {
     const tensor_map *weight, *gate, *up, *a, *b, *c;
 };
 
-DEVICE tile_weights tile_weights_of(const weight_maps &maps, int output_tile)
+// What a tile's weights are fetched from, by track, and the first row there.
+struct tile_weights {
+    const tensor_map *maps[2];
+    int row;
+};
+
+DEVICE tile_weights tile_weights_of(const weight_maps &maps, int first_output)
 {
-    if constexpr (gated) {
-        return tile_weights{{maps.gate, maps.up}, output_tile * tile_outputs, output_tile * tile_outputs, outputs};
-    } else if constexpr (grouped) {
-        constexpr int a_tiles = ceil_divide(a_rows, tile_outputs), b_tiles = ceil_divide(b_rows, tile_outputs);
-        constexpr int b_output = a_rows, c_output = a_rows + b_rows;
-        const int b_row = (output_tile - a_tiles) * tile_outputs, c_row = b_row - b_tiles * tile_outputs;
-        if (b_row < 0) return tile_weights{{maps.a, nullptr}, output_tile * tile_outputs, output_tile * tile_outputs, b_output};
-        if (c_row < 0) return tile_weights{{maps.b, nullptr}, b_row, b_output + b_row, c_output};
-        return tile_weights{{maps.c, nullptr}, c_row, c_output + c_row, outputs};
-    } else {
-        return tile_weights{{maps.weight, nullptr}, output_tile * tile_outputs, output_tile * tile_outputs, outputs};
-    }
+    if (gated) return tile_weights{{maps.gate, maps.up}, first_output};
+    if (!grouped) return tile_weights{{maps.weight, nullptr}, first_output};
+    if (first_output < a_rows) return tile_weights{{maps.a, nullptr}, first_output};
+    if (first_output < a_rows + b_rows) return tile_weights{{maps.b, nullptr}, first_output - a_rows};
+    return tile_weights{{maps.c, nullptr}, first_output - a_rows - b_rows};
 }
 
 // The stages, round and round: `parity` is that of the round.
@@ -112,15 +117,14 @@ DEVICE void start_barriers(shared_address memory)
     synchronize_blocks();
 }
 
-// One thread's: fills the stages, each when all blocks that its copies go to have left it.
+// One thread's, for one piece: fills the stages, each when all blocks that its copies go to have left it.
 DEVICE void produce(shared_address memory, const tensor_map *rows, const tile_weights &weights, int first_row,
-                    int first_step, int steps)
+                    const tile_piece &piece, stage_turn &turn)
 {
     const int rank = cluster > 1 ? cluster_rank() : 0;
-    stage_turn turn = {0, 0};
-    NO_UNROLL for (int k = 0; k < steps; k++) {
+    NO_UNROLL for (int k = 0; k < piece.steps; k++) {
         const shared_address stage = memory + turn.stage * stage_bytes, full = full_barrier(memory, turn.stage);
-        const int column = (first_step + k) * tile_columns;
+        const int column = (piece.first_step + k) * tile_columns;
         transaction_wait(empty_barrier(memory, turn.stage), turn.parity ^ 1);
         transaction_arrive_expecting(full, stage_bytes);
         copy_box(stage, rows, full, column, first_row);
@@ -164,11 +168,10 @@ DEVICE void multiply_stage(const stage_matrices &matrices, tile_sums &sums)
 }
 
 // The products of one step run while the next stage is waited for; then the stage before is left.
-DEVICE void consume(shared_address memory, int consumer, int steps, tile_sums &sums)
+DEVICE void consume(shared_address memory, int consumer, int steps, stage_turn &turn, tile_sums &sums)
 {
     const int own_bytes = consumer * row_fragments * warpgroup_rows * swizzle_bytes;
     const stage_matrices first = {swizzled_matrix(memory + own_bytes), swizzled_matrix(memory + rows_bytes)};
-    stage_turn turn = {0, 0};
     int before = 0;
     NO_UNROLL for (int k = 0; k < steps; k++) {
         transaction_wait(full_barrier(memory, turn.stage), turn.parity);
@@ -182,11 +185,69 @@ DEVICE void consume(shared_address memory, int consumer, int steps, tile_sums &s
         turn.advance();
     }
     warpgroup_wait<0>();
+    if constexpr (stream > 0) release_stage(memory, before);
 }
 
 KERNEL(round_threads) round_rows(const float *x, unsigned char *rounded, float *scales, const struct step *step)
 {
     if (blockIdx.x < step->rows) round_row_of_block<columns, brain>(x, rounded, scales);
+}
+
+// What the block's threads work through, in step with each other: one piece, or where blocks share steps several.
+struct block_work {
+    int row_tiles, block;
+    stream_walk walk;
+    tile_piece piece;
+
+    __device__ __forceinline__ explicit block_work(const struct step *step)
+        : row_tiles(ceil_divide(step->rows, place_rows)), block(blockIdx.x / cluster),
+          walk(block, row_tiles * output_tiles), piece(part_piece(block))
+    {
+    }
+    // All blocks of a cluster have the same.
+    __device__ __forceinline__ bool begin()
+    {
+        return stream > 0 ? walk.next(piece) : tile_turn_of(piece.tile, row_tiles).inside;
+    }
+    __device__ __forceinline__ bool next()
+    {
+        return stream > 0 && walk.next(piece);
+    }
+    __device__ __forceinline__ tile_turn turn() const
+    {
+        return tile_turn_of(piece.tile, row_tiles);
+    }
+};
+
+DEVICE int first_row_of(const tile_turn &turn)
+{
+    return turn.row_tile * place_rows + (int)blockIdx.x % cluster * tile_rows;
+}
+
+DEVICE void produce_all(shared_address memory, const tensor_map *rows, const weight_maps &maps, block_work &work)
+{
+    stage_turn stage = {0, 0};
+    do {
+        const tile_turn turn = work.turn();
+        const tile_weights weights = tile_weights_of(maps, outputs_of_tile(turn.output_tile).first);
+        produce(memory, rows, weights, first_row_of(turn), work.piece, stage);
+    } while (work.next());
+}
+
+DEVICE void consume_all(shared_address memory, int consumer, const linear_operands &o, const float *scales, float *partial,
+                        const struct step *step, block_work &work)
+{
+    const int own_row = consumer * row_fragments * warpgroup_rows + warp_index() % warpgroup_warps * 16;
+    stage_turn stage = {0, 0};
+    do {
+        const tile_turn turn = work.turn();
+        const output_range range = outputs_of_tile(turn.output_tile);
+        tile_sums sums = {};
+        consume(memory, consumer, work.piece.steps, stage, sums);
+        const sums_place place = {first_row_of(turn) + own_row, range.first, range.end,
+                                  partial_place_of(partial, work.block, work.piece, turn, step)};
+        store_sums<warpgroup_rows>(o, place, sums, brain ? nullptr : scales, step);
+    } while (work.next());
 }
 
 KERNEL_RESIDENT(tile_threads, kept_blocks)
@@ -197,27 +258,17 @@ linear_warpgroup(const __grid_constant__ tensor_map rounded_boxes, const __grid_
 {
     SWIZZLED_MEMORY(stage_memory);
     const shared_address memory = shared_address_of(stage_memory);
-    const int block = blockIdx.x / cluster, part = block % split;
-    const tile_turn turn = tile_turn_of(block / split, ceil_divide(step->rows, tile_rows * cluster));
-    if (!turn.inside) return; // nor has the cluster's other block
     const weight_maps maps = {&weight_boxes, &gate_boxes, &up_boxes, &a_boxes, &b_boxes, &c_boxes};
-    const tile_weights weights = tile_weights_of(maps, turn.output_tile);
-    const int first_row = (turn.row_tile * cluster + (int)blockIdx.x % cluster) * tile_rows;
-    const int first_step = part * part_steps, steps = minimum(part_steps, column_steps - first_step);
     const int group = warp_index() / warpgroup_warps;
+    block_work work(step);
+    if (!work.begin()) return;
     start_barriers(memory);
     if (group == consumers) {
         if constexpr (moves_registers) warpgroup_lower_registers<producer_registers>();
-        if (threadIdx.x == consumers * warpgroup_threads)
-            produce(memory, &rounded_boxes, weights, first_row, first_step, steps);
+        if (threadIdx.x == consumers * warpgroup_threads) produce_all(memory, &rounded_boxes, maps, work);
     } else {
         if constexpr (moves_registers) warpgroup_raise_registers<consumer_registers>();
-        tile_sums sums = {};
-        consume(memory, group, steps, sums);
-        const int own_row = group * row_fragments * warpgroup_rows + warp_index() % warpgroup_warps * 16;
-        const sums_place place = {first_row + own_row, weights.first_output, weights.end_output,
-                                  partial_place_of_part(partial, part, step)};
-        store_sums<warpgroup_rows>(LINEAR_OPERANDS, place, sums, brain ? nullptr : scales, step);
+        consume_all(memory, group, LINEAR_OPERANDS, scales, partial, step, work);
     }
     if constexpr (cluster > 1) cluster_synchronize(); // none of them leaves while others copy to it
 }

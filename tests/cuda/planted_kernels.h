@@ -124,14 +124,21 @@ static const struct planted_run warpgroup_run = {
     .variant = "linear_warpgroup_bf16_cuda",
     .problem = "linear(f32[tokens,328], bf16[72,328])",
     .step = {.rows = 70},
-    .config = SMALL_PRODUCT "cluster=1",
+    .config = SMALL_PRODUCT "cluster=1 stream=0",
+    .card = "sm_90",
+};
+static const struct planted_run pieces_run = {
+    .variant = "linear_warpgroup_bf16_cuda",
+    .problem = "linear(f32[tokens,648], bf16[600,648])",
+    .step = {.rows = 200},
+    .config = SMALL_PRODUCT "cluster=1 stream=1",
     .card = "sm_90",
 };
 static const struct planted_run cluster_run = {
     .variant = "linear_warpgroup_f16_cuda",
     .problem = "linear_gated(f32[tokens,328], f16[40,328], f16[40,328])",
     .step = {.rows = 100},
-    .config = "tile_rows=64 tile_outputs=32 consumers=1 stages=2 split=1 raster=1 cluster=2",
+    .config = "tile_rows=64 tile_outputs=32 consumers=1 stages=2 split=1 raster=1 cluster=2 stream=0",
     .card = "sm_90",
 };
 static const struct planted_run dot_bytes_run = {
@@ -295,7 +302,7 @@ static const struct planted planted_kernels[] = {
     {"sums of two tiles stored over each other", STREAM_FILE, "((long long)block * 2 + begins)",
      "(long long)block", CAUGHT_RESULT, &stream_run},
     {"barrier between the tiles of a block missing", PARTS_FILE,
-     "__syncthreads(); // all warps have left the last stages", "", CAUGHT_RACE, &stream_run},
+     "if constexpr (stream > 0) __syncthreads();", "", CAUGHT_RACE, &stream_run},
     {"halves of a block of nibbles swapped", "ops/linear/linear_tile_weights.cuh",
      "unpack_chunk<8>(words[0] & low, words[1] & low, scale)",
      "unpack_chunk<8>(words[0] >> 4 & low, words[1] >> 4 & low, scale)", CAUGHT_RESULT,
@@ -329,7 +336,7 @@ static const struct planted planted_kernels[] = {
      &warpgroup_run},
     {"products not made a group", GROUP_FILE, "warpgroup_commit();", "", CAUGHT_RESULT,
      &warpgroup_run},
-    {"last products not waited for", GROUP_FILE, "    warpgroup_wait<0>();", "", CAUGHT_RESULT,
+    {"last products not waited for", GROUP_FILE, "    warpgroup_wait<0>();\n", "", CAUGHT_RESULT,
      &warpgroup_run},
     {"products read as if swizzled by 64 bytes", "codegen/cuda/warpgroup.cuh", "1ull << 62",
      "2ull << 62", CAUGHT_RESULT, &warpgroup_run},
@@ -339,6 +346,10 @@ static const struct planted planted_kernels[] = {
     {"more bytes expected than come", GROUP_FILE,
      "transaction_arrive_expecting(full, stage_bytes);",
      "transaction_arrive_expecting(full, stage_bytes + 16);", CAUGHT_HANG, &warpgroup_run},
+    {"last stage of a tile never left", GROUP_FILE,
+     "if constexpr (stream > 0) release_stage(memory, before);", "", CAUGHT_HANG, &pieces_run},
+    {"products of the piece before not waited for", GROUP_FILE,
+     "    warpgroup_wait<0>();\n    if", "    if", CAUGHT_RACE, &pieces_run},
     {"weights fetched for the own block alone", GROUP_FILE, "(1u << cluster) - 1", "1u << rank",
      CAUGHT_HANG, &cluster_run},
     {"weights of up in the place of gate's", GROUP_FILE, "(t * tile_outputs + row) * swizzle_bytes",

@@ -27,32 +27,35 @@ struct chosen {
 static const struct chosen warpgroup_rows[] = {
 #define BF16 HOPPER, "linear_warpgroup_bf16_cuda"
 #define F16 HOPPER, "linear_warpgroup_f16_cuda"
-    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1", BIASED, 8, 1},
-    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=4 cluster=1 split=1 raster=1", BIASED, 20, 17},
-    {BF16, "tile_rows=128 tile_outputs=128 consumers=2 stages=3 cluster=1 split=1 raster=1", BIASED, 255, 255},
-    {BF16, "tile_rows=128 tile_outputs=128 consumers=1 stages=3 cluster=1 split=1 raster=4", BIASED, 300, 255},
-    {BF16, "tile_rows=64 tile_outputs=192 consumers=1 stages=2 cluster=1 split=1 raster=4", BIASED, 140, 129},
-    {BF16, "tile_rows=128 tile_outputs=256 consumers=2 stages=3 cluster=1 split=1 raster=1", BIASED, 70, 67},
-    {BF16, "tile_rows=256 tile_outputs=128 consumers=2 stages=3 cluster=1 split=1 raster=1", BIASED, 300, 3},
-    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=3 cluster=2 split=1 raster=1", BIASED, 150, 129},
-    {BF16, "tile_rows=128 tile_outputs=128 consumers=2 stages=2 cluster=2 split=1 raster=1", BIASED, 255, 255},
-    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=2 raster=1", PLAIN, 17, 17},
-    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=3 cluster=2 split=2 raster=1", PLAIN, 255, 200},
-    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1", GROUP, 17, 17},
-    {BF16, "tile_rows=128 tile_outputs=64 consumers=2 stages=2 cluster=2 split=1 raster=1", GROUP, 255, 130},
-    {BF16, "tile_rows=64 tile_outputs=32 consumers=1 stages=4 cluster=1 split=1 raster=1", GATED, 17, 3},
-    {BF16, "tile_rows=64 tile_outputs=96 consumers=1 stages=2 cluster=1 split=2 raster=1", GATED, 70, 65},
-    {BF16, "tile_rows=128 tile_outputs=128 consumers=2 stages=2 cluster=2 split=1 raster=1", GATED, 150, 150},
-    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=5 cluster=1 split=1 raster=1", PLAIN_F16, 17, 17},
-    {F16, "tile_rows=128 tile_outputs=192 consumers=2 stages=2 cluster=1 split=1 raster=1", PLAIN_F16, 130, 129},
-    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=2 split=2 raster=1", PLAIN_F16, 80, 67},
-    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1", PAIR, 17, 5},
-    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1", GATED_F16, 67, 67},
+    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1 stream=0", BIASED, 8, 1},
+    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=4 cluster=1 split=1 raster=1 stream=0", BIASED, 20, 17},
+    {BF16, "tile_rows=128 tile_outputs=128 consumers=2 stages=3 cluster=1 split=1 raster=1 stream=0", BIASED, 255, 255},
+    {BF16, "tile_rows=128 tile_outputs=128 consumers=1 stages=3 cluster=1 split=1 raster=4 stream=0", BIASED, 300, 255},
+    {BF16, "tile_rows=64 tile_outputs=192 consumers=1 stages=2 cluster=1 split=1 raster=4 stream=0", BIASED, 140, 129},
+    {BF16, "tile_rows=128 tile_outputs=256 consumers=2 stages=3 cluster=1 split=1 raster=1 stream=0", BIASED, 70, 67},
+    {BF16, "tile_rows=256 tile_outputs=128 consumers=2 stages=3 cluster=1 split=1 raster=1 stream=0", BIASED, 300, 3},
+    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=3 cluster=2 split=1 raster=1 stream=0", BIASED, 150, 129},
+    {BF16, "tile_rows=128 tile_outputs=128 consumers=2 stages=2 cluster=2 split=1 raster=1 stream=0", BIASED, 255, 255},
+    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=2 raster=1 stream=0", PLAIN, 17, 17},
+    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=3 cluster=2 split=2 raster=1 stream=0", PLAIN, 255, 200},
+    {BF16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1 stream=0", GROUP, 17, 17},
+    {BF16, "tile_rows=128 tile_outputs=64 consumers=2 stages=2 cluster=2 split=1 raster=1 stream=0", GROUP, 255, 130},
+    {BF16, "tile_rows=64 tile_outputs=32 consumers=1 stages=4 cluster=1 split=1 raster=1 stream=0", GATED, 17, 3},
+    {BF16, "tile_rows=64 tile_outputs=96 consumers=1 stages=2 cluster=1 split=2 raster=1 stream=0", GATED, 70, 65},
+    {BF16, "tile_rows=128 tile_outputs=128 consumers=2 stages=2 cluster=2 split=1 raster=1 stream=0", GATED, 150, 150},
+    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=5 cluster=1 split=1 raster=1 stream=0", PLAIN_F16, 17, 17},
+    {F16, "tile_rows=128 tile_outputs=192 consumers=2 stages=2 cluster=1 split=1 raster=1 stream=0", PLAIN_F16, 130, 129},
+    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=2 split=2 raster=1 stream=0", PLAIN_F16, 80, 67},
+    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1 stream=0", PAIR, 17, 5},
+    {F16, "tile_rows=64 tile_outputs=64 consumers=1 stages=2 cluster=1 split=1 raster=1 stream=0", GATED_F16, 67, 67},
 #undef BF16
 #undef F16
     {0},
 };
 
+#define DEEP "linear(f32[tokens,648], bf16[600,648], f32[600], f32[tokens,600])"
+#define DEEP_GATED "linear_gated(f32[tokens,1032], f16[200,1032], f16[200,1032])"
+#define DEEP_GROUP "linear_group(f32[tokens,648], bf16[328,648], bf16[104,648], bf16[72,648])"
 static const struct chosen stream_rows[] = {
 #define TILE(variant, raster) \
     AMPERE, "linear_tile_" variant "_cuda", \
@@ -61,10 +64,21 @@ static const struct chosen stream_rows[] = {
     {TILE("bf16", "1 stream=1"), BIASED, 84, 84},
     {TILE("bf16", "4 stream=1"), BIASED, 200, 3},
     {TILE("bf16", "4 stream=2"), BIASED, 255, 201},
+    {TILE("bf16", "16 stream=1"), BIASED, 620, 600},
     {TILE("bf16", "4 stream=1"), GATED, 255, 255},
     {TILE("f16", "1 stream=2"), PLAIN_F16, 150, 67},
     {TILE("bf16", "1 stream=1"), GROUP, 255, 129},
 #undef TILE
+#define GROUP_64(type, cluster, raster)                                                                               \
+    HOPPER, "linear_warpgroup_" type "_cuda",                                                                         \
+        "tile_rows=64 tile_outputs=64 consumers=1 stages=3 cluster=" cluster " split=1 raster=" raster
+    {GROUP_64("bf16", "1", "4 stream=1"), DEEP, 300, 300},
+    {GROUP_64("bf16", "1", "4 stream=2"), DEEP, 900, 803},
+    {GROUP_64("bf16", "2", "4 stream=1"), DEEP, 2000, 1900},
+    {GROUP_64("bf16", "2", "1 stream=1"), DEEP, 300, 67},
+    {GROUP_64("f16", "2", "1 stream=1"), DEEP_GATED, 260, 255},
+    {GROUP_64("bf16", "1", "1 stream=1"), DEEP_GROUP, 255, 255},
+#undef GROUP_64
     {AMPERE, "linear_tile_bytes_cuda",
      "tile_rows=16 tile_outputs=32 tile_columns=64 row_warps=1 output_warps=2 stages=2 split=1 raster=1 stream=1", BYTES,
      100, 97},
