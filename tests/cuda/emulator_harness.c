@@ -3,6 +3,7 @@
 
 #ifdef HAVE_CUDA_HEADER
 
+#include "codegen/cuda/kernel_sources.h"
 #include "codegen/cuda/nvrtc.h"
 #include "emulator/number.h"
 
@@ -117,6 +118,22 @@ void emulator_close(struct emulator *emulator)
     *emulator = (struct emulator){0};
 }
 
+/* Kernels of tests may include the device vocabulary. */
+static int create_program(const struct nvrtc *nvrtc, struct arena *arena, const char *source,
+                          nvrtc_program *program)
+{
+    static const struct space none;
+    int count = kernel_source_count(&none);
+    const char **texts = arena_allocate(arena, (size_t)count, sizeof *texts);
+    const char **names = arena_allocate(arena, (size_t)count, sizeof *names);
+    for (int s = 0; s < count; s++) {
+        struct kernel_source file = kernel_source_at(&none, s);
+        texts[s] = file.text;
+        names[s] = file.path;
+    }
+    return nvrtc->create_program(program, source, "test.cu", count, texts, names);
+}
+
 const char *emulator_compile(struct arena *arena, const char *architecture, const char *source)
 {
     struct diagnostic diagnostic = {0};
@@ -124,11 +141,11 @@ const char *emulator_compile(struct arena *arena, const char *architecture, cons
     nvrtc_program program;
     size_t bytes;
     char option[32];
-    const char *options[] = {option};
+    const char *options[] = {option, "--std=c++17"};
     snprintf(option, sizeof option, "-arch=%s", architecture);
     CHECK_OK(nvrtc_open(arena, &nvrtc, &diagnostic));
-    assert_int_equal(nvrtc.create_program(&program, source, "test.cu", 0, NULL, NULL), 0);
-    if (nvrtc.compile_program(program, 1, options) != NVRTC_SUCCESS) {
+    assert_int_equal(create_program(&nvrtc, arena, source, &program), 0);
+    if (nvrtc.compile_program(program, 2, options) != NVRTC_SUCCESS) {
         nvrtc.log_bytes(program, &bytes);
         char *log = arena_allocate(arena, bytes, 1);
         nvrtc.log(program, log);
@@ -229,7 +246,8 @@ CUresult emulator_run(struct emulator *emulator, const struct emulation *emulati
     return result;
 }
 
-void emulator_run_right(struct emulator *emulator, const struct emulation *emulation, const char *name)
+void emulator_run_right(struct emulator *emulator, const struct emulation *emulation,
+                        const char *name)
 {
     CUresult result = emulator_run(emulator, emulation);
     if (result) CHECK_FAIL("%s: %d: %s", name, result, emulator->last_fault());
