@@ -16,6 +16,8 @@ import statistics
 import subprocess
 import sys
 
+from sanitize import failures, sanitize
+
 # Rows, columns (K), outputs (N) of linear layers of llama-3-8b, mistral-7b, qwen2.5-7b and qwen3-30b-a3b at prompts of 256 to 4096 tokens.
 TRANSFORMER_SHAPES = [
     (256, 4096, 4096), (512, 4096, 4096), (2048, 4096, 4096), (4096, 4096, 4096), (512, 4096, 6144),
@@ -143,6 +145,11 @@ class Torch:
         if problem["kind"] == "cube":
             compiled = torch.compile(lambda a, b: torch.mm(a, b.t()), mode="max-autotune-no-cudagraphs")
             functions["torch.compile (bf16 out)"] = lambda: compiled(x, w)
+            try:
+                from triton_matmul import matmul  # pylint: disable=import-outside-toplevel
+                functions["Triton (bf16 out)"] = matmul(x, w)
+            except ImportError as error:
+                self.reason = str(error)
         return functions
 
     def sdpa(self, rows, context, heads, kv_heads, size):
@@ -293,9 +300,11 @@ def ratio(value):
 
 
 def make_table(report):
+    card = report["card"]
     lines = [f"{report['device']['device']}, {report['device']['class']}, {report['device']['compiler']}, commit {report['commit']}",
+             ", ".join(f"{name} {value}" for name, value in card.items()) or "no nvidia-smi", f"times are {report['times']}",
              f"{report['command']}", f"copies within the card: {report['copy_bytes_per_second'] / 1e9:.1f} GB/s read and written",
-             "", f"{'microseconds':26}{'tuned':>11}{'default':>11}{'own':>11}{'lib first':>11}{'lib best':>11}{'torch':>11}"
+             "", f"{'microseconds':26}{'tuned':>11}{'default':>11}{'own':>11}{'lib first':>11}{'lib best':>11}{'others':>11}"
              f"{'TFLOP/s':>9}{'copy':>7}{'own/lib':>8}  winner"]
     for row in report["problems"]:
         if "error" in row:
@@ -305,9 +314,15 @@ def make_table(report):
         times = "".join(microseconds(m[key + "_seconds"]) for key in ("tuned", "default", "own", "library_first", "library", "others"))
         lines.append(f"{row['name']:26}{times}{(m['tuned_flops'] or 0) / 1e12:9.2f}{ratio(m['tuned_bandwidth_share'])}"
                      f"{ratio(m['own_to_library']):>8}  {row['winner']}")
-    lines += ["", "what it shows (what it must)"]
+    lines += ["", "compute-sanitizer: " + tell_sanitizer(report["sanitizer"]), "", "what it shows (what it must)"]
     lines += [f"  {ratio(value)}  {name}" for name, value in report["summary"].items()]
     return "\n".join(lines) + "\n"
+
+
+def tell_sanitizer(report):
+    if "left_out" in report:
+        return f"left out, {report['left_out']}"
+    return ", ".join(f"{tool} {entry['outcome']}" for tool, entry in report.items())
 
 
 def check_list(options):
@@ -333,6 +348,7 @@ def main():
     parser.add_argument("--effort", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--sanitizer-seconds", type=float, default=90)
     options = parser.parse_args()
     if options.list:
         sys.exit(check_list(options))
@@ -350,11 +366,15 @@ def main():
             rows.append(evaluate(problem, contest.problems[index], result, before.get("copy_bytes_per_second")))
     after = contest.ask("copy")
     status = contest.close()
+    again = [*contest.command[:3], "0", "0", contest.command[5]]
+    sanitizer = sanitize(again, contest.problems, options.device, options.sanitizer_seconds)
+    emulated = options.device.startswith("emulated")
     root = pathlib.Path(__file__).resolve().parents[2]
     report = {"date": datetime.date.today().isoformat(), "machine": platform.node(), "command": options.command,
               "commit": commit_of(root), "device": contest.device, "card": ask_card(), "tuning": contest.tuning,
               "copy": [before, after], "copy_bytes_per_second": before.get("copy_bytes_per_second", 0),
               "torch": getattr(torch.torch, "__version__", None), "torch_left_out": torch.reason,
+              "sanitizer": sanitizer, "times": "modelled by the stand-in" if emulated else "measured",
               "suite": json.loads(pathlib.Path(options.suite).read_text()) if options.suite else None,
               "problems": rows, "summary": summarise(rows)}
     del report["machine"]
@@ -369,7 +389,10 @@ def main():
     failed = [row["name"] for row in rows if "error" in row or not row["measures"]["tuned_seconds"]]
     if failed:
         print(f"without a result: {', '.join(failed)}", file=sys.stderr)
-    sys.exit(1 if status or failed else 0)
+    found = failures(sanitizer)
+    if found:
+        print(f"compute-sanitizer: {json.dumps(sanitizer)}", file=sys.stderr)
+    sys.exit(1 if status or failed or found else 0)
 
 
 main()

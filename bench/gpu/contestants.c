@@ -129,7 +129,7 @@ static int list_blocks(const struct contest *contest, int blocks[CHECK_SCALES_MA
     return count;
 }
 
-status contest_prepare(struct contest *contest, struct diagnostic *diagnostic)
+status contest_prepare(struct contest *contest, int roles, struct diagnostic *diagnostic)
 {
     int blocks[CHECK_SCALES_MAX];
     const struct worker_setup limits = worker_setup_default();
@@ -148,7 +148,11 @@ status contest_prepare(struct contest *contest, struct diagnostic *diagnostic)
     thread_pool_destroy(options.pool);
     TRY(code);
     contest->prepared = true;
-    for (int c = 0; c < contest->count; c++) load_one(contest, &contest->contestants[c]);
+    for (int c = 0; c < contest->count; c++) {
+        struct contestant *contestant = &contest->contestants[c];
+        contestant->outcome = (struct outcome){.status = RECORD_COMPILE, .detail = "not asked for"};
+        if (contestant->roles & roles) load_one(contest, contestant);
+    }
     return STATUS_OK;
 }
 

@@ -14,7 +14,8 @@ enum contestant_role {
     ROLE_DEFAULT = 2,
     ROLE_OWN = 4,           /* the best by records that is no library's */
     ROLE_LIBRARY_FIRST = 8, /* cuBLASLt as its heuristic has it */
-    ROLE_LIBRARY = 16       /* its other algorithms: the fastest of all counts */
+    ROLE_LIBRARY = 16,      /* its other algorithms: the fastest of all counts */
+    ROLES_ALL = 31
 };
 
 enum { CONTESTANTS_MAX = 32 };
@@ -45,8 +46,8 @@ struct contest {
 CHECKED status contest_choose(struct contest *contest, struct store *store, const char *compiler,
                               const struct tune_row *row, struct diagnostic *diagnostic);
 
-/* Makes operands, loads every contestant and checks its results. */
-CHECKED status contest_prepare(struct contest *contest, struct diagnostic *diagnostic);
+/* Makes operands, loads every contestant that has one of these roles and checks its results. */
+CHECKED status contest_prepare(struct contest *contest, int roles, struct diagnostic *diagnostic);
 
 /* One sample of each whose results were right, in an order that `round` turns; 0 for the others. */
 CHECKED status contest_round(struct contest *contest, int round, double seconds[CONTESTANTS_MAX],

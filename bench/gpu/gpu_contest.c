@@ -7,6 +7,7 @@
  * JSON documents, one a line: of the device, of each problem, then one per line of input:
  *
  *     open N      makes problem N's operands, loads and checks its contestants
+ *     winner N    the same for what tuning chose alone: for tools that look on
  *     round       one sample of each
  *     copy        the card's bandwidth, by copies within it
  *
@@ -123,11 +124,12 @@ static json_t *list_roles(int roles)
     return list;
 }
 
-static json_t *list_contestants(const struct contest *contest)
+static json_t *list_contestants(const struct contest *contest, int roles)
 {
     json_t *list = json_array();
     for (int c = 0; c < contest->count; c++) {
         const struct contestant *own = &contest->contestants[c];
+        if (!(own->roles & roles)) continue;
         json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s}", "candidate", own->text, "roles", list_roles(own->roles),
                                               "status", record_status_name(own->outcome.status), "detail",
                                               own->outcome.detail));
@@ -163,14 +165,14 @@ static void close_contest(struct gpu_bench *bench)
     bench->open = -1;
 }
 
-static status open_contest(struct gpu_bench *bench, int p, struct diagnostic *diagnostic)
+static status open_contest(struct gpu_bench *bench, int p, int roles, struct diagnostic *diagnostic)
 {
     if (p < 0 || p >= bench->count) return fail(diagnostic, STATUS_USAGE, "there is no problem %d", p);
     close_contest(bench);
     bench->open = p;
     bench->round = 0;
-    TRY(contest_prepare(&bench->contests[p], diagnostic));
-    answer(json_pack("{s:i, s:o}", "problem", p, "contestants", list_contestants(&bench->contests[p])));
+    TRY(contest_prepare(&bench->contests[p], roles, diagnostic));
+    answer(json_pack("{s:i, s:o}", "problem", p, "contestants", list_contestants(&bench->contests[p], roles)));
     return STATUS_OK;
 }
 
@@ -204,13 +206,15 @@ static void serve(struct gpu_bench *bench)
         status code;
         int p;
         if (sscanf(line, "open %d", &p) == 1)
-            code = open_contest(bench, p, &diagnostic);
+            code = open_contest(bench, p, ROLES_ALL, &diagnostic);
+        else if (sscanf(line, "winner %d", &p) == 1)
+            code = open_contest(bench, p, ROLE_TUNED, &diagnostic);
         else if (strcmp(line, "round\n") == 0)
             code = measure_round(bench, &diagnostic);
         else if (strcmp(line, "copy\n") == 0)
             code = measure_copy(bench, &diagnostic);
         else
-            code = fail(&diagnostic, STATUS_USAGE, "requests are 'open N', 'round' and 'copy'");
+            code = fail(&diagnostic, STATUS_USAGE, "requests are 'open N', 'winner N', 'round' and 'copy'");
         if (code != STATUS_OK) answer(json_pack("{s:s}", "error", diagnostic.text));
     }
 }
