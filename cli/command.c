@@ -1,6 +1,7 @@
 /* What commands share. */
 #include "cli/command.h"
 
+#include "engine/latent_form.h"
 #include "engine/state_type.h"
 #include "ops/top/top.h"
 
@@ -65,5 +66,6 @@ status command_engine_options(const struct arguments *arguments, struct console 
             return fail(diagnostic, STATUS_USAGE, "--numerics: \"%s\" is not known; write default or fast",
                         arguments->numerics);
     }
+    TRY(latent_form_parse(arguments->mla, options, diagnostic));
     return state_type_parse(arguments->kv, options, diagnostic);
 }

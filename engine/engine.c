@@ -1,11 +1,21 @@
 /* Opening and closing: the order in which a model comes to life. */
 #include "engine/engine_internal.h"
+#include "engine/latent_form.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "ops/catalogue.h"
 #include "ops/op_table.h"
 #include "planner/plan_file.h"
+
+/* What the plan's header will say. */
+static status keep_settings(struct engine *engine, const char *settings, struct diagnostic *diagnostic)
+{
+    if (!settings) return STATUS_OK;
+    engine->settings = arena_text(engine->arena, settings);
+    TRY_MEMORY(engine->settings, diagnostic);
+    return STATUS_OK;
+}
 
 static status read_model(struct engine *engine, const char *path,
                          const struct engine_options *options, struct diagnostic *diagnostic)
@@ -21,6 +31,7 @@ static status read_model(struct engine *engine, const char *path,
         .architecture_folder = options->models_folder,
         .progress = options->progress,
     };
+    TRY(keep_settings(engine, options->settings, diagnostic));
     return model_open(path, &model_options, &engine->model, diagnostic);
 }
 
@@ -55,10 +66,12 @@ static status prepare_model(struct engine *engine, const char *path,
                             const struct engine_options *options, enum purpose purpose,
                             struct diagnostic *diagnostic)
 {
-    TRY(read_model(engine, path, options, diagnostic));
+    struct engine_options settled = *options;
+    TRY(latent_form_settle(path, &settled, diagnostic));
+    TRY(read_model(engine, path, &settled, diagnostic));
     TRY(open_devices(engine, options->devices, options, diagnostic));
     if (purpose == PURPOSE_RUN) TRY(refuse_described(engine, diagnostic));
-    return engine_build_plan(engine, options, purpose, diagnostic);
+    return engine_build_plan(engine, &settled, purpose, diagnostic);
 }
 
 /* Where the plan says, or, when it has travelled with its plan, beside that. */
@@ -74,15 +87,29 @@ static status find_model(struct engine *engine, const char *plan_path, const cha
     return STATUS_OK;
 }
 
-/* Which layers a plan runs was settled when it was built. */
-static status take_layer_map(struct engine *engine, const char *path, const struct engine_options *options,
-                             const struct plan_header *header, struct diagnostic *diagnostic)
+static status refuse_settled(const char *path, const char *what, const char *option,
+                             struct diagnostic *diagnostic)
+{
+    return fail(diagnostic, STATUS_USAGE,
+                "%s is a plan, whose %s settled; give %s to `hone compile`, or name the model here", path, what,
+                option);
+}
+
+/* Which layers a plan runs, what its cache holds and the form of its attention were settled when it was built. */
+static status take_settled(struct engine *engine, const char *path, const struct engine_options *options,
+                           const struct plan_header *header, struct engine_options *merged,
+                           struct diagnostic *diagnostic)
 {
     engine->report.layer_map = *header->layer_map ? header->layer_map : NULL;
-    if (!options->layer_map) return STATUS_OK;
-    return fail(diagnostic, STATUS_USAGE,
-                "%s is a plan, whose layers are settled; give --layer-map to `hone compile`, or name the model here",
-                path);
+    if (options->layer_map) return refuse_settled(path, "layers are", "--layer-map", diagnostic);
+    if (options->settings) return refuse_settled(path, "form of latent attention is", "--mla", diagnostic);
+    if (options->states_given && (options->state_element != header->state_element ||
+                                  options->rotates_states != header->rotates_states))
+        return refuse_settled(path, "KV type is", "--kv", diagnostic);
+    merged->state_element = header->state_element;
+    merged->rotates_states = header->rotates_states;
+    merged->settings = *header->settings ? header->settings : NULL;
+    return STATUS_OK;
 }
 
 /* A plan brings its own numerics, context and KV type, and devices unless others of the same kinds are given; the command line adds
@@ -94,9 +121,7 @@ static status prepare_plan(struct engine *engine, const char *path,
     struct plan_header header;
     struct engine_options merged = *options;
     TRY(plan_file_read(path, op_table(), &header, &engine->plan, diagnostic));
-    TRY(take_layer_map(engine, path, options, &header, diagnostic));
-    merged.state_element = header.state_element;
-    merged.rotates_states = header.rotates_states;
+    TRY(take_settled(engine, path, options, &header, &merged, diagnostic));
     merged.cpu = header.cpu;
     merged.context = engine->plan->bounds.context; /* weights may depend on it */
     const char *model;

@@ -16,6 +16,7 @@ status state_type_parse(const char *text, struct engine_options *options,
 {
     options->state_element = ELEMENT_F16;
     options->rotates_states = false;
+    options->states_given = text != NULL;
     if (!text) return STATUS_OK;
     size_t length = strcspn(text, ",");
     options->rotates_states = strcmp(text + length, ",rotate") == 0;

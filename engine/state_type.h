@@ -4,7 +4,7 @@
 
 #include "engine/engine.h"
 
-/* Sets the options' state_element and rotates_states; NULL is f16. */
+/* Sets the options' state_element, rotates_states and states_given; NULL is f16. */
 CHECKED status state_type_parse(const char *text, struct engine_options *options,
                                 struct diagnostic *diagnostic);
 

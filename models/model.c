@@ -18,6 +18,9 @@
  * 30 MB, a vocabulary 20 MB. */
 enum { MODEL_ARENA_BYTES = 1 << 30 };
 
+/* What the user asks of a model stands among the metadata of its file. */
+#define SETTING_PREFIX "hone."
+
 /* A weight by name, for the weight source. */
 struct weight_row {
     const char *name;
@@ -62,6 +65,11 @@ static status report_unused(const struct model_options *options, const struct mo
                       what, name, architecture);
         return STATUS_OK;
     }
+    if (!strncmp(name, SETTING_PREFIX, strlen(SETTING_PREFIX)))
+        return fail(diagnostic, STATUS_USAGE,
+                    "%.300s: the architecture %s has no setting '%.100s' (--mla is for latent attention, as of "
+                    "DeepSeek); leave it out",
+                    source->path, architecture, name + strlen(SETTING_PREFIX));
     return fail(diagnostic, STATUS_BAD_INPUT,
                 "%.300s: %s '%.200s' is not known to the architecture %.64s and may change what "
                 "the model means; --allow-unknown-keys loads it all the same",
@@ -274,7 +282,7 @@ static status add_settings(struct model_source *source, const char *settings,
         TRY_APPEND(source->metadata, source->metadata_count, source->metadata_capacity,
                    source->arena, diagnostic);
         struct metadata *entry = &source->metadata[source->metadata_count - 1];
-        entry->key = arena_print(source->arena, "hone.%.*s", (int)name, rest);
+        entry->key = arena_print(source->arena, SETTING_PREFIX "%.*s", (int)name, rest);
         entry->kind = METADATA_TEXT;
         entry->text = arena_text_range(source->arena, rest + name + 1, length - name - 1);
         entry->length = (int64_t)(length - name - 1);

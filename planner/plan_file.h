@@ -16,6 +16,7 @@ struct plan_header {
     const char *features;        /* instruction families beyond the level, LLVM's names */
     const char *compiler;        /* of the cards' kernels, compile_identity(TARGET_CUDA); "": there are none */
     const char *layer_map;       /* as asked for: "0..51,45..79"; "": every layer once */
+    const char *settings;        /* of the model: "mla=naive"; "": its defaults */
     enum element_type state_element;
     bool rotates_states, fast, references;
 };

@@ -40,6 +40,7 @@ static void get_header(struct byte_reader *reader, struct plan_header *header)
     header->features = bytes_get_text(reader);
     header->compiler = bytes_get_text(reader);
     header->layer_map = bytes_get_text(reader);
+    header->settings = bytes_get_text(reader);
     if (!element_by_name(bytes_get_text(reader), &header->state_element))
         bytes_fail(reader, "the KV element type is not known");
     header->rotates_states = bytes_get_bounded(reader, 0, 1, "a flag is neither 0 nor 1");

@@ -21,6 +21,7 @@ static void put_header(struct byte_writer *writer, const struct plan_header *hea
     bytes_put_text(writer, header->features);
     bytes_put_text(writer, header->compiler ? header->compiler : "");
     bytes_put_text(writer, header->layer_map ? header->layer_map : "");
+    bytes_put_text(writer, header->settings ? header->settings : "");
     bytes_put_text(writer, element_of(header->state_element)->name);
     bytes_put_integer(writer, header->rotates_states);
     bytes_put_integer(writer, header->fast);

@@ -53,8 +53,8 @@ void row_kernel_columns(struct emitter *e, const struct row_kernel *kernel, valu
                         column_body *body, void *context)
 {
     value piece = remainder_signed(e, part, constant_i64(e, kernel->parts));
-    columns_each_piece(e, &kernel->columns, kernel->piece, piece,
-                       add(e, piece, constant_i64(e, 1)), body, context);
+    columns_each_piece(e, &kernel->columns, kernel->piece, piece, add(e, piece, constant_i64(e, 1)),
+                       body, context);
 }
 
 value row_at(struct emitter *e, value base, value row, int64_t columns)

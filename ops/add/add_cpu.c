@@ -27,8 +27,7 @@ static void emit_piece(struct emitter *e, const struct row_kernel *kernel, value
 generate_function add_cpu_generate;
 
 status add_cpu_generate(const struct generation *generation, struct arena *arena,
-                         struct image *image, struct listing *listing,
-                         struct diagnostic *diagnostic)
+                        struct image *image, struct listing *listing, struct diagnostic *diagnostic)
 {
     struct row_kernel kernel = {.name = "add", .operand = ADD_X, .body = emit_piece};
     row_kernel_cut(&kernel, fixed_dimension(generation->problem, ADD_X, 1),

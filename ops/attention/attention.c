@@ -133,8 +133,9 @@ static struct cost cost(const struct problem *problem)
     double size = (double)(shape.head_size + shape.value_size);
     const struct tensor_type *k = operand_type(problem, ATTENTION_K_STATE);
     const struct tensor_type *v = operand_type(problem, ATTENTION_V_STATE);
-    double row_bytes = (double)(element_row_bytes(k->element, k->shape[2].scale) +
-                                element_row_bytes(v->element, v->shape[2].scale));
+    double row_bytes = (double)element_row_bytes(k->element, k->shape[2].scale);
+    if (!problem->attributes[ATTENTION_VALUES_IN_KEYS].integer) /* else read with the keys */
+        row_bytes += (double)element_row_bytes(v->element, v->shape[2].scale);
     return (struct cost){
         .operations = visibility.pairs * (double)shape.heads * (2 * size + 10),
         .bytes = visibility.rows * row_bytes + (double)problem_operand_bytes(problem, ATTENTION_Q) +

@@ -93,8 +93,8 @@ status dispatch_cpu_generate(const struct generation *generation, struct arena *
 {
     struct dimension rows = operand_type(generation->problem, DISPATCH_EXPERTS)->shape[0];
     if (rows.symbol != SYMBOL_ROWS || rows.scale != 1)
-        return fail(diagnostic, STATUS_UNSUPPORTED, "dispatch_cpu takes a row per row of the step: %s",
-                    generation->problem->text);
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "dispatch_cpu takes a row per row of the step: %s", generation->problem->text);
     struct emitter e;
     TRY(emitter_create(generation->facts, arena, &e, diagnostic));
     *image = (struct image){.target = TARGET_CPU};

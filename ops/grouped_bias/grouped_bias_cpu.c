@@ -49,8 +49,8 @@ static void emit_slot(struct emitter *e, const struct row_kernel *kernel, value 
 generate_function grouped_bias_cpu_generate;
 
 status grouped_bias_cpu_generate(const struct generation *generation, struct arena *arena,
-                         struct image *image, struct listing *listing,
-                         struct diagnostic *diagnostic)
+                                 struct image *image, struct listing *listing,
+                                 struct diagnostic *diagnostic)
 {
     struct row_kernel kernel = {
         .name = "grouped_bias", .operand = GROUPED_BIAS_X, .body = emit_slot};

@@ -29,7 +29,8 @@ static value number_at(struct emitter *e, value numbers, value index)
 }
 
 /* The lanes of a step that exist; others become `otherwise`. */
-static value only_first(struct emitter *e, const struct column_step *step, value x, double otherwise)
+static value only_first(struct emitter *e, const struct column_step *step, value x,
+                        double otherwise)
 {
     if (step->count == step->lanes) return x;
     return choose(e, mask_first(e, step->count, step->lanes), x,
@@ -67,8 +68,8 @@ static void divide_step(struct emitter *e, void *context, const struct column_st
     column_store(e, step, pass->to, divf(e, column_load(e, step, pass->from), by));
 }
 
-static value fold(struct emitter *e, struct route_pass *pass, int64_t count,
-                  column_body *body, double start)
+static value fold(struct emitter *e, struct route_pass *pass, int64_t count, column_body *body,
+                  double start)
 {
     struct columns columns = {count, e->lanes, 1};
     value sum = splat_f32(e, start, e->lanes);

@@ -30,8 +30,8 @@ static void emit_piece(struct emitter *e, const struct row_kernel *kernel, value
 generate_function softcap_cpu_generate;
 
 status softcap_cpu_generate(const struct generation *generation, struct arena *arena,
-                         struct image *image, struct listing *listing,
-                         struct diagnostic *diagnostic)
+                            struct image *image, struct listing *listing,
+                            struct diagnostic *diagnostic)
 {
     struct row_kernel kernel = {.name = "softcap", .operand = SOFTCAP_X, .body = emit_piece};
     row_kernel_cut(&kernel, fixed_dimension(generation->problem, SOFTCAP_X, 1),

@@ -67,7 +67,8 @@ def test_wrong_use_is_told_and_exits_2():
     assert "did you mean --tokens" in hone("run", LLAMA, "--token", "1", status=2)[1]
     for words in (["run"], ["run", LLAMA, "--tokens"], ["run", LLAMA, "--tokens", "x"], ["run", LLAMA, "--json=1"],
                   ["run", LLAMA, "--token-ids", "1,,2"], ["run", LLAMA, "--token-ids", "1,500"],
-                  ["run", LLAMA, "--token-ids", "1", "--kv", "q9"], ["run", LLAMA, "--token-ids", "1", "--devices", "gpu"],
+                  ["run", LLAMA, "--token-ids", "1", "--kv", "q9"], ["run", LLAMA, "--token-ids", "1", "--mla", "naive"],
+                  ["run", LLAMA, "--token-ids", "1", "--mla", "folded"], ["run", LLAMA, "--token-ids", "1", "--devices", "gpu"],
                   ["run", LLAMA, "--token-ids", "1", "--layer-map", "0..9"], ["run", LLAMA, "--token-ids", "1", "--top-p", "2"],
                   ["compile", LLAMA], ["show", LLAMA, "--kernel", "99"], ["completion", "tcsh"]):
         hone(*words, status=2)
