@@ -1,8 +1,14 @@
 /* How many GEMM-class candidates a second are compiled: the best by estimate for one linear layer with many rows, through
  * the pool of compilers that the tuner uses.  No card is needed.
  *
- *     compile_rate [CARD [CANDIDATES [PROCESSES]]]      prints one JSON document */
+ *     compile_rate [CARD [CANDIDATES [PROCESSES]]]              prints one JSON document
+ *     compile_rate tune PROBLEMS [CARD [CANDIDATES [PROCESSES]]]
+ *
+ * The second form tells how long tuning at the default effort would compile: of each problem (PROBLEMS: canonical texts, one a
+ * line, as `hone tune MODEL --effort 0 --json` lists them; bench/problems-llama-3-8b-q4_0.txt) it compiles the best CANDIDATES by estimate, and takes the search's
+ * limit of candidates to be as dear. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "codegen/compile_pool.h"
 #include "ir/profiles.h"
@@ -13,6 +19,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 static const char problem_text[] =
@@ -25,6 +32,7 @@ struct measurement {
     struct problem *problem;
     const char *card;
     int candidates, processes, failed, spilling, count;
+    int searched; /* candidates that tuning looks at */
     struct ranked *ranked;
     int *instructions;
     double seconds;
@@ -32,20 +40,20 @@ struct measurement {
         processor_seconds; /* of the compilers: what other programs do beside them does not count */
 };
 
-static status choose_candidates(struct measurement *m, struct diagnostic *diagnostic)
+/* Candidates of one problem: the best by estimate, of as many as a search of the default effort looks at. */
+static status choose_candidates(struct measurement *m, const char *text,
+                                struct diagnostic *diagnostic)
 {
-    struct search_field field = {.spaces = NULL};
+    struct search_field field = {.effort = EFFORT_DEFAULT};
     const char *reason;
-    TRY(catalogue_read(NULL, m->arena, &m->catalogue, diagnostic));
-    TRY(profile_read(m->card, m->arena, &m->facts, diagnostic));
-    TRY(problem_parse(problem_text, op_table(), m->arena, &m->problem, diagnostic));
+    TRY(problem_parse(text, op_table(), m->arena, &m->problem, diagnostic));
     TRY_NEW(field.spaces, m->arena, m->catalogue.count + 1, diagnostic);
     for (int s = 0; s < m->catalogue.count; s++)
         field.space_count += space_bind(m->catalogue.spaces[s], m->problem, &m->facts, m->arena,
                                         &field.spaces[field.space_count], &reason);
     if (field.space_count == 0)
-        return fail(diagnostic, STATUS_NOT_FOUND, "no variant answers %s on %s", problem_text,
-                    m->card);
+        return fail(diagnostic, STATUS_NOT_FOUND, "no variant answers %s on %s", text, m->card);
+    m->searched = (int)search_limit(&field);
     TRY(search_rank(&field, m->candidates, m->arena, &m->ranked, &m->count, diagnostic));
     TRY_NEW(m->instructions, m->arena, m->count, diagnostic);
     return STATUS_OK;
@@ -100,18 +108,31 @@ static double seconds_of(struct timeval time)
     return (double)time.tv_sec + 1e-6 * (double)time.tv_usec;
 }
 
-static status measure(struct measurement *m, struct diagnostic *diagnostic)
+static double processor_seconds_of_children(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_CHILDREN, &usage) != 0) return 0;
+    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+
+static status measure(struct measurement *m, const char *text, struct diagnostic *diagnostic)
 {
     struct compile_pool *pool;
-    TRY(choose_candidates(m, diagnostic));
-    TRY(compile_check(&m->facts, diagnostic));
+    double before = processor_seconds_of_children();
+    TRY(choose_candidates(m, text, diagnostic));
     TRY(compile_pool_create(m->processes, compile_limits_default(), &pool, diagnostic));
     status code = compile_all(m, pool, diagnostic);
     compile_pool_destroy(pool);
-    struct rusage usage;
-    if (getrusage(RUSAGE_CHILDREN, &usage) == 0)
-        m->processor_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    m->processor_seconds = processor_seconds_of_children() - before;
     return code;
+}
+
+static status prepare(struct measurement *m, struct diagnostic *diagnostic)
+{
+    TRY_MEMORY(m->arena, diagnostic);
+    TRY(catalogue_read(NULL, m->arena, &m->catalogue, diagnostic));
+    TRY(profile_read(m->card, m->arena, &m->facts, diagnostic));
+    return compile_check(&m->facts, diagnostic);
 }
 
 static int compare_integers(const void *a, const void *b)
@@ -135,6 +156,61 @@ static void report(const struct measurement *m)
            m->processor_seconds, m->count / m->processor_seconds);
 }
 
+/* ---- A whole model ---- */
+
+/* The cores that the target is given for. */
+enum { TARGET_CORES = 16 };
+
+struct total {
+    int problems, candidates;
+    double processor_seconds;
+};
+
+static bool is_product(const struct problem *problem)
+{
+    return strstr(problem->op->name, "linear") || strcmp(problem->op->name, "attention") == 0;
+}
+
+static void add_problem(const struct measurement *m, struct total *total)
+{
+    total->problems++;
+    total->candidates += m->searched;
+    if (m->count) total->processor_seconds += m->processor_seconds / m->count * m->searched;
+}
+
+static void print_total(const char *name, const struct total *total)
+{
+    printf("  \"%s\": {\"problems\": %d, \"candidates\": %d, \"processor_seconds\": %.2f, "
+           "\"seconds_on_%d_cores\": %.2f},\n",
+           name, total->problems, total->candidates, total->processor_seconds, TARGET_CORES,
+           total->processor_seconds / TARGET_CORES);
+}
+
+static status measure_model(struct measurement *m, const char *path, struct diagnostic *diagnostic)
+{
+    struct total all = {0}, products = {0};
+    char *text;
+    size_t bytes;
+    TRY(file_read(path, 1 << 20, m->arena, &text, &bytes, diagnostic));
+    printf("{\n  \"rows\": [\n");
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        TRY(measure(m, line, diagnostic));
+        add_problem(m, &all);
+        if (is_product(m->problem)) add_problem(m, &products);
+        printf("%s    {\"problem\": \"%s\", \"searched\": %d, \"compiled\": %d, "
+               "\"processor_seconds_each\": %.3f}",
+               all.problems > 1 ? ",\n" : "", m->problem->text, m->searched, m->count,
+               m->count ? m->processor_seconds / m->count : 0);
+    }
+    printf("\n  ],\n");
+    print_total("all", &all);
+    print_total("products", &products);
+    printf(
+        "  \"compiler\": \"%s\",\n  \"card\": \"%s\",\n  \"processes\": %d,\n  \"failed\": %d\n}\n",
+        compile_identity(TARGET_CUDA), m->card, m->processes, m->failed);
+    return STATUS_OK;
+}
+
 static int64_t number(int count, char **words, int at, int64_t otherwise)
 {
     int64_t value;
@@ -146,12 +222,17 @@ static int64_t number(int count, char **words, int at, int64_t otherwise)
 int main(int count, char **words)
 {
     struct diagnostic diagnostic = {0};
+    bool model = count > 2 && strcmp(words[1], "tune") == 0;
+    int at = model ? 3 : 1;
     struct measurement m = {.arena = arena_create(0),
-                            .card = count > 1 ? words[1] : "rtx3090",
-                            .candidates = (int)number(count, words, 2, 48),
-                            .processes = (int)number(count, words, 3, thread_count_default())};
-    status code = m.arena ? measure(&m, &diagnostic) : STATUS_NO_MEMORY;
-    if (code == STATUS_OK) report(&m);
+                            .card = count > at ? words[at] : "rtx3090",
+                            .candidates = (int)number(count, words, at + 1, model ? 4 : 48),
+                            .processes = (int)number(count, words, at + 2, thread_count_default())};
+    status code = prepare(&m, &diagnostic);
+    if (code == STATUS_OK)
+        code = model ? measure_model(&m, words[2], &diagnostic)
+                     : measure(&m, problem_text, &diagnostic);
+    if (code == STATUS_OK && !model) report(&m);
     if (code != STATUS_OK) fprintf(stderr, "compile_rate: %s\n", diagnostic.text);
     arena_destroy(m.arena);
     return code == STATUS_OK ? 0 : status_exit(code);
