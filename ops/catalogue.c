@@ -54,12 +54,13 @@ static status add_file(struct catalogue_reader *reader, const struct variant_fil
 }
 
 /* The last of the files with this variant, so that a folder's goes before a built-in one; never the one that asks, so
- * that a variant can extend the one that it replaces. */
+ * that a variant can extend the one that it replaces.  What is built in extends what is built in. */
 static const struct variant_file *find_file(const struct catalogue_reader *reader,
                                             const char *variant, const struct variant_file *asking)
 {
     for (int f = reader->file_count - 1; f >= 0; f--) {
         const struct yaml *name = yaml_find(reader->files[f].root, "variant");
+        if (reader->files[f].replaces && !asking->replaces) continue;
         if (&reader->files[f] != asking && name && name->kind == YAML_SCALAR &&
             strcmp(name->text, variant) == 0)
             return &reader->files[f];
