@@ -9,8 +9,8 @@
  * files of models tuned for chat it is not always the one that their template uses.  Where "<|return|>" ends a turn,
  * "<|end|>" only ends one of its parts. */
 static const char *const turn_ends[] = {
-    "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>",    "<|eom_id|>",
-    "<|im_end|>",    "<|end|>",         "<end_of_turn>",   "<|return|>", "<|call|>",
+    "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>",
+    "<|end|>",       "<end_of_turn>",   "<|return|>", "<|call|>",
 };
 
 static status check_id(const struct tokenizer_source *source, const char *what, int64_t id,
@@ -87,8 +87,7 @@ static void load_ends(const struct tokenizer_source *source, struct tokenizer *t
         size_t at =
             special_tokens_search(&tokenizer->special, turn_ends[i], length, 0, true, &found);
         bool whole = found && at == 0 && (size_t)found->length == length && found->control;
-        if (whole && !(channels && !strcmp(turn_ends[i], "<|end|>")))
-            add_end(tokenizer, found->id);
+        if (whole && !(channels && !strcmp(turn_ends[i], "<|end|>"))) add_end(tokenizer, found->id);
     }
 }
 
@@ -121,6 +120,8 @@ static status load_kind(const struct tokenizer_source *source, struct arena *are
                         struct tokenizer *tokenizer, struct tokenizer_oddities *oddities,
                         struct diagnostic *diagnostic)
 {
+    if (source->kind == TOKENIZER_UNIGRAM)
+        return unigram_load(source, arena, tokenizer, diagnostic);
     if (source->kind == TOKENIZER_SENTENCEPIECE)
         return load_scores(source, arena, tokenizer, diagnostic);
     TRY(tokenizer_load_merges(source, arena, tokenizer, oddities, diagnostic));
@@ -132,6 +133,34 @@ static status load_kind(const struct tokenizer_source *source, struct arena *are
     return STATUS_OK;
 }
 
+/* The source's texts and maps are gone once the tokenizer is made. */
+static status copy_step(struct text_step *step, struct arena *arena, struct diagnostic *diagnostic)
+{
+    struct charsmap *map = &step->map;
+    if (step->kind == STEP_CHARSMAP) {
+        map->trie = arena_copy(arena, map->trie, 4 * (size_t)map->unit_count);
+        map->texts = arena_copy(arena, map->texts, map->text_bytes);
+        if (!map->trie || !map->texts) return fail_memory(diagnostic, map->text_bytes);
+    }
+    if (step->from) step->from = arena_text(arena, step->from);
+    if (step->to) step->to = arena_text(arena, step->to);
+    return STATUS_OK;
+}
+
+static status copy_steps(const struct text_steps *steps, struct arena *arena,
+                         struct text_steps *copy, struct diagnostic *diagnostic)
+{
+    if (!steps) return STATUS_OK;
+    *copy = *steps;
+    for (int i = 0; i < copy->count; i++) {
+        const struct text_step *step = &steps->steps[i];
+        TRY(copy_step(&copy->steps[i], arena, diagnostic));
+        if ((step->from && !copy->steps[i].from) || (step->to && !copy->steps[i].to))
+            return fail_memory(diagnostic, 0);
+    }
+    return STATUS_OK;
+}
+
 static status load(const struct tokenizer_source *source, struct arena *arena,
                    struct tokenizer *tokenizer, const struct progress *progress,
                    struct diagnostic *diagnostic)
@@ -140,9 +169,11 @@ static status load(const struct tokenizer_source *source, struct arena *arena,
     tokenizer->kind = source->kind;
     tokenizer->add_bos = source->add_bos;
     tokenizer->add_space_prefix = source->add_space_prefix;
+    tokenizer->spacing = source->spacing;
     TRY(tokenizer_load_tokens(source, arena, tokenizer, &oddities, diagnostic));
     TRY(check_source(source, diagnostic));
-    TRY(special_tokens_load(tokenizer, source->file, arena, &oddities, diagnostic));
+    TRY(special_tokens_load(tokenizer, source->file, source->trims, arena, &oddities, diagnostic));
+    TRY(copy_steps(source->steps, arena, &tokenizer->steps, diagnostic));
     TRY(load_kind(source, arena, tokenizer, &oddities, diagnostic));
     load_ends(source, tokenizer);
     warn(source, tokenizer, &oddities, progress);

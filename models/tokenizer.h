@@ -1,5 +1,5 @@
-/* Tokenizers, as GGUF carries them: byte-level BPE (GPT-2 style: merges, pre-tokenizing with PCRE2)
- * and SentencePiece-style BPE (scores, byte fallback).
+/* Tokenizers, as GGUF carries them: byte-level BPE (GPT-2 style: merges, pre-tokenizing with PCRE2),
+ * SentencePiece-style BPE (scores, byte fallback), and SentencePiece's unigram model.
  *
  * A tokenizer never changes after it was made: any number of threads may use it. */
 #ifndef MODELS_TOKENIZER_H
@@ -12,7 +12,26 @@
 
 struct tokenizer;
 
-enum tokenizer_kind { TOKENIZER_BYTE_BPE, TOKENIZER_SENTENCEPIECE };
+enum tokenizer_kind { TOKENIZER_BYTE_BPE, TOKENIZER_SENTENCEPIECE, TOKENIZER_UNIGRAM };
+
+/* What a token that is looked for in the text asks of what stands around it. */
+enum token_trim {
+    TRIM_LEFT = 1,  /* white space in front of it goes */
+    TRIM_RIGHT = 2, /* and behind it */
+    TRIM_WORD = 4,  /* it counts only where no letter, digit or underscore touches it */
+    TRIM_APART = 8, /* it is no part of the model's vocabulary: nothing is merged into it */
+};
+
+/* How text of SentencePiece's kinds is spaced. */
+struct spacing {
+    bool unless_there; /* no space in front of a text that begins with one */
+    bool first_only;   /* a space only in front of the whole text, not behind special tokens */
+    bool collapses;    /* runs of spaces are one, and those at the ends go */
+    bool any_white;    /* all white space is a space */
+    bool cuts;         /* each space begins a piece, and no token reaches over pieces */
+};
+
+struct text_steps;
 
 /* The numbers are those of GGUF files. */
 enum token_type {
@@ -44,7 +63,11 @@ struct tokenizer_source {
     int64_t token_count;
     const char *const *tokens;
     const int32_t *token_lengths;
-    const float *scores;  /* SentencePiece only, and needed there */
+    const float *scores;            /* SentencePiece's kinds only, and needed there */
+    const double *exact_scores;     /* unigram: in place of them, NULL or not */
+    const uint8_t *trims;           /* bits of enum token_trim; may be NULL */
+    const struct text_steps *steps; /* what is done to text first; may be NULL */
+    struct spacing spacing;
     const int32_t *types; /* enum token_type; may be NULL: all normal */
     int64_t merge_count;
     const char *const *merges; /* "left right"; byte BPE only */
@@ -80,8 +103,7 @@ struct tokenizer_text {
 };
 CHECKED status tokenizer_encode_text(const struct tokenizer *tokenizer,
                                      const struct tokenizer_text *text, struct arena *arena,
-                                     int32_t **ids, int64_t *count,
-                                     struct diagnostic *diagnostic);
+                                     int32_t **ids, int64_t *count, struct diagnostic *diagnostic);
 
 /* Where the first control token's text begins, from `from` on, and its length; `length` if there is none. */
 size_t tokenizer_find_control(const struct tokenizer *tokenizer, const char *text, size_t length,

@@ -34,7 +34,7 @@ static status check_ids(const struct tokenizer *tokenizer, const int32_t *ids, i
 static bool has_space_prefix(const struct tokenizer *tokenizer, const int32_t *ids, int64_t count)
 {
     size_t length = 0;
-    if (!tokenizer->add_space_prefix || tokenizer->kind != TOKENIZER_SENTENCEPIECE) return false;
+    if (!tokenizer->add_space_prefix || tokenizer->kind == TOKENIZER_BYTE_BPE) return false;
     for (int64_t i = 0; i < count; i++) {
         const char *bytes = tokenizer_bytes(tokenizer, ids[i], &length);
         if (length > 0) return *bytes == ' ' && tokenizer->types[ids[i]] != TOKEN_BYTE;

@@ -1,5 +1,6 @@
 /* Text to token ids: first the special tokens are found, then what lies between them is cut into
  * pieces, and the pieces are merged into tokens. */
+#include "base/text.h"
 #include "models/tokenizer_encoder.h"
 #include "models/tokenizer_normalize.h"
 #include "models/tokenizer_utf8.h"
@@ -58,30 +59,91 @@ static status encode_bytes(struct encoder *encoder, const char *text, size_t len
     return STATUS_OK;
 }
 
-/* SentencePiece has no pieces: all of the text is merged at once.  A U+2581 in it is taken for a
- * space, as the vocabulary cannot tell them apart. */
-static status encode_sentence(struct encoder *encoder, const char *text, size_t length)
+static bool is_white(const char *text, size_t length, bool any, size_t *bytes)
 {
-    char *sentence;
-    size_t count = 0;
-    TRY_NEW(sentence, encoder->arena, length + 1, encoder->diagnostic);
-    if (encoder->tokenizer->add_space_prefix) sentence[count++] = ' ';
-    for (size_t at = 0; at < length;) {
-        bool mark =
-            length - at >= SPACE_MARK_BYTES && memcmp(text + at, SPACE_MARK, SPACE_MARK_BYTES) == 0;
-        sentence[count] = text[at];
-        if (mark) sentence[count] = ' ';
-        count++;
-        at += mark ? SPACE_MARK_BYTES : 1;
-    }
-    return encoder_merge(encoder, sentence, count);
+    *bytes = 1;
+    if (*text == ' ') return true;
+    if (any) *bytes = special_space_behind(text, length);
+    return any && *bytes > 0;
 }
 
-static status encode_ordinary(struct encoder *encoder, const char *text, size_t length)
+/* Spaces as the vocabulary has them: a U+2581 in the text becomes one, as nothing tells them apart; runs of real ones may
+ * become one.  `sentence` has room for one byte more than the text. */
+static size_t space_out(const struct tokenizer *tokenizer, const char *text, size_t length,
+                        bool first, char *sentence)
+{
+    const struct spacing *spacing = &tokenizer->spacing;
+    size_t count = 0, step;
+    bool after_space = true;
+    for (size_t at = 0; at < length; at += step) {
+        bool mark =
+            length - at >= SPACE_MARK_BYTES && memcmp(text + at, SPACE_MARK, SPACE_MARK_BYTES) == 0;
+        bool white = !mark && is_white(text + at, length - at, spacing->any_white, &step);
+        if (!white) step = mark ? SPACE_MARK_BYTES : 1;
+        if (!(white && after_space && spacing->collapses))
+            sentence[count++] = white || mark ? ' ' : text[at];
+        after_space = white;
+    }
+    while (spacing->collapses && count && sentence[count - 1] == ' ') count--;
+    bool prefix = tokenizer->add_space_prefix && (first || !spacing->first_only) &&
+                  !(spacing->unless_there && count && *sentence == ' ') && count;
+    if (!prefix) return count;
+    memmove(sentence + 1, sentence, count);
+    *sentence = ' ';
+    return count + 1;
+}
+
+static status encode_words(struct encoder *encoder, const char *sentence, size_t length)
+{
+    bool unigram = encoder->tokenizer->kind == TOKENIZER_UNIGRAM;
+    size_t begin = 0;
+    for (size_t at = 1; at <= length; at++) {
+        bool cut = at == length || (encoder->tokenizer->spacing.cuts && sentence[at] == ' ');
+        if (!cut) continue;
+        TRY(unigram ? encoder_unigram(encoder, sentence + begin, at - begin)
+                    : encoder_merge(encoder, sentence + begin, at - begin));
+        begin = at;
+    }
+    return STATUS_OK;
+}
+
+/* Steps work on whole UTF-8: other bytes become U+FFFD before. */
+static status run_steps(struct encoder *encoder, const char **text, size_t *length)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    struct text whole = {.arena = encoder->arena};
+    if (!encoder->tokenizer->steps.count) return STATUS_OK;
+    for (size_t at = 0; at < *length;) {
+        size_t valid = utf8_valid(*text + at, *length - at);
+        text_append_range(&whole, *text + at, valid);
+        at += valid;
+        if (at == *length) break;
+        text_append(&whole, replacement);
+        at++;
+    }
+    const char *bytes = text_finish(&whole);
+    TRY_MEMORY(bytes, encoder->diagnostic);
+    return text_steps_run(&encoder->tokenizer->steps, bytes, whole.length, encoder->arena, text,
+                          length, encoder->diagnostic);
+}
+
+/* SentencePiece merges all of the text at once, or from space to space.  `first`: it begins the whole text. */
+static status encode_sentence(struct encoder *encoder, const char *text, size_t length, bool first)
+{
+    char *sentence;
+    TRY(run_steps(encoder, &text, &length));
+    TRY_NEW(sentence, encoder->arena, length + 1, encoder->diagnostic);
+    size_t count = space_out(encoder->tokenizer, text, length, first, sentence);
+    return encode_words(encoder, sentence, count);
+}
+
+static status encode_ordinary(struct encoder *encoder, const char *text, size_t length, bool first)
 {
     if (length == 0) return STATUS_OK;
-    if (encoder->tokenizer->kind == TOKENIZER_SENTENCEPIECE)
-        return encode_sentence(encoder, text, length);
+    if (encoder->tokenizer->kind != TOKENIZER_BYTE_BPE)
+        return encode_sentence(encoder, text, length, first);
+    if (!encoder->tokenizer->steps.count) return encode_bytes(encoder, text, length);
+    TRY(run_steps(encoder, &text, &length));
     return encode_bytes(encoder, text, length);
 }
 
@@ -95,20 +157,36 @@ static bool is_barred(struct encoder *encoder, size_t at, const struct special_t
            barriers[*next] < at + (size_t)token->length;
 }
 
-static status encode_text(struct encoder *encoder, const char *text, size_t length, bool special)
+/* The first token from `from` on that stands in the text as one; `next` is its place. */
+static const struct special_token *
+next_special(struct encoder *encoder, const struct tokenizer_text *text, size_t from, size_t *next)
 {
     const struct special_tokens *known = &encoder->tokenizer->special;
-    for (size_t at = 0; at < length;) {
-        const struct special_token *token;
-        size_t next = special_tokens_search(known, text, length, at, special, &token);
-        while (is_barred(encoder, next, token))
-            next = special_tokens_search(known, text, length, next + 1, special, &token);
-        TRY(encode_ordinary(encoder, text + at, next - at));
-        if (!token) break;
+    const struct special_token *token;
+    do {
+        *next =
+            special_tokens_search(known, text->bytes, text->length, from, text->special, &token);
+        from = *next + 1;
+    } while (token && (is_barred(encoder, *next, token) ||
+                       !special_token_stands(token, text->bytes, text->length, *next)));
+    return token;
+}
+
+/* A token may take white space around it along; tokens within what it took count all the same. */
+static status encode_text(struct encoder *encoder, const struct tokenizer_text *text)
+{
+    const struct special_token *token;
+    for (size_t at = 0, from = 0, next;; from = next + (size_t)token->length) {
+        token = next_special(encoder, text, from, &next);
+        size_t end = next;
+        if (token && token->trims & TRIM_LEFT) end -= special_space_before(text->bytes, next);
+        if (at < end) TRY(encode_ordinary(encoder, text->bytes + at, end - at, at == 0));
+        if (!token) return STATUS_OK;
         TRY(encoder_append(encoder, token->id));
         at = next + (size_t)token->length;
+        if (token->trims & TRIM_RIGHT)
+            at += special_space_behind(text->bytes + at, text->length - at);
     }
-    return STATUS_OK;
 }
 
 static status encode(struct encoder *encoder, const struct tokenizer_text *text)
@@ -116,7 +194,7 @@ static status encode(struct encoder *encoder, const struct tokenizer_text *text)
     const struct tokenizer *tokenizer = encoder->tokenizer;
     TRY(pretokenizer_matcher_create(encoder->arena, &encoder->matcher, encoder->diagnostic));
     if (text->begin && tokenizer->add_bos) TRY(encoder_append(encoder, tokenizer->bos));
-    return encode_text(encoder, text->bytes, text->length, text->special);
+    return encode_text(encoder, text);
 }
 
 static status copy_ids(const struct encoder *encoder, struct arena *arena, int32_t **ids,

@@ -28,6 +28,9 @@ struct encoder {
 
 CHECKED status encoder_append(struct encoder *encoder, int64_t id);
 
+/* The tokens of the bytes of what has no token itself, or the unknown token. */
+CHECKED status encoder_append_bytes(struct encoder *encoder, const char *text, size_t length);
+
 /* Tokens of one piece: its characters, or bytes, merged pair by pair in the order of the merges or
  * scores (tokenizer_merge.c). */
 CHECKED status encoder_merge(struct encoder *encoder, const char *piece, size_t length);

@@ -4,6 +4,7 @@
 
 #include "models/gguf.h"
 #include "models/tokenizer_pretokenize.h"
+#include "models/tokenizer_steps.h"
 #include "models/tokenizer_utf8.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@ struct reading {
     const struct progress *progress;
     struct diagnostic *diagnostic;
     struct tokenizer_source source;
+    struct text_steps steps;
 };
 
 /* fail() with the file and where in it the entry's value is. */
@@ -169,19 +171,38 @@ static status read_pre(struct reading *reading, unsigned *flags)
     return STATUS_OK;
 }
 
+/* SentencePiece's map of characters: a list of bytes. */
+static status read_charsmap(struct reading *reading, struct metadata *map)
+{
+    enum { LIST_HEAD_BYTES = 12 }; /* the items' type and their number */
+    struct text_step *step = &reading->steps.steps[0];
+    bool bytes = map->kind == METADATA_LIST &&
+                 (map->raw_item_type == GGUF_U8 || map->raw_item_type == GGUF_I8);
+    if (bytes && map->length == 0) return STATUS_OK;
+    step->kind = STEP_CHARSMAP;
+    if (!bytes || !charsmap_open(map->raw + LIST_HEAD_BYTES, (size_t)map->length, &step->map))
+        return FAIL_ENTRY(reading, map, "is no map of characters, or a damaged one%s", "");
+    reading->steps.count = 1;
+    reading->source.steps = &reading->steps;
+    return STATUS_OK;
+}
+
 /* What an entry that is understood, but not supported, would ask for. */
-static status refuse_unsupported(const struct reading *reading)
+static status refuse_unsupported(struct reading *reading)
 {
     bool byte_bpe = reading->source.kind == TOKENIZER_BYTE_BPE, squeeze;
+    bool unigram = reading->source.kind == TOKENIZER_UNIGRAM;
     TRY(read_boolean(reading, PREFIX "remove_extra_whitespaces", false, &squeeze));
-    if (squeeze)
+    reading->source.spacing.collapses = squeeze && unigram;
+    if (squeeze && !unigram)
         return FAIL_ENTRY(reading, find(reading, PREFIX "remove_extra_whitespaces"),
                           "asks for spaces to be left out, which is not supported%s", "");
     if (byte_bpe && reading->source.add_space_prefix)
         return FAIL_ENTRY(reading, find(reading, PREFIX "add_space_prefix"),
                           "asks for a space in front of text, which is not supported for %s",
                           "byte-level vocabularies");
-    const struct metadata *map = find(reading, PREFIX "precompiled_charsmap");
+    struct metadata *map = find(reading, PREFIX "precompiled_charsmap");
+    if (map && unigram) return read_charsmap(reading, map);
     if (map)
         return FAIL_ENTRY(reading, map, "asks for characters to be replaced, which is not %s",
                           "supported");
@@ -253,8 +274,10 @@ static status read_kind(struct reading *reading, bool *present)
         reading->source.kind = TOKENIZER_BYTE_BPE;
     else if (metadata_is_text(entry, "llama"))
         reading->source.kind = TOKENIZER_SENTENCEPIECE;
+    else if (metadata_is_text(entry, "t5"))
+        reading->source.kind = TOKENIZER_UNIGRAM;
     else
-        return FAIL_ENTRY(reading, entry, "is '%s'; known are gpt2 and llama",
+        return FAIL_ENTRY(reading, entry, "is '%s'; known are gpt2, llama and t5",
                           utf8_excerpt(entry->text, (size_t)entry->length, excerpt));
     return STATUS_OK;
 }

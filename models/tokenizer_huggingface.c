@@ -1,4 +1,4 @@
-/* From tokenizer.json to a tokenizer.  Byte-level BPE is read, and BPE of SentencePiece's kind; the keys that say how are checked one by
+/* From tokenizer.json to a tokenizer.  Byte-level BPE is read, BPE of SentencePiece's kind, and unigram models; the keys that say how are checked one by
  * one, and what asks for anything else is another kind. */
 #include "models/tokenizer_huggingface.h"
 
@@ -28,8 +28,10 @@ static status check_model(struct tokenizer_json *reading)
     if (!json_is_object(model))
         return JSON_REFUSE(reading, BAD_INPUT, "model", "%s", "must be an object");
     const char *type = json_text(model, "type");
+    if (!strcmp(type, "Unigram")) return STATUS_OK;
     if (*type && strcmp(type, "BPE") != 0)
-        return JSON_REFUSE(reading, UNSUPPORTED, "model", "'%.40s' is not supported; BPE is", type);
+        return JSON_REFUSE(reading, UNSUPPORTED, "model",
+                           "'%.40s' is not supported; BPE and Unigram are", type);
     for (size_t i = 0; i < sizeof off / sizeof *off; i++)
         if (!is_off(json_object_get(model, off[i])))
             return JSON_REFUSE(reading, UNSUPPORTED, "model", "'%s' is not supported", off[i]);
@@ -132,7 +134,10 @@ static status read_source(struct tokenizer_json *reading)
     const struct metadata *bos = source_metadata(reading->model, "bos_token_id");
     reading->source.bos = reading->source.eos = reading->source.unknown = -1;
     TRY(check_model(reading));
-    if (is_off(json_object_get(json_object_get(reading->root, "model"), "byte_fallback"))) {
+    const json_t *model = json_object_get(reading->root, "model");
+    if (!strcmp(json_text(model, "type"), "Unigram")) {
+        TRY(tokenizer_json_unigram(reading));
+    } else if (is_off(json_object_get(model, "byte_fallback"))) {
         TRY(tokenizer_json_pieces(reading));
         TRY(tokenizer_json_vocabulary(reading));
     } else {

@@ -7,7 +7,7 @@
 struct model_source;
 
 /* `*tokenizer` becomes NULL when the folder has no tokenizer.json, or, after a warning, one of a kind
- * that is not read (anything but byte-level BPE and BPE of SentencePiece's kind).  A damaged one fails.  `source` gives the folder and
+ * that is not read (anything but byte-level BPE, BPE of SentencePiece's kind and unigram models).  A damaged one fails.  `source` gives the folder and
  * the ids in its config.json; it is needed only until this returns. */
 CHECKED status tokenizer_from_huggingface(struct model_source *source, struct arena *arena,
                                           struct tokenizer **tokenizer,

@@ -9,6 +9,8 @@
 #include "models/tokenizer.h"
 #include "models/tokenizer_pretokenize.h"
 #include "models/tokenizer_special.h"
+#include "models/tokenizer_steps.h"
+#include "models/tokenizer_unigram.h"
 
 #include <inttypes.h>
 
@@ -42,6 +44,9 @@ struct tokenizer {
     const uint8_t *types;   /* [count] */
     size_t longest;         /* bytes of the longest token in the table */
     struct token_table table;
+    struct unigram unigram;
+    struct text_steps steps;
+    struct spacing spacing;
     struct merge_table merges;  /* byte BPE */
     const uint32_t *priorities; /* SentencePiece: [count], from scores; the least is merged first */
     int32_t byte_tokens[BYTE_COUNT]; /* -1: none */

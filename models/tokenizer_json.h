@@ -4,6 +4,7 @@
 
 #include "models/model_source.h"
 #include "models/tokenizer.h"
+#include "models/tokenizer_steps.h"
 
 #include <jansson.h>
 
@@ -15,6 +16,7 @@ struct tokenizer_json {
     struct diagnostic *diagnostic;
     struct tokenizer_source source; /* what is filled in */
     unsigned pre_flags;
+    struct text_steps steps;
 };
 
 /* "FILE: WHERE: reason"; BAD_INPUT is damage, UNSUPPORTED another kind of tokenizer. */
@@ -33,7 +35,14 @@ static inline const char *json_text(const json_t *object, const char *key)
 CHECKED status tokenizer_json_pieces(struct tokenizer_json *reading);
 /* tokenizer_json_marks.c: all of a vocabulary of SentencePiece's kind. */
 CHECKED status tokenizer_json_marks(struct tokenizer_json *reading);
-/* tokenizer_json_vocabulary.c: tokens, types and merges. */
+/* tokenizer_json_unigram.c: all of a unigram vocabulary. */
+CHECKED status tokenizer_json_unigram(struct tokenizer_json *reading);
+/* tokenizer_json_steps.c: a normalizer becomes source.steps; Metaspace becomes source.spacing. */
+CHECKED status tokenizer_json_steps(struct tokenizer_json *reading, const json_t *normalizer);
+CHECKED status tokenizer_json_metaspace(struct tokenizer_json *reading,
+                                        const json_t *pre_tokenizer);
+/* tokenizer_json_vocabulary.c: tokens, types and merges; or only the added tokens, beside a vocabulary that was read. */
 CHECKED status tokenizer_json_vocabulary(struct tokenizer_json *reading);
+CHECKED status tokenizer_json_added(struct tokenizer_json *reading);
 
 #endif

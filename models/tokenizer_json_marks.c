@@ -32,7 +32,7 @@ static status read_normalizer(struct tokenizer_json *reading)
     const json_t *node = json_object_get(reading->root, "normalizer");
     const json_t *list = json_object_get(node, "normalizers");
     bool two = is_text(node, "type", "Sequence") && json_array_size(list) == 2;
-    if (marks_spaces(node)) return STATUS_OK;
+    if (marks_spaces(node) || !node || json_is_null(node)) return STATUS_OK;
     reading->source.add_space_prefix = true;
     if (two && prepends_mark(json_array_get(list, 0)) && marks_spaces(json_array_get(list, 1)))
         return STATUS_OK;
@@ -47,6 +47,15 @@ static status check_pieces(struct tokenizer_json *reading)
     const json_t *node = json_object_get(reading->root, "pre_tokenizer");
     bool idle =
         is_text(node, "type", "Split") && is_text(json_object_get(node, "pattern"), "String", " ");
+    bool plain = !reading->source.add_space_prefix &&
+                 !json_is_object(json_object_get(reading->root, "normalizer"));
+    if (plain && is_text(node, "type", "Metaspace")) {
+        TRY(tokenizer_json_metaspace(reading, node));
+        if (!reading->source.spacing.cuts) return STATUS_OK;
+        return JSON_REFUSE(reading, UNSUPPORTED, "pre_tokenizer", "%s",
+                           "Metaspace with split is not supported for merges");
+    }
+    if (plain) return JSON_REFUSE(reading, UNSUPPORTED, "normalizer", "%s", "nothing marks spaces");
     if (!node || json_is_null(node) || idle) return STATUS_OK;
     return JSON_REFUSE(reading, UNSUPPORTED, "pre_tokenizer",
                        "'%.40s' is not supported for tokens of bytes", json_text(node, "type"));
@@ -126,7 +135,8 @@ static status read_scores(struct tokenizer_json *reading)
     TRY_NEW(part, reading->arena, TOKEN_BYTES_MAX + 1, reading->diagnostic);
     TRY(take_merges(reading, vocab, scores));
     for (int64_t id = 0; id < source->token_count; id++) {
-        bool ordinary = source->types[id] == TOKEN_NORMAL;
+        bool ordinary = source->types[id] == TOKEN_NORMAL ||
+                        (source->types[id] == TOKEN_USER_DEFINED && scores[id] != 0);
         if (ordinary) splits += count_splits(vocab, source->tokens[id], part);
         if (scores[id] == 0) scores[id] = -(float)(source->merge_count + 1);
     }

@@ -117,7 +117,7 @@ static status add_stage(struct stages *stages, const json_t *node)
                        "'%.40s' is not supported; byte-level tokenizers are", type);
 }
 
-/* Form C, or nothing. */
+/* Form C has a way of its own, if it stands alone. */
 static status read_normalizer(struct tokenizer_json *reading, const json_t *node, bool *compose)
 {
     const char *type = json_text(node, "type");
@@ -129,9 +129,7 @@ static status read_normalizer(struct tokenizer_json *reading, const json_t *node
             TRY(read_normalizer(reading, item, compose));
         return STATUS_OK;
     }
-    if (strcmp(type, "NFC") != 0)
-        return JSON_REFUSE(reading, UNSUPPORTED, "normalizer", "'%.40s' is not supported; NFC is",
-                           type);
+    if (strcmp(type, "NFC") != 0) return tokenizer_json_steps(reading, node);
     *compose = true;
     return STATUS_OK;
 }
@@ -142,6 +140,11 @@ status tokenizer_json_pieces(struct tokenizer_json *reading)
     bool compose = false;
     const json_t *model = json_object_get(reading->root, "model");
     TRY(read_normalizer(reading, json_object_get(reading->root, "normalizer"), &compose));
+    if (reading->steps.count) { /* all of them, in their order */
+        reading->steps.count = 0;
+        compose = false;
+        TRY(tokenizer_json_steps(reading, json_object_get(reading->root, "normalizer")));
+    }
     TRY(add_stage(&stages, json_object_get(reading->root, "pre_tokenizer")));
     if (!stages.byte_level)
         return JSON_REFUSE(reading, UNSUPPORTED, "pre_tokenizer", "%s",

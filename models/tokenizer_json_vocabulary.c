@@ -9,6 +9,7 @@ struct vocabulary {
     int64_t count; /* ids */
     const char **tokens;
     int32_t *lengths, *types;
+    uint8_t *trims; /* enum token_trim */
 };
 
 enum { HOLES_MAX = 4096 }; /* ids without a token that a small vocabulary may have */
@@ -26,7 +27,8 @@ static status take_id(struct vocabulary *vocabulary, const json_t *value, const 
 /* The ids that there are; few of them may be without a token. */
 static status count_ids(struct vocabulary *vocabulary, json_t *vocab, const json_t *added)
 {
-    int64_t id, entries = (int64_t)(json_object_size(vocab) + json_array_size(added));
+    int64_t id,
+        entries = vocabulary->count + (int64_t)(json_object_size(vocab) + json_array_size(added));
     const char *text;
     json_t *value;
     size_t index;
@@ -69,16 +71,16 @@ static status put_added(struct vocabulary *vocabulary, const json_t *token)
 {
     static const char *const trims[] = {"lstrip", "rstrip", "single_word"};
     const char *text = json_text(token, "content");
+    int64_t id = json_integer_value(json_object_get(token, "id"));
     bool special = json_is_true(json_object_get(token, "special"));
     for (size_t i = 0; i < sizeof trims / sizeof *trims; i++)
         if (json_is_true(json_object_get(token, trims[i])))
-            return JSON_REFUSE(vocabulary->reading, UNSUPPORTED, "added_tokens",
-                               "'%.60s' asks for %s, which is not supported", text, trims[i]);
+            vocabulary->trims[id] |= (uint8_t)(1u << i);
+    if (!vocabulary->tokens[id]) vocabulary->trims[id] |= TRIM_APART;
     if (!*text)
         return JSON_REFUSE(vocabulary->reading, BAD_INPUT, "added_tokens", "%s",
                            "a token without content");
-    return put_token(vocabulary, json_integer_value(json_object_get(token, "id")), text,
-                     special ? TOKEN_CONTROL : TOKEN_USER_DEFINED);
+    return put_token(vocabulary, id, text, special ? TOKEN_CONTROL : TOKEN_USER_DEFINED);
 }
 
 static status read_tokens(struct vocabulary *vocabulary, json_t *vocab, const json_t *added)
@@ -87,10 +89,15 @@ static status read_tokens(struct vocabulary *vocabulary, json_t *vocab, const js
     const char *text;
     json_t *value;
     size_t index;
+    vocabulary->count = reading->source.token_count;
     TRY(count_ids(vocabulary, vocab, added));
     TRY_NEW(vocabulary->tokens, reading->arena, vocabulary->count, reading->diagnostic);
     TRY_NEW(vocabulary->lengths, reading->arena, vocabulary->count, reading->diagnostic);
     TRY_NEW(vocabulary->types, reading->arena, vocabulary->count, reading->diagnostic);
+    TRY_NEW(vocabulary->trims, reading->arena, vocabulary->count, reading->diagnostic);
+    for (int64_t id = 0; id < reading->source.token_count; id++) /* those that were read before */
+        TRY(put_token(vocabulary, id, reading->source.tokens[id],
+                      (enum token_type)reading->source.types[id]));
     json_object_foreach(vocab, text, value)
         TRY(put_token(vocabulary, json_integer_value(value), text, TOKEN_NORMAL));
     json_array_foreach(added, index, value) TRY(put_added(vocabulary, value));
@@ -140,18 +147,38 @@ static status read_merges(struct tokenizer_json *reading, const json_t *merges)
     return STATUS_OK;
 }
 
+static void keep(const struct vocabulary *vocabulary)
+{
+    struct tokenizer_source *source = &vocabulary->reading->source;
+    source->token_count = vocabulary->count;
+    source->tokens = vocabulary->tokens;
+    source->token_lengths = vocabulary->lengths;
+    source->types = vocabulary->types;
+    source->trims = vocabulary->trims;
+}
+
 status tokenizer_json_vocabulary(struct tokenizer_json *reading)
 {
     struct vocabulary vocabulary = {.reading = reading};
     const json_t *model = json_object_get(reading->root, "model");
     json_t *vocab = json_object_get(model, "vocab");
-    const json_t *added = json_object_get(reading->root, "added_tokens");
     if (!json_is_object(vocab))
         return JSON_REFUSE(reading, BAD_INPUT, "model.vocab", "%s", "must be an object");
-    TRY(read_tokens(&vocabulary, vocab, added));
-    reading->source.token_count = vocabulary.count;
-    reading->source.tokens = vocabulary.tokens;
-    reading->source.token_lengths = vocabulary.lengths;
-    reading->source.types = vocabulary.types;
+    TRY(read_tokens(&vocabulary, vocab, json_object_get(reading->root, "added_tokens")));
+    keep(&vocabulary);
     return read_merges(reading, json_object_get(model, "merges"));
+}
+
+/* Tokens behind the vocabulary have the score 0: no text becomes them by way of the model. */
+status tokenizer_json_added(struct tokenizer_json *reading)
+{
+    struct vocabulary vocabulary = {.reading = reading};
+    int64_t before = reading->source.token_count;
+    double *scores;
+    TRY(read_tokens(&vocabulary, NULL, json_object_get(reading->root, "added_tokens")));
+    TRY_NEW(scores, reading->arena, vocabulary.count, reading->diagnostic);
+    memcpy(scores, reading->source.exact_scores, (size_t)before * sizeof *scores);
+    reading->source.exact_scores = scores;
+    keep(&vocabulary);
+    return STATUS_OK;
 }

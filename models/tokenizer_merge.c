@@ -157,10 +157,10 @@ static status append_unknown(struct encoder *encoder, uint8_t byte)
 }
 
 /* A symbol that is no token becomes the tokens of its bytes. */
-static status append_bytes(struct encoder *encoder, const char *text, size_t length)
+status encoder_append_bytes(struct encoder *encoder, const char *text, size_t length)
 {
     const int32_t *byte_tokens = encoder->tokenizer->byte_tokens;
-    if (encoder->tokenizer->kind == TOKENIZER_SENTENCEPIECE && *text == ' ') {
+    if (encoder->tokenizer->kind != TOKENIZER_BYTE_BPE && *text == ' ') {
         text = SPACE_MARK;
         length = SPACE_MARK_BYTES;
     }
@@ -185,7 +185,7 @@ static status append_symbols(struct encoder *encoder)
         const struct symbol *symbol = &encoder->symbols[at];
         while (is_step(encoder->tokenizer, symbol)) undo_join(encoder, at);
         if (symbol->id < 0) {
-            TRY(append_bytes(encoder, encoder->piece + at, (size_t)symbol->length));
+            TRY(encoder_append_bytes(encoder, encoder->piece + at, (size_t)symbol->length));
             continue;
         }
         encoder->after_unknown = false;

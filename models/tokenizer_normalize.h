@@ -1,4 +1,4 @@
-/* Unicode's normalisation form C, which some models' text went through before it was learned. */
+/* Unicode's normalisation forms, which some models' text went through before it was learned. */
 #ifndef MODELS_TOKENIZER_NORMALIZE_H
 #define MODELS_TOKENIZER_NORMALIZE_H
 
@@ -9,5 +9,10 @@
 CHECKED status normalize_composed(const char *text, size_t length, struct arena *arena,
                                   const char **normal, size_t *normal_length,
                                   struct diagnostic *diagnostic);
+
+/* Any of the four: `compatible` for KC and KD, `composed` for C and KC.  A character becomes at most 18. */
+CHECKED status normalize_form(const char *text, size_t length, bool compatible, bool composed,
+                              struct arena *arena, const char **normal, size_t *normal_length,
+                              struct diagnostic *diagnostic);
 
 #endif

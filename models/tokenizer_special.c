@@ -3,9 +3,11 @@
 #include "models/tokenizer_special.h"
 
 #include "models/tokenizer_internal.h"
+#include "models/tokenizer_utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 static int compare(const void *a, const void *b)
 {
@@ -26,7 +28,8 @@ static bool is_special(const struct tokenizer *tokenizer, int64_t id)
            (type == TOKEN_CONTROL || type == TOKEN_USER_DEFINED || type == TOKEN_UNKNOWN);
 }
 
-static status collect(struct tokenizer *tokenizer, const char *file, struct diagnostic *diagnostic)
+static status collect(struct tokenizer *tokenizer, const char *file, const uint8_t *trims,
+                      struct diagnostic *diagnostic)
 {
     struct special_tokens *special = &tokenizer->special;
     int32_t count = 0;
@@ -41,7 +44,8 @@ static status collect(struct tokenizer *tokenizer, const char *file, struct diag
                         file, id, length, SPECIAL_BYTES_MAX);
         }
         special->tokens[count++] = (struct special_token){
-            text, (int32_t)length, id, tokenizer->types[id] != TOKEN_USER_DEFINED};
+            text, (int32_t)length, id, tokenizer->types[id] != TOKEN_USER_DEFINED,
+            trims ? trims[id] : (uint8_t)0};
     }
     special->count = count;
     return STATUS_OK;
@@ -74,14 +78,15 @@ static void index_by_byte(struct special_tokens *special)
     special->first[BYTE_COUNT] = at;
 }
 
-status special_tokens_load(struct tokenizer *tokenizer, const char *file, struct arena *arena,
-                           struct tokenizer_oddities *oddities, struct diagnostic *diagnostic)
+status special_tokens_load(struct tokenizer *tokenizer, const char *file, const uint8_t *trims,
+                           struct arena *arena, struct tokenizer_oddities *oddities,
+                           struct diagnostic *diagnostic)
 {
     struct special_tokens *special = &tokenizer->special;
     int64_t count = 0;
     for (int64_t id = 0; id < tokenizer->count; id++) count += is_special(tokenizer, id);
     TRY_NEW(special->tokens, arena, count, diagnostic);
-    TRY(collect(tokenizer, file, diagnostic));
+    TRY(collect(tokenizer, file, trims, diagnostic));
     qsort(special->tokens, (size_t)special->count, sizeof *special->tokens, compare);
     remove_duplicates(special, oddities);
     index_by_byte(special);
@@ -132,4 +137,55 @@ size_t special_tokens_search(const struct special_tokens *special, const char *t
         if (*found) return at;
     }
     return length;
+}
+
+static bool is_space(const char *text, size_t length)
+{
+    uint32_t character = utf8_decode(text, length);
+    utf8proc_category_t category = utf8proc_category((int32_t)character);
+    return (character >= 9 && character <= 13) || character == 0x85 ||
+           (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP);
+}
+
+/* Letters, marks, digits, connectors and joiners make words. */
+static bool is_word(const char *text, size_t length)
+{
+    uint32_t character = utf8_decode(text, length);
+    utf8proc_category_t category = utf8proc_category((int32_t)character);
+    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) ||
+           category == UTF8PROC_CATEGORY_PC || character == 0x200c || character == 0x200d;
+}
+
+/* Bytes of the last character, 0 when it is none. */
+static size_t last_character(const char *text, size_t length)
+{
+    for (size_t bytes = 1; bytes <= length && bytes <= UTF8_BYTES_MAX; bytes++)
+        if (utf8_character(text + length - bytes, bytes) == bytes) return bytes;
+    return 0;
+}
+
+bool special_token_stands(const struct special_token *token, const char *text, size_t length,
+                          size_t at)
+{
+    size_t behind = at + (size_t)token->length;
+    if (!(token->trims & TRIM_WORD)) return true;
+    size_t before = last_character(text, at), next = utf8_character(text + behind, length - behind);
+    return !(before && is_word(text + at - before, before)) &&
+           !(next && is_word(text + behind, next));
+}
+
+size_t special_space_before(const char *text, size_t length)
+{
+    size_t end = length;
+    for (size_t bytes; (bytes = last_character(text, end)) != 0; end -= bytes)
+        if (!is_space(text + end - bytes, bytes)) break;
+    return length - end;
+}
+
+size_t special_space_behind(const char *text, size_t length)
+{
+    size_t at = 0;
+    for (size_t bytes; (bytes = utf8_character(text + at, length - at)) != 0; at += bytes)
+        if (!is_space(text + at, bytes)) break;
+    return at;
 }

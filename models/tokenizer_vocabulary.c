@@ -123,16 +123,16 @@ static bool copy_marked(const char *text, size_t length, char *bytes, size_t *by
 }
 
 /* What the token prints, and whether merging may produce it. */
-static bool take_text(struct loading *loading, enum token_type type, const char *text,
+static bool take_text(struct loading *loading, enum token_type type, bool apart, const char *text,
                       size_t length, char *bytes, size_t *byte_count)
 {
     bool ordinary = type == TOKEN_NORMAL || type == TOKEN_UNUSED;
     *byte_count = length;
-    if (loading->source->kind == TOKENIZER_SENTENCEPIECE) {
+    if (loading->source->kind != TOKENIZER_BYTE_BPE) {
         if (ordinary) return copy_marked(text, length, bytes, byte_count);
         if (type == TOKEN_USER_DEFINED) {
             copy_marked(text, length, bytes, byte_count);
-            return true;
+            return !apart;
         }
         memcpy(bytes, text, length);
         return false;
@@ -158,7 +158,8 @@ static status take_token(struct loading *loading, int32_t id)
     if (type == TOKEN_BYTE) {
         TRY(take_byte_token(loading, id, text, length, &byte_count));
     } else if (length > 0) {
-        in_table = take_text(loading, (enum token_type)type, text, length,
+        bool apart = source->trims && source->trims[id] & TRIM_APART;
+        in_table = take_text(loading, (enum token_type)type, apart, text, length,
                              loading->bytes + loading->starts[id], &byte_count);
     }
     loading->starts[id + 1] = loading->starts[id] + (uint32_t)byte_count;

@@ -401,7 +401,7 @@ static void files_are_refused(void **state)
         {"llama", NULL, NULL, NULL},
         {NULL, NULL, NULL, NULL},
         {"none", NULL, NULL, NULL},
-        {"bert", NULL, NULL, "tokenizer.ggml.model is 'bert'; known are gpt2 and llama"},
+        {"bert", NULL, NULL, "tokenizer.ggml.model is 'bert'; known are gpt2, llama and t5"},
         {"llama", "tokens", NULL, "tokenizer.ggml.tokens is missing"},
         {"llama", "tokens", numbers_as_tokens, "is a list of items of type 0; it must be of 8"},
         {"llama", "tokens", text_as_tokens, "is a text; it must be a list"},
