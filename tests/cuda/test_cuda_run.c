@@ -6,9 +6,10 @@
 #include "base/file.h"
 #include "codegen/cuda/nvrtc.h"
 #include "engine/generate.h"
+#include "models/quantize.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/ops/device_harness.h"
+#include "tests/scratch_harness.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -74,12 +75,13 @@ static int32_t greedy(const float *logits, int64_t vocabulary, float *margin)
 static status feed(struct engine *engine, int sequence, const int32_t *tokens, int64_t count,
                    float *logits, struct diagnostic *diagnostic)
 {
-    const struct engine_input input = {.sequence = sequence, .tokens = tokens, .count = count, .all_logits = true};
+    const struct engine_input input = {
+        .sequence = sequence, .tokens = tokens, .count = count, .all_logits = true};
     return engine_feed(engine, &input, 1, logits, diagnostic);
 }
 
 /* The prompt in one step, then token by token. */
-static void expect(const char *model, struct arena *arena, struct expected *expected)
+static void expect(const char *path, struct arena *arena, struct expected *expected)
 {
     struct diagnostic diagnostic = {0};
     struct engine_options options = options_for("cpu");
@@ -87,9 +89,10 @@ static void expect(const char *model, struct arena *arena, struct expected *expe
     int sequence;
     float margin;
     options.references = true;
-    CHECK_OK(engine_open(model_path(arena, model), &options, &engine, &diagnostic));
+    CHECK_OK(engine_open(path, &options, &engine, &diagnostic));
     int64_t vocabulary = expected->vocabulary = engine_model(engine)->vocabulary;
-    expected->logits = arena_allocate(arena, (size_t)(vocabulary * (PROMPT + GENERATED)), sizeof(float));
+    expected->logits =
+        arena_allocate(arena, (size_t)(vocabulary * (PROMPT + GENERATED)), sizeof(float));
     CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
     CHECK_OK(feed(engine, sequence, prompt, PROMPT, expected->logits, &diagnostic));
     float *last = expected->logits + vocabulary * (PROMPT - 1);
@@ -108,15 +111,15 @@ static void compare(const struct expected *expected, int row, const float *logit
     float margin, ignored;
     for (int64_t t = 0; t < expected->vocabulary; t++)
         if (!(fabsf(logits[t] - right[t]) <= bound))
-            CHECK_FAIL("%s: row %d, logit %lld is %g, must be %g", devices, row, (long long)t, (double)logits[t],
-                       (double)right[t]);
+            CHECK_FAIL("%s: row %d, logit %lld is %g, must be %g", devices, row, (long long)t,
+                       (double)logits[t], (double)right[t]);
     int32_t token = greedy(right, expected->vocabulary, &margin);
     if (margin > 2 * bound) assert_int_equal(greedy(logits, expected->vocabulary, &ignored), token);
 }
 
 /* Halfway, a fork takes over, whose pages were copied on their devices. */
-static void check_tokens(struct engine *engine, const struct expected *expected, struct arena *arena,
-                         const char *devices)
+static void check_tokens(struct engine *engine, const struct expected *expected,
+                         struct arena *arena, const char *devices)
 {
     struct diagnostic diagnostic = {0};
     int64_t vocabulary = expected->vocabulary;
@@ -158,6 +161,42 @@ static bool left_out(const struct diagnostic *diagnostic)
     return false;
 }
 
+/* False when the devices cannot be had. */
+static bool check_model(const char *path, const char *wanted, int cards)
+{
+    struct arena *arena = arena_create(0);
+    struct diagnostic diagnostic = {0};
+    const char *devices = device_harness_list(wanted, arena);
+    struct engine_options options = options_for(devices);
+    struct engine *engine = NULL;
+    struct expected expected;
+    int found;
+    expect(path, arena, &expected);
+    status code = engine_open(path, &options, &engine, &diagnostic);
+    bool had = code != STATUS_DEVICE || !left_out(&diagnostic);
+    /* Without a host in the list every operator must have a kernel; the error names the first that has none. */
+    bool lacking = code == STATUS_DEVICE && !strstr(devices, "cpu") &&
+                   strstr(diagnostic.text, "has no kernel for");
+    if (!had || lacking) {
+        print_message("%s%s on %s: %s\n", had ? "" : "skipped: ", path, devices, diagnostic.text);
+    } else {
+        CHECK_OK(code);
+        int64_t bytes = weights_on_cards(engine, &found);
+        assert_true(found >= cards && bytes > 0);
+        check_tokens(engine, &expected, arena, devices);
+        engine_close(engine);
+    }
+    arena_destroy(arena);
+    return had;
+}
+
+static void need_compiler(void)
+{
+    if (nvrtc_identity() && strcmp(nvrtc_identity(), "none") != 0) return;
+    print_message("skipped: there is no NVRTC\n");
+    skip();
+}
+
 /* `cards`: how many have weights in the end, at least. */
 static void check_devices(const char *wanted, int cards)
 {
@@ -165,38 +204,13 @@ static void check_devices(const char *wanted, int cards)
         print_message("skipped: HONE_TEST_CARD names one card\n");
         skip();
     }
-    if (!nvrtc_identity() || strcmp(nvrtc_identity(), "none") == 0) {
-        print_message("skipped: there is no NVRTC\n");
-        skip();
-    }
-    for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
-        struct arena *arena = arena_create(0);
-        struct diagnostic diagnostic = {0};
-        const char *devices = device_harness_list(wanted, arena);
-        struct engine_options options = options_for(devices);
-        struct engine *engine;
-        struct expected expected;
-        int found;
-        expect(models[m], arena, &expected);
-        status code = engine_open(model_path(arena, models[m]), &options, &engine, &diagnostic);
-        if (code == STATUS_DEVICE && left_out(&diagnostic)) {
-            print_message("skipped: %s\n", diagnostic.text);
-            arena_destroy(arena);
-            skip();
-        }
-        /* Without a host in the list every operator must have a kernel; the error names the first that has none. */
-        if (code == STATUS_DEVICE && !strstr(devices, "cpu") && strstr(diagnostic.text, "has no kernel for")) {
-            print_message("%s on %s: %s\n", models[m], devices, diagnostic.text);
-            arena_destroy(arena);
-            continue;
-        }
-        CHECK_OK(code);
-        int64_t bytes = weights_on_cards(engine, &found);
-        assert_true(found >= cards && bytes > 0);
-        check_tokens(engine, &expected, arena, devices);
-        engine_close(engine);
-        arena_destroy(arena);
-    }
+    need_compiler();
+    struct arena *arena = arena_create(0);
+    bool had = true;
+    for (size_t m = 0; had && m < sizeof models / sizeof *models; m++)
+        had = check_model(model_path(arena, models[m]), wanted, cards);
+    arena_destroy(arena);
+    if (!had) skip();
 }
 
 static void one_card_beside_the_host(void **unused)
@@ -225,8 +239,29 @@ static void two_cards(void **unused)
 }
 
 /* Six tokens of two sequences; with `largest` the card keeps the other logits to itself. */
-static void sample(const char *devices, int64_t largest, const struct sampling *sampling, struct arena *arena,
-                   struct generation_result results[2])
+/* What people run: q4_K, q5_0 and q6_K beside each other, and experts of mxfp4. */
+static void one_card_with_blocks(void **unused)
+{
+    (void)unused;
+    const struct quantize_options options[] = {{.type = "q4_K_M", .threads = 1},
+                                               {.type = "mxfp4", .threads = 1}};
+    need_compiler();
+    struct arena *arena = arena_create(0);
+    bool had = true;
+    for (size_t m = 0; had && m < sizeof models / sizeof *models; m++) {
+        struct diagnostic diagnostic = {0};
+        struct quantize_report report;
+        const char *path = arena_print(arena, "%s/%s", folder, models[m]);
+        CHECK_OK(quantize_write(model_path(arena, models[m]), path, &options[m], arena, &report,
+                                &diagnostic));
+        had = check_model(path, "emulated:sm_86:1GiB", 1);
+    }
+    arena_destroy(arena);
+    if (!had) skip();
+}
+
+static void sample(const char *devices, int64_t largest, const struct sampling *sampling,
+                   struct arena *arena, struct generation_result results[2])
 {
     struct diagnostic diagnostic = {0};
     struct engine_options options = options_for(devices);
@@ -267,7 +302,8 @@ static void a_card_finds_the_largest_logits(void **unused)
     const struct sampling *samplings[] = {&greedy_sampling, &warm};
     for (int s = 0; s < 2; s++) {
         sample(device_harness_list(devices, arena), 0, samplings[s], arena, all);
-        sample(device_harness_list(devices, arena), sampling_needs(samplings[s]), samplings[s], arena, largest);
+        sample(device_harness_list(devices, arena), sampling_needs(samplings[s]), samplings[s],
+               arena, largest);
         for (int r = 0; r < 2; r++) {
             assert_int_equal(all[r].count, 6);
             assert_int_equal(largest[r].count, 6);
@@ -298,8 +334,10 @@ static void a_fault_ends_the_run_with_one_error(void **unused)
     }
     CHECK_OK(code);
     CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
-    CHECK_REFUSED(feed(engine, sequence, prompt, PROMPT, logits, &diagnostic), STATUS_DEVICE, "ILLEGAL_ADDRESS");
-    CHECK_REFUSED(feed(engine, sequence, prompt, PROMPT, logits, &diagnostic), STATUS_DEVICE, "cannot be used any more");
+    CHECK_REFUSED(feed(engine, sequence, prompt, PROMPT, logits, &diagnostic), STATUS_DEVICE,
+                  "ILLEGAL_ADDRESS");
+    CHECK_REFUSED(feed(engine, sequence, prompt, PROMPT, logits, &diagnostic), STATUS_DEVICE,
+                  "cannot be used any more");
     engine_close(engine);
     unsetenv("HONE_EMULATOR_FAULTS");
     arena_destroy(arena);
@@ -311,7 +349,8 @@ static bool copy_kernel(struct arena *arena, const char *ending)
     struct diagnostic diagnostic = {0};
     char *bytes;
     size_t count;
-    const char *from = arena_print(arena, HONE_SOURCE_FOLDER "/tests/cuda/variants/rmsnorm_plain.%s", ending);
+    const char *from =
+        arena_print(arena, HONE_SOURCE_FOLDER "/tests/cuda/variants/rmsnorm_plain.%s", ending);
     const char *to = arena_print(arena, "%s/rmsnorm_cuda.%s", folder, ending);
     return file_read(from, 1 << 20, arena, &bytes, &count, &diagnostic) == STATUS_OK &&
            file_write(to, bytes, count, &diagnostic) == STATUS_OK;
@@ -322,7 +361,8 @@ static int make_folder(void **unused)
     (void)unused;
     setenv("HONE_EMULATOR_QUIET", "1", 1);
     struct arena *arena = arena_create(0);
-    bool made = scratch_create(folder) == 0 && copy_kernel(arena, "cu") && copy_kernel(arena, "yaml");
+    bool made =
+        scratch_create(folder) == 0 && copy_kernel(arena, "cu") && copy_kernel(arena, "yaml");
     arena_destroy(arena);
     return made ? 0 : -1;
 }
@@ -340,6 +380,7 @@ int main(void)
         cmocka_unit_test(two_cards_beside_the_host),
         cmocka_unit_test(one_card),
         cmocka_unit_test(two_cards),
+        cmocka_unit_test(one_card_with_blocks),
         cmocka_unit_test(a_card_finds_the_largest_logits),
         cmocka_unit_test(a_fault_ends_the_run_with_one_error),
     };
