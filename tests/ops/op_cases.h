@@ -103,6 +103,7 @@ static const struct op_case block_cases[] = {
     BLOCKS("f8_e4m3", "37"),
     BLOCKS("f8_e5m2", "40"),
 #undef BLOCKS
+    {"linear(f32[tokens,256], mxfp4[40,256])", 0, 0, 17},
     {"linear_group(f32[tokens,256], q4_K[5,256], q4_K[3,256], q4_K[6,256], f32[5], _, f32[6])", 0,
      0, 17},
     {"linear_gated(f32[tokens,256], q6_K[7,256], q6_K[7,256])", 0, 0, 17},
