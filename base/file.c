@@ -166,6 +166,19 @@ bool file_is_folder(const char *path)
     return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
 }
 
+bool file_begins_with(const char *path, const void *bytes, size_t byte_count)
+{
+    struct diagnostic ignored = {0};
+    char start[SMALL_READ_BYTES];
+    size_t count, got = 0;
+    int file;
+    if (byte_count > sizeof start || open_regular(path, &file, &count, &ignored) != STATUS_OK)
+        return false;
+    bool read = read_fully(file, start, byte_count, &got) && got == byte_count;
+    close(file);
+    return read && memcmp(start, bytes, byte_count) == 0;
+}
+
 static bool write_fully(int file, const char *bytes, size_t byte_count)
 {
     while (byte_count) {

@@ -36,6 +36,8 @@ CHECKED status file_list(const char *folder, const char *suffix, struct arena *a
                          const char ***names, int *count, struct diagnostic *diagnostic);
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+/* Of a regular file; anything else does not, and is not waited for. */
+bool file_begins_with(const char *path, const void *bytes, size_t byte_count);
 
 /* $XDG_CACHE_HOME/hone and $XDG_CONFIG_HOME/hone, or ~/.cache/hone and ~/.config/hone; relative XDG
  * values are ignored, as the standard says.  NULL when there is no home or memory is out. */

@@ -30,12 +30,14 @@ int status_exit(status code)
     return status_rows[code].exit_status;
 }
 
-/* Messages quote hostile files: nothing that a terminal would obey may pass. */
-static void remove_controls(char *text)
+/* Messages quote hostile files: nothing that a terminal would obey may pass, and what is said of a file stays one line, so
+ * that a name in it cannot pass for a message of its own.  Compilers' messages have several. */
+static void remove_controls(char *text, bool one_line)
 {
     for (; *text; text++) {
         unsigned char byte = (unsigned char)*text;
-        if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f) *text = '?';
+        bool allowed = byte >= ' ' || byte == '\t' || (byte == '\n' && !one_line);
+        if (!allowed || byte == 0x7f) *text = '?';
     }
 }
 
@@ -46,7 +48,7 @@ status(fail)(struct diagnostic *diagnostic, status code, const char *format, ...
         va_start(arguments, format);
         vsnprintf(diagnostic->text, sizeof diagnostic->text, format, arguments);
         va_end(arguments);
-        remove_controls(diagnostic->text);
+        remove_controls(diagnostic->text, code == STATUS_BAD_INPUT);
         diagnostic->code = code;
     }
     return code;

@@ -104,18 +104,25 @@ static status fail_unknown(const struct architecture_catalogue *catalogue,
                            struct diagnostic *diagnostic)
 {
     struct text text = {.arena = arena};
+    const char **names = NULL;
+    int count = 0;
+    size_t capacity = 0;
     for (int i = 0; i < catalogue->count; i++) {
         const struct architecture *item = catalogue->items[i];
         for (int n = 0; n < item->name_count[source->format]; n++) {
-            text_print(&text, "%s%s", text.length ? ", " : "", item->names[source->format][n]);
+            TRY_APPEND(names, count, capacity, arena, diagnostic);
+            names[count - 1] = item->names[source->format][n];
+            text_print(&text, "%s%s", text.length ? ", " : "", names[count - 1]);
         }
     }
-    const char *known = text_finish(&text);
+    TRY_APPEND(names, count, capacity, arena, diagnostic); /* NULL, the end */
+    const char *known = text_finish(&text), *nearest = text_nearest(source->name, names);
     TRY_MEMORY(known, diagnostic);
     return fail(diagnostic, STATUS_BAD_INPUT,
-                "%.400s: the architecture '%.64s' is not known; known are %.400s. A file "
+                "%.300s: the architecture '%.64s' is not known%s%s%s; known are %.400s. A file "
                 "NAME.yaml in a folder of your own can describe it",
-                source->path, source->name, known);
+                source->path, source->name, nearest ? " (did you mean " : "", nearest ? nearest : "",
+                nearest ? "?)" : "", known);
 }
 
 status architecture_choose(const struct architecture_catalogue *catalogue,

@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "base/file.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Plans of the largest models have a few thousand kernels of some KiB. */
@@ -15,13 +14,7 @@ enum { DEVICES_MOST = 256, EVENTS_MOST = 1 << 20, ARCHITECTURE_MOST = 999 };
 
 bool plan_file_recognise(const char *path)
 {
-    char mark[PLAN_MARK_BYTES] = {0};
-    if (file_is_folder(path)) return false;
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    bool read = fread(mark, 1, sizeof mark, file) == sizeof mark;
-    fclose(file);
-    return read && memcmp(mark, plan_mark, sizeof mark) == 0;
+    return file_begins_with(path, plan_mark, PLAN_MARK_BYTES);
 }
 
 static struct hash get_hash(struct byte_reader *reader)

@@ -283,7 +283,7 @@ static void names(void **state)
 {
     struct fixture *scratch = *state;
     static const char *const rows[][2] = {
-        {"llamb", "the architecture 'llamb' is not known; known are"},
+        {"llamb", "the architecture 'llamb' is not known (did you mean llama?); known are"},
         {"ll\nma", "must be small letters"},
         {"LLAMA", "must be small letters"},
         {"..---", "is not known"},

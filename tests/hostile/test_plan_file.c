@@ -152,6 +152,68 @@ static void other_files_are_refused(void **state)
                   STATUS_BAD_INPUT, "/dev/zero");
 }
 
+/* What is behind a plan is no part of it, and what its head says of its length is not believed. */
+static void wrong_lengths_are_refused(void **state)
+{
+    static const int64_t lengths[] = {0, 1, -1, INT64_MIN, INT64_MAX, INT64_C(1) << 40};
+    static const size_t behind[] = {1, 8, 64, 1 << 20};
+    const struct file *file = *state;
+    struct diagnostic diagnostic = {0};
+    for (size_t b = 0; b < sizeof behind / sizeof *behind; b++) {
+        uint8_t *longer = arena_allocate(file->arena, file->count + behind[b], 1);
+        memcpy(longer, file->bytes, file->count);
+        CHECK_REFUSED(read_changed(longer, file->count + behind[b], &diagnostic), STATUS_BAD_INPUT, "should have");
+        seal_again(longer, file->count + behind[b]);
+        CHECK_REFUSED(read_changed(longer, file->count + behind[b], &diagnostic), STATUS_BAD_INPUT, "behind the plan");
+    }
+    uint8_t *copy = arena_copy(file->arena, file->bytes, file->count);
+    for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
+        for (int b = 0; b < 8; b++) copy[LENGTH_OFFSET + b] = (uint8_t)((uint64_t)lengths[l] >> (8 * b));
+        CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "should have");
+    }
+    print_message("%zu wrong lengths\n", 2 * sizeof behind / sizeof *behind + sizeof lengths / sizeof *lengths);
+}
+
+/* No byte of the seal may differ, and a seal of the same key over other bytes is none. */
+static void wrong_seals_are_refused(void **state)
+{
+    const struct file *file = *state;
+    struct diagnostic diagnostic = {0};
+    uint8_t *copy = arena_copy(file->arena, file->bytes, file->count);
+    for (size_t at = SEAL_OFFSET; at < HEAD_BYTES; at++)
+        for (int bit = 0; bit < 8; bit += 7) {
+            copy[at] ^= (uint8_t)(1 << bit);
+            CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "seal");
+            copy[at] ^= (uint8_t)(1 << bit);
+        }
+    CHECK_OK(plan_seal(file->bytes + HEAD_BYTES, file->count - HEAD_BYTES - 1, false, copy + SEAL_OFFSET, &diagnostic));
+    CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "seal");
+    print_message("%d wrong seals\n", 2 * (HEAD_BYTES - SEAL_OFFSET) + 1);
+}
+
+static void what_is_no_file_is_refused(void **state)
+{
+    static const char odd[] = HONE_BUILD_FOLDER "/tests/plan_file.odd";
+    static const char *const targets[] = {"plan_file.odd", "/nowhere/plan", "/dev/zero", "/dev/null", "/proc/self/mem"};
+    struct diagnostic diagnostic = {0};
+    struct plan_header header;
+    struct plan *plan;
+    (void)state;
+    unlink(odd);
+    assert_int_equal(mkfifo(odd, 0600), 0);
+    CHECK_REFUSED(plan_file_read(odd, op_table(), &header, &plan, &diagnostic), STATUS_BAD_INPUT, "not a regular file");
+    assert_false(plan_file_recognise(odd));
+    for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+        unlink(odd);
+        assert_int_equal(symlink(targets[t], odd), 0);
+        status code = plan_file_read(odd, op_table(), &header, &plan, &diagnostic);
+        if (code == STATUS_OK || !strstr(diagnostic.text, odd)) CHECK_FAIL("%s: %s", targets[t], diagnostic.text);
+        diagnostic = (struct diagnostic){0};
+        assert_false(plan_file_recognise(odd));
+    }
+    unlink(odd);
+}
+
 static void another_users_plan_is_refused(void **state)
 {
     const struct file *file = *state;
@@ -227,6 +289,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_is_read_back_as_written),
         cmocka_unit_test(other_files_are_refused),
+        cmocka_unit_test(wrong_lengths_are_refused),
+        cmocka_unit_test(wrong_seals_are_refused),
+        cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(another_users_plan_is_refused),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_truncation_sealed_again_is_refused),

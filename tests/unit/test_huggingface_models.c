@@ -2,53 +2,10 @@
  * name.  The folders are the reference models of tests/oracle with one thing changed. */
 #include "base/file.h"
 #include "engine/engine.h"
-#include "ops/op_table.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
+#include "tests/config_harness.h"
 
 #include <unistd.h>
-
-#define MODELS HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/"
-
-static char *read_all(struct scratch *scratch, const char *path, size_t *count)
-{
-    struct diagnostic diagnostic = {0};
-    char *bytes;
-    CHECK_OK(file_read(path, 1 << 24, scratch->arena, &bytes, count, &diagnostic));
-    return bytes;
-}
-
-static void write_all(struct scratch *scratch, const char *name, const char *bytes, size_t count)
-{
-    struct diagnostic diagnostic = {0};
-    const char *path = file_join(scratch->arena, scratch->folder, name);
-    CHECK_OK(file_write(path, bytes, count, &diagnostic));
-}
-
-/* A reference model whose config has `from` replaced by `to`; its tensors are linked. */
-static void make_folder(struct scratch *scratch, const char *model, const char *from,
-                        const char *to)
-{
-    size_t count;
-    const char *folder = arena_print(scratch->arena, MODELS "%s/huggingface", model);
-    char *config = read_all(scratch, file_join(scratch->arena, folder, "config.json"), &count);
-    const char *place = strstr(config, from);
-    if (!place) CHECK_FAIL("%s: '%s' is not in the config", model, from);
-    const char *changed = arena_print(scratch->arena, "%.*s%s%s", (int)(place - config), config, to,
-                                      place + strlen(from));
-    const char *link = file_join(scratch->arena, scratch->folder, "model.safetensors");
-    write_all(scratch, "config.json", changed, strlen(changed));
-    unlink(link);
-    assert_int_equal(symlink(file_join(scratch->arena, folder, "model.safetensors"), link), 0);
-}
-
-static status open_folder(struct scratch *scratch, struct model **model,
-                          struct diagnostic *diagnostic)
-{
-    struct model_options options = {
-        .ops = op_table(), .state_element = ELEMENT_F16, .page_tokens = 16};
-    return model_open(scratch->folder, &options, model, diagnostic);
-}
 
 static void what_changes_the_meaning_is_honoured(void **state)
 {
@@ -84,8 +41,8 @@ static void what_changes_the_meaning_is_honoured(void **state)
         struct diagnostic diagnostic = {0};
         struct text text = {.arena = scratch->arena};
         struct model *model;
-        make_folder(scratch, rows[i].model, rows[i].from, rows[i].to);
-        CHECK_OK(open_folder(scratch, &model, &diagnostic));
+        config_make_folder(scratch, rows[i].model, rows[i].from, rows[i].to);
+        CHECK_OK(config_open_folder(scratch, NULL, &model, &diagnostic));
         graph_print(model->graph, &text);
         if (!strstr(text_finish(&text), rows[i].line)) {
             CHECK_FAIL("%s: no '%s' in\n%s", rows[i].to, rows[i].line, text_finish(&text));
@@ -135,7 +92,7 @@ static void what_is_not_supported_is_refused(void **state)
         {"mistral", "\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 0",
          "must be true or false, not a whole number"},
         {"mistral", "\"model_type\": \"mistral\"", "\"model_type\": \"minstrel\"",
-         "'minstrel' is not known; known are "},
+         "'minstrel' is not known (did you mean mistral?); known are "},
         {"mistral", "\"model_type\": \"mistral\"", "\"model_type\": \"llama\"",
          "Llama has no sliding window"},
         {"qwen2", "\"use_sliding_window\": false", "\"layer_types\": [\"full_attention\"]",
@@ -153,8 +110,8 @@ static void what_is_not_supported_is_refused(void **state)
     struct diagnostic diagnostic = {0};
     struct model *model;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        make_folder(scratch, rows[i][0], rows[i][1], rows[i][2]);
-        CHECK_REFUSED(open_folder(scratch, &model, &diagnostic), STATUS_BAD_INPUT, rows[i][3]);
+        config_make_folder(scratch, rows[i][0], rows[i][1], rows[i][2]);
+        CHECK_REFUSED(config_open_folder(scratch, NULL, &model, &diagnostic), STATUS_BAD_INPUT, rows[i][3]);
     }
 }
 
@@ -179,10 +136,10 @@ static void tensors_may_lie_anywhere(void **state)
     size_t count;
     uint64_t length;
     float expected[101], logits[101];
-    make_folder(scratch, "llama3", "{", "{");
+    config_make_folder(scratch, "llama3", "{", "{");
     run(scratch->folder, expected);
     const char *path = file_join(scratch->arena, scratch->folder, "model.safetensors");
-    char *bytes = read_all(scratch, path, &count);
+    char *bytes = config_read_file(scratch, path, &count);
     char *longer = arena_allocate(scratch->arena, count + 1, 1);
     memcpy(&length, bytes, sizeof length);
     size_t data = sizeof length + (size_t)length;
@@ -192,7 +149,7 @@ static void tensors_may_lie_anywhere(void **state)
     length++;
     memcpy(longer, &length, sizeof length);
     unlink(path);
-    write_all(scratch, "model.safetensors", longer, count + 1);
+    config_write_file(scratch, "model.safetensors", longer, count + 1);
     run(scratch->folder, logits);
     assert_memory_equal(logits, expected, sizeof logits);
 }

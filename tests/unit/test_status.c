@@ -31,6 +31,9 @@ static void messages_are_cut_and_cleaned(void **state)
                      STATUS_FAILED);
     assert_int_equal(strlen(diagnostic.text), DIAGNOSTIC_TEXT_BYTES - 1);
     assert_memory_equal(diagnostic.text, "a?[2J??\n\t\xc3\xa9   ", 14);
+    diagnostic = (struct diagnostic){0};
+    assert_int_equal(fail(&diagnostic, STATUS_BAD_INPUT, "f: name 'a\nhone: b'"), STATUS_BAD_INPUT);
+    CHECK_TEXT(diagnostic.text, "f: name 'a?hone: b'");
 }
 
 /* The exit statuses are a contract with scripts. */
