@@ -154,6 +154,11 @@ void file_forget(const void *bytes, size_t byte_count)
     if (first < end) (void)madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
+void file_remove(const char *path)
+{
+    (void)unlink(path);
+}
+
 bool file_exists(const char *path)
 {
     struct stat facts;

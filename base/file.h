@@ -34,6 +34,7 @@ CHECKED status file_make_folders(const char *folder, struct diagnostic *diagnost
  * left out. */
 CHECKED status file_list(const char *folder, const char *suffix, struct arena *arena,
                          const char ***names, int *count, struct diagnostic *diagnostic);
+void file_remove(const char *path); /* if it is there */
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 /* Of a regular file; anything else does not, and is not waited for. */

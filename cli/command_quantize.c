@@ -4,6 +4,7 @@
 #include "engine/calibrate.h"
 #include "engine/score.h"
 #include "models/quantize.h"
+#include "ops/op_table.h"
 #include "runtime/threads.h"
 
 #include <stdio.h>
@@ -79,6 +80,7 @@ status command_quantize(const struct arguments *arguments, struct console *conso
     struct quantize_rule rules[ARGUMENT_LIST_MAX];
     struct quantize_options options = {.type = arguments->type,
                                        .rules = rules,
+                                       .ops = op_table(),
                                        .threads = (int)given_or(arguments->threads, thread_count_default()),
                                        .progress = &console->progress};
     struct quantize_report report;

@@ -5,6 +5,7 @@
 #include "cli/json_text.h"
 #include "models/model_source.h"
 #include "models/tokenizer_gguf.h"
+#include "models/tokenizer_huggingface.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -116,8 +117,10 @@ status command_tokenize(const struct arguments *arguments, struct console *conso
     struct tokenizer *tokenizer = NULL;
     TRY(command_positional(arguments, 0, "a model file", &tokenizing.path, diagnostic));
     status code = source_open(tokenizing.path, arena, &console->progress, &source, diagnostic);
-    if (code == STATUS_OK)
+    if (code == STATUS_OK && source.format == SOURCE_GGUF)
         code = tokenizer_from_gguf(&source, arena, &tokenizer, &console->progress, diagnostic);
+    else if (code == STATUS_OK)
+        code = tokenizer_from_huggingface(&source, arena, &tokenizer, &console->progress, diagnostic);
     source_close(&source);
     tokenizing.tokenizer = tokenizer;
     if (code == STATUS_OK) code = tokenize(&tokenizing, diagnostic);

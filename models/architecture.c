@@ -203,20 +203,40 @@ static status read_names(struct architecture_reader *reader, struct yaml *files)
     return STATUS_OK;
 }
 
-static status read_checks(struct architecture_reader *reader, struct yaml *root)
+/* parameter: NAME, where a description of a folder says more than a GGUF file must. */
+static status read_parameter_name(struct architecture_reader *reader, struct yaml *node,
+                                  struct check_rule *check)
 {
-    struct architecture *architecture = reader->architecture;
-    struct yaml *checks = yaml_find(root, "checks");
+    TRY(yaml_text(node, "parameter", &check->parameter, reader->diagnostic));
+    if (architecture_parameter(reader->architecture, check->parameter) >= 0) return STATUS_OK;
+    return yaml_fail(node, reader->diagnostic, "there is no parameter '%s'", check->parameter);
+}
+
+static status read_check_list(struct architecture_reader *reader, struct yaml *root,
+                              const char *key, struct check_rule **rules, int *count)
+{
+    struct yaml *checks = yaml_find(root, key);
     if (!checks) return STATUS_OK;
-    TRY_NEW(architecture->checks, reader->arena, checks->count, reader->diagnostic);
+    TRY_NEW(*rules, reader->arena, checks->count, reader->diagnostic);
     for (int i = 0; i < checks->count; i++) {
-        struct check_rule *check = &architecture->checks[architecture->check_count++];
+        struct check_rule *check = &(*rules)[(*count)++];
         struct yaml *require;
         TRY(yaml_require(&checks->items[i], "require", YAML_SCALAR, &require, reader->diagnostic));
         TRY(read_formula(reader, require, FORMULA_ANY, true, &check->require));
-        TRY(yaml_text(&checks->items[i], "reason", &check->reason, reader->diagnostic));
+        if (yaml_find(&checks->items[i], "reason"))
+            TRY(yaml_text(&checks->items[i], "reason", &check->reason, reader->diagnostic));
+        else
+            TRY(read_parameter_name(reader, &checks->items[i], check));
     }
     return STATUS_OK;
+}
+
+static status read_checks(struct architecture_reader *reader, struct yaml *root)
+{
+    struct architecture *architecture = reader->architecture;
+    TRY(read_check_list(reader, root, "checks", &architecture->checks, &architecture->check_count));
+    return read_check_list(reader, root, "to_gguf", &architecture->gguf_checks,
+                           &architecture->gguf_check_count);
 }
 
 static status read_harmless(struct architecture_reader *reader, struct yaml *root)
@@ -279,15 +299,14 @@ status architecture_read(struct yaml *root, const struct op *const *ops, struct 
                          struct architecture **architecture, struct diagnostic *diagnostic)
 {
     static const char *const known[] = {
-        "architecture", "description", "files",   "parameters",  "let",
-        "checks",       "harmless",    "weights", "state",       "ignored",
-        "graph",        "outputs",     "gguf",    "huggingface", "when",
-        "type",         "per",         "default", "least",       "most",
-        "choices",      "require",     "reason",  "shape",       "optional",
-        "otherwise",    "element",     "before",  "layer",       "after",
-        "then",         "extends",     "blocks",  "use",         "attributes",
-        "view",         "stored",      "start",   "strides",     "values",
-        "listed",       "unit",        NULL};
+        "architecture", "description", "files",   "parameters", "let",        "checks",
+        "harmless",     "weights",     "state",   "ignored",    "graph",      "outputs",
+        "gguf",         "huggingface", "when",    "type",       "per",        "default",
+        "least",        "most",        "choices", "require",    "reason",     "shape",
+        "optional",     "otherwise",   "element", "before",     "layer",      "after",
+        "then",         "extends",     "blocks",  "use",        "attributes", "view",
+        "stored",       "start",       "strides", "values",     "listed",     "unit",
+        "turned",       "to_gguf",     NULL};
     struct architecture_reader reader = {.ops = ops, .arena = arena, .diagnostic = diagnostic};
     TRY_NEW(reader.architecture, arena, 1, diagnostic);
     reader.architecture->file = root->file;

@@ -88,6 +88,7 @@ struct let_rule {
 struct check_rule {
     struct formula require;
     const char *reason;
+    const char *parameter; /* to_gguf: left out where it does not hold; NULL: the model is refused */
 };
 
 /* Where a weight's numbers lie in a tensor of another shape: element [i, j, ..] of the weight is
@@ -114,6 +115,7 @@ struct weight_rule {
     int otherwise;           /* weight used in its place, or -1 */
     int element;             /* enum element_type that it is widened to, or -1: as stored */
     int given_slot;
+    struct formula turned; /* heads whose rows GGUF files keep in another order: pairs as neighbours; none or 0: as here */
 };
 
 struct ignored_rule {
@@ -153,6 +155,8 @@ struct architecture {
     struct parameter *parameters;
     struct let_rule *lets;
     struct check_rule *checks;
+    struct check_rule *gguf_checks; /* what must hold for a folder that becomes a GGUF file */
+    int gguf_check_count;
     struct weight_rule *weights;
     struct ignored_rule *ignored;
     struct state_rule *states;

@@ -26,6 +26,10 @@ struct bound_architecture {
     struct bound_weight **weights; /* by rule; one per layer, or one */
 };
 
+/* What an open model was bound from; its parameters and weights stay as they are. */
+struct model;
+struct bound_architecture *model_bound(const struct model *model);
+
 /* Whether the description's `when` holds; reads only the parameters that it needs.  A failure means
  * that these are wrong in the file. */
 CHECKED status bind_matches(const struct architecture *architecture, struct model_source *source,

@@ -92,7 +92,10 @@ static status read_conditions(struct architecture_reader *reader, struct yaml *n
     struct yaml *otherwise = yaml_find(node, "otherwise"), *element = yaml_find(node, "element");
     enum element_type type;
     weight->otherwise = weight->element = -1;
+    struct yaml *turned = yaml_find(node, "turned");
     if (when) TRY(read_formula(reader, when, FORMULA_ANY, weight->per_layer, &weight->when));
+    if (turned)
+        TRY(read_formula(reader, turned, FORMULA_INTEGER, weight->per_layer, &weight->turned));
     if (optional) {
         TRY(read_formula(reader, optional, FORMULA_ANY, weight->per_layer, &weight->optional));
     }

@@ -32,6 +32,7 @@ struct model_files {
     struct model_source source;
     struct weight_row *weights; /* sorted by name */
     size_t weight_count;
+    struct bound_architecture *bound;
 };
 
 static bool matches(const struct model_source *source, const char *pattern, const char *key)
@@ -184,6 +185,11 @@ const char *model_gguf_name(const struct model *model, const char *weight)
     return row ? row->gguf : NULL;
 }
 
+struct bound_architecture *model_bound(const struct model *model)
+{
+    return ((const struct model_files *)model->files)->bound;
+}
+
 static status find_weight(void *context, const char *name, struct stored_weight *weight,
                           struct diagnostic *diagnostic)
 {
@@ -242,6 +248,7 @@ static status bind_model(struct model *model, const struct model_options *option
                            diagnostic));
     TRY(architecture_choose(&catalogue, &files->source, model->arena, &architecture, diagnostic));
     TRY(bind_parameters(architecture, &files->source, model->arena, &bound, diagnostic));
+    files->bound = bound;
     TRY(check_keys(options, &catalogue, bound, diagnostic));
     TRY(bind_weights(bound));
     TRY(check_tensors(options, bound, diagnostic));

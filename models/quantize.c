@@ -1,6 +1,7 @@
 /* Quantising a file: its metadata, its directory, then its tensors' numbers in pieces. */
 #include "models/quantize.h"
 
+#include "models/folder_gguf.h"
 #include "models/gguf_write.h"
 #include "models/piecework.h"
 #include "models/quantize_choice.h"
@@ -16,6 +17,7 @@ struct quantizing {
     const struct quantize_options *options;
     struct arena *arena;
     struct model_source source;
+    struct model *folder; /* whose tensors the source has; NULL: it is a file */
     struct quantize_report *report;
     struct gguf_writer *writer;
     int64_t *first_piece; /* of each tensor; one more for the end */
@@ -38,6 +40,7 @@ static status choose_types(struct quantizing *job, struct diagnostic *diagnostic
     struct quantize_report *report = job->report;
     struct quantize_choice choice;
     TRY(quantize_choice_of(job->options, &job->source, &choice, diagnostic));
+    if (job->folder) choice.layers = job->folder->layer_count;
     *report = (struct quantize_report){.tensor_count = job->source.tensor_count};
     TRY_NEW(report->tensors, job->arena, report->tensor_count, diagnostic);
     for (int i = 0; i < report->tensor_count; i++) {
@@ -119,16 +122,20 @@ static bool is_kept(const char *key)
     return strncmp(key, "split.", 6) != 0;
 }
 
-static void put_metadata(struct quantizing *job)
+static status put_metadata(struct quantizing *job, struct diagnostic *diagnostic)
 {
     /* Version 2 of the block formats: scales in f16, low nibbles first. */
     enum { QUANTIZATION_VERSION = 2 };
     const struct model_source *source = &job->source;
+    if (job->folder)
+        TRY(folder_put_metadata(job->folder, source->name, job->writer, job->options->progress,
+                                diagnostic));
     for (int i = 0; i < source->metadata_count; i++)
         if (is_kept(source->metadata[i].key)) gguf_put_copy(job->writer, &source->metadata[i]);
     gguf_put_integer(job->writer, "general.quantization_version", GGUF_U32, QUANTIZATION_VERSION);
     gguf_put_integer(job->writer, "general.file_type", GGUF_U32,
                      gguf_file_type(job->options->type));
+    return STATUS_OK;
 }
 
 static status put_directory(struct quantizing *job, struct diagnostic *diagnostic)
@@ -197,6 +204,18 @@ static status write_piece(void *context, int worker, int64_t piece, struct diagn
                              diagnostic);
 }
 
+/* What folders keep in another form takes memory from here on. */
+static void make_tensors(const struct quantizing *job)
+{
+    for (int i = 0; job->folder && i < job->source.tensor_count; i++) {
+        struct stored_tensor *tensor = &job->source.tensors[i];
+        if (tensor->deferred)
+            deferred_make(tensor->deferred);
+        else
+            folder_make(job->folder, tensor->bytes);
+    }
+}
+
 static status write_tensors(struct quantizing *job, struct diagnostic *diagnostic)
 {
     struct piecework work = {.count = job->first_piece[job->report->tensor_count],
@@ -209,6 +228,7 @@ static status write_tensors(struct quantizing *job, struct diagnostic *diagnosti
         TRY_NEW(job->values[i], job->arena, PIECE_ELEMENTS, diagnostic);
         TRY_NEW(job->bytes[i], job->arena, PIECE_ELEMENTS * sizeof(float), diagnostic);
     }
+    make_tensors(job);
     return piecework_run(&work, job->arena, diagnostic);
 }
 
@@ -216,7 +236,7 @@ static status write_tensors(struct quantizing *job, struct diagnostic *diagnosti
 
 static status write_file(struct quantizing *job, struct diagnostic *diagnostic)
 {
-    put_metadata(job);
+    TRY(put_metadata(job, diagnostic));
     TRY(put_directory(job, diagnostic));
     TRY(gguf_writer_start(job->writer, diagnostic));
     TRY(write_tensors(job, diagnostic));
@@ -225,15 +245,52 @@ static status write_file(struct quantizing *job, struct diagnostic *diagnostic)
 
 static status quantize(struct quantizing *job, const char *path, struct diagnostic *diagnostic)
 {
-    if (job->source.format != SOURCE_GGUF) {
-        return fail(diagnostic, STATUS_UNSUPPORTED,
-                    "%.500s: only GGUF files can be quantised so far", job->source.path);
-    }
     TRY(choose_types(job, diagnostic));
     TRY(weigh_tensors(job, diagnostic));
     TRY(gguf_writer_create(path, job->arena, &job->writer, diagnostic));
     status code = write_file(job, diagnostic);
     gguf_writer_close(job->writer);
+    return code;
+}
+
+static status quantize_file(struct quantizing *job, const char *source, const char *path,
+                            struct diagnostic *diagnostic)
+{
+    status code = source_open(source, job->arena, job->options->progress, &job->source, diagnostic);
+    if (code == STATUS_OK) code = quantize(job, path, diagnostic);
+    source_close(&job->source);
+    return code;
+}
+
+/* ---- Folders ---- */
+
+/* The file must compute what the folder does. */
+static status check_file(const struct quantizing *job, const struct model_options *options,
+                         const char *path, struct diagnostic *diagnostic)
+{
+    struct model *file;
+    TRY(model_open(path, options, &file, diagnostic));
+    status code = folder_compare(job->folder, file, diagnostic);
+    model_close(file);
+    return code;
+}
+
+static status quantize_folder(struct quantizing *job, const char *source, const char *path,
+                              struct diagnostic *diagnostic)
+{
+    enum { ANY_PAGE_TOKENS = 32 }; /* of states that nobody makes */
+    struct model_options options = {.ops = job->options->ops,
+                                    .state_element = ELEMENT_F16,
+                                    .page_tokens = ANY_PAGE_TOKENS,
+                                    .progress = job->options->progress};
+    TRY(model_open(source, &options, &job->folder, diagnostic));
+    status code = folder_as_gguf(job->folder, job->arena, &job->source, diagnostic);
+    if (code == STATUS_OK) code = quantize(job, path, diagnostic);
+    if (code == STATUS_OK) {
+        code = check_file(job, &options, path, diagnostic);
+        if (code != STATUS_OK) file_remove(path);
+    }
+    model_close(job->folder);
     return code;
 }
 
@@ -243,8 +300,6 @@ status quantize_write(const char *source, const char *path, const struct quantiz
 {
     struct quantizing job = {.options = options, .arena = arena, .report = report};
     TRY(quantize_type_check(options->type, diagnostic));
-    status code = source_open(source, arena, options->progress, &job.source, diagnostic);
-    if (code == STATUS_OK) code = quantize(&job, path, diagnostic);
-    source_close(&job.source);
-    return code;
+    if (file_is_folder(source)) return quantize_folder(&job, source, path, diagnostic);
+    return quantize_file(&job, source, path, diagnostic);
 }

@@ -23,6 +23,7 @@ struct quantize_options {
     const struct quantize_rule *rules;
     int rule_count;
     int threads;
+    const struct op *const *ops;     /* op_table(): folders are read as models */
     struct importance *importance;   /* what errors cost by column; NULL: all the same */
     const struct progress *progress; /* may be NULL */
 };
@@ -44,7 +45,7 @@ struct quantize_report {
 CHECKED status quantize_rule_parse(const char *text, struct arena *arena,
                                    struct quantize_rule *rule, struct diagnostic *diagnostic);
 
-/* Reads the GGUF file `source`, writes the GGUF file `path`, which may be the same.  The report is
+/* Reads the GGUF file or Hugging Face folder `source`, writes the GGUF file `path`, which may be the same.  The report is
  * in the arena. */
 CHECKED status quantize_write(const char *source, const char *path,
                               const struct quantize_options *options, struct arena *arena,

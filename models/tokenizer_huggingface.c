@@ -152,8 +152,7 @@ static status read_source(struct tokenizer_json *reading)
     return read_generation(reading);
 }
 
-static status read_and_create(struct tokenizer_json *reading, struct arena *arena,
-                              struct tokenizer **tokenizer, const struct progress *progress)
+static status read_and_use(struct tokenizer_json *reading, const struct tokenizer_use *use)
 {
     size_t count;
     char *bytes;
@@ -161,14 +160,12 @@ static status read_and_create(struct tokenizer_json *reading, struct arena *aren
                   reading->diagnostic));
     TRY(json_read(reading->file, bytes, count, &reading->root, reading->diagnostic));
     TRY(read_source(reading));
-    return tokenizer_create(&reading->source, arena, tokenizer, progress, reading->diagnostic);
+    return use->use(use->context, &reading->source, reading->diagnostic);
 }
 
-status tokenizer_from_huggingface(struct model_source *source, struct arena *arena,
-                                  struct tokenizer **tokenizer, const struct progress *progress,
-                                  struct diagnostic *diagnostic)
+status tokenizer_use_huggingface(struct model_source *source, const struct tokenizer_use *use,
+                                 const struct progress *progress, struct diagnostic *diagnostic)
 {
-    *tokenizer = NULL;
     if (source->format != SOURCE_HUGGINGFACE) return STATUS_OK;
     struct arena *scratch = arena_create(0); /* for the lists, of which copies are kept */
     TRY_MEMORY(scratch, diagnostic);
@@ -183,7 +180,7 @@ status tokenizer_from_huggingface(struct model_source *source, struct arena *are
     };
     status code = STATUS_OK;
     if (!file) code = fail_memory(&reason, 0);
-    if (file && file_exists(file)) code = read_and_create(&reading, arena, tokenizer, progress);
+    if (file && file_exists(file)) code = read_and_use(&reading, use);
     json_decref(reading.root);
     arena_destroy(scratch);
     if (code == STATUS_OK) return code;
@@ -193,4 +190,28 @@ status tokenizer_from_huggingface(struct model_source *source, struct arena *are
     if (code != STATUS_UNSUPPORTED) return fail(diagnostic, code, "%s", reason.text);
     progress_warn(progress, "%s; the model takes token ids only", reason.text);
     return STATUS_OK;
+}
+
+struct creation {
+    struct arena *arena;
+    struct tokenizer **tokenizer;
+    const struct progress *progress;
+};
+
+static status create(void *context, const struct tokenizer_source *source,
+                     struct diagnostic *diagnostic)
+{
+    const struct creation *creation = context;
+    return tokenizer_create(source, creation->arena, creation->tokenizer, creation->progress,
+                            diagnostic);
+}
+
+status tokenizer_from_huggingface(struct model_source *source, struct arena *arena,
+                                  struct tokenizer **tokenizer, const struct progress *progress,
+                                  struct diagnostic *diagnostic)
+{
+    struct creation creation = {arena, tokenizer, progress};
+    *tokenizer = NULL;
+    return tokenizer_use_huggingface(source, &(struct tokenizer_use){create, &creation}, progress,
+                                     diagnostic);
 }

@@ -14,4 +14,17 @@ CHECKED status tokenizer_from_huggingface(struct model_source *source, struct ar
                                           const struct progress *progress,
                                           struct diagnostic *diagnostic);
 
+/* What is done with the tokenizer that a folder describes, which is there only during the call. */
+struct tokenizer_use {
+    status (*use)(void *context, const struct tokenizer_source *source,
+                  struct diagnostic *diagnostic);
+    void *context;
+};
+
+/* Calls `use` if the folder has a tokenizer.json of a kind that is read; a warning otherwise. */
+CHECKED status tokenizer_use_huggingface(struct model_source *source,
+                                         const struct tokenizer_use *use,
+                                         const struct progress *progress,
+                                         struct diagnostic *diagnostic);
+
 #endif
