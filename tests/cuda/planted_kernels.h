@@ -6,7 +6,7 @@
 #ifndef TESTS_CUDA_PLANTED_KERNELS_H
 #define TESTS_CUDA_PLANTED_KERNELS_H
 
-#include "tests/ops/op_harness.h"
+#include "tests/cuda/planted_runs.h"
 
 enum caught {
     CAUGHT_NOTHING,
@@ -20,14 +20,6 @@ enum caught {
     CAUGHT_ARRIVALS,  /* a transaction barrier gets more arrivals than it waits for */
     CAUGHT_FENCE,     /* products of warpgroups, or the copy engine, with no fence before them */
     CAUGHT_KINDS
-};
-
-struct planted_run {
-    const char *variant, *problem;
-    struct op_step step;
-    const char *config; /* "stages=3 split=2": what differs from the default; NULL: nothing */
-    const char *card;
-    bool strays; /* some experts are none (variant_stray_trial) */
 };
 
 struct planted {
@@ -48,215 +40,6 @@ struct planted {
 #define DECODE_FILE  "ops/attention/attention_decode_cuda.cu"
 #define TOKENS_FILE  "ops/attention/attention_tile_tokens.cuh"
 #define FLASH_FILE   "ops/attention/attention_tile.cuh"
-
-#define SMALL_TILE                                                                                 \
-    "tile_rows=32 tile_outputs=32 tile_columns=32 row_warps=2 output_warps=1 raster=1 "
-
-static const struct planted_run tile_run = {
-    .variant = "linear_tile_f16_cuda",
-    .problem = "linear(f32[tokens,200], f16[70,200], f32[70], f32[tokens,70])",
-    .step = {.rows = 20},
-    .config = SMALL_TILE "stages=3 split=1",
-    .card = "sm_86",
-};
-static const struct planted_run split_run = {
-    .variant = "linear_tile_bf16_cuda",
-    .problem = "linear(f32[tokens,256], bf16[40,256])",
-    .step = {.rows = 20},
-    .config = SMALL_TILE "stages=3 split=2",
-    .card = "sm_80",
-};
-static const struct planted_run stream_run = {
-    .variant = "linear_tile_bf16_cuda",
-    .problem = "linear(f32[tokens,328], bf16[72,328])",
-    .step = {.rows = 140},
-    .config = SMALL_TILE "stages=3 split=1 stream=1",
-    .card = "sm_86",
-};
-static const struct planted_run nibbles_run = {
-    .variant = "linear_tile_f16_cuda",
-    .problem = "linear(f32[tokens,96], q4_0[40,96])",
-    .step = {.rows = 20},
-    .config = SMALL_TILE "stages=2 split=1",
-    .card = "sm_75",
-};
-static const struct planted_run bytes_run = {
-    .variant = "linear_tile_bytes_cuda",
-    .problem = "linear_gated(f32[tokens,192], q8_0[40,192], q8_0[40,192])",
-    .step = {.rows = 20},
-    .config = "tile_rows=32 tile_outputs=32 tile_columns=64 row_warps=2 output_warps=1 raster=1 "
-              "stages=2 split=1",
-    .card = "sm_89",
-};
-static const struct planted_run raster_run = {
-    .variant = "linear_tile_f16_cuda",
-    .problem = "linear(f32[tokens,64], f16[70,64])",
-    .step = {.rows = 75},
-    .config = "tile_rows=16 tile_outputs=32 tile_columns=32 row_warps=1 output_warps=2 raster=4 "
-              "stages=2 split=1",
-    .card = "sm_90",
-};
-static const struct planted_run slots_run = {
-    .variant = "grouped_tile_f16_cuda",
-    .problem = "grouped_linear(f32[tokens,64], i32[2*tokens], i32[9], q8_0[8,40,64])",
-    .step = {.rows = 20},
-    .config = "tile_rows=16 tile_outputs=32 tile_columns=32 row_warps=1 output_warps=2 stages=2",
-    .card = "sm_86",
-    .strays = true,
-};
-static const struct planted_run super_run = {
-    .variant = "linear_tile_f16_cuda",
-    .problem = "linear(f32[tokens,512], q6_K[40,512])",
-    .step = {.rows = 20},
-    .config = "tile_rows=32 tile_outputs=32 tile_columns=128 row_warps=2 output_warps=1 raster=1 "
-              "stages=2 split=1",
-    .card = "sm_86",
-};
-static const struct planted_run dot_super_run = {
-    .variant = "linear_dot_bytes_cuda",
-    .problem = "linear(f32[tokens,512], q4_K[9,512])",
-    .step = {.rows = 3},
-    .config = "warps=4 column_warps=1",
-    .card = "sm_86",
-};
-#define SMALL_PRODUCT "tile_rows=64 tile_outputs=64 consumers=1 stages=2 split=1 raster=1 "
-static const struct planted_run warpgroup_run = {
-    .variant = "linear_warpgroup_bf16_cuda",
-    .problem = "linear(f32[tokens,328], bf16[72,328])",
-    .step = {.rows = 70},
-    .config = SMALL_PRODUCT "cluster=1 stream=0",
-    .card = "sm_90",
-};
-static const struct planted_run pieces_run = {
-    .variant = "linear_warpgroup_bf16_cuda",
-    .problem = "linear(f32[tokens,648], bf16[600,648])",
-    .step = {.rows = 200},
-    .config = SMALL_PRODUCT "cluster=1 stream=1",
-    .card = "sm_90",
-};
-static const struct planted_run cluster_run = {
-    .variant = "linear_warpgroup_f16_cuda",
-    .problem = "linear_gated(f32[tokens,328], f16[40,328], f16[40,328])",
-    .step = {.rows = 100},
-    .config = "tile_rows=64 tile_outputs=32 consumers=1 stages=2 split=1 raster=1 cluster=2 stream=0",
-    .card = "sm_90",
-};
-static const struct planted_run dot_bytes_run = {
-    .variant = "linear_dot_bytes_cuda",
-    .problem = "linear(f32[tokens,288], q4_0[33,288])",
-    .step = {.rows = 3},
-    .config = "warps=4 column_warps=1",
-    .card = "sm_86",
-};
-static const struct planted_run dot_run = {
-    .variant = "linear_dot_cuda",
-    .problem = "linear(f32[tokens,1024], f16[20,1024], f32[20])",
-    .step = {.rows = 3},
-    .config = "warps=4 column_warps=2",
-    .card = "sm_120",
-};
-
-static const struct planted_run wide_run = {
-    .variant = "linear_tile_f8_cuda",
-    .problem = "linear(f32[tokens,384], f8_e4m3_128[70,384])",
-    .step = {.rows = 20},
-    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=3 split=1",
-    .card = "sm_89",
-};
-static const struct planted_run bytes_128_run = {
-    .variant = "linear_tile_i8_cuda",
-    .problem = "linear(f32[tokens,384], i8_128[64,384])",
-    .step = {.rows = 20},
-    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=2 split=1",
-    .card = "sm_86",
-};
-static const struct planted_run mxfp4_run = {
-    .variant = "linear_tile_mxfp4_cuda",
-    .problem = "linear(f32[tokens,384], mxfp4[70,384])",
-    .step = {.rows = 20},
-    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=3 split=1",
-    .card = "sm_120",
-};
-static const struct planted_run top_run = {
-    .variant = "top_cuda",
-    .problem = "top(f32[outputs,2000]) {count=20}",
-    .step = {.rows = 3},
-    .config = "threads=64 vector=2 parts=2",
-    .card = "sm_86",
-};
-
-static const struct planted_run top_all_run = {
-    .variant = "top_cuda",
-    .problem = "top(f32[outputs,40]) {count=40}",
-    .step = {.rows = 3},
-    .config = "threads=64 vector=2 parts=2",
-    .card = "sm_86",
-};
-
-#define STATES "i32[tokens], i32[tokens], i32[sequences,stride], f16[pages,16,64], f16[pages,16,64]"
-static const struct planted_run flash_run = {
-    .variant = "attention_tile_cuda",
-    .problem = "attention(f32[tokens,192], " STATES ") {heads=6 kv_heads=2 head_size=32 window=25}",
-    .step = {.rows = 20, .context = 70, .sequences = 1},
-    .config = "warps=2 row_fragments=1 tile_tokens=16 stages=3 queries_in_registers=0",
-    .card = "sm_86",
-};
-static const struct planted_run decode_run = {
-    .variant = "attention_decode_cuda",
-    .problem = "attention(f32[tokens,192], " STATES ") {heads=6 kv_heads=2 head_size=32 window=37}",
-    .step = {.rows = 5, .context = 70, .sequences = 2},
-    .config = "warps=2 lanes_per_token=8 heads_together=1 depth=1 parts=2",
-    .card = "sm_89",
-};
-
-static const struct planted_run norm_run = {
-    .variant = "rmsnorm_cuda",
-    .problem = "rmsnorm(f32[tokens,232], f32[232]) {epsilon=0.01}",
-    .step = {.rows = 5},
-    .config = "threads_per_row=64 rows_per_block=2 vector=4",
-    .card = "sm_86",
-};
-static const struct planted_run rope_run = {
-    .variant = "rope_cuda",
-    .problem = "rope(f32[tokens,192], i32[tokens]) {heads=3 head_size=64 pairing=halves}",
-    .step = {.rows = 5},
-    .config = "threads=64 parts=1",
-    .card = "sm_75",
-};
-static const struct planted_run gather_run = {
-    .variant = "grouped_dot_cuda",
-    .problem = "grouped_linear(f32[tokens,1024], i32[2*tokens], i32[9], f16[8,20,1024])",
-    .step = {.rows = 6},
-    .config = "warps=4 column_warps=2 rows_together=2",
-    .card = "sm_90",
-};
-static const struct planted_run dispatch_run = {
-    .variant = "dispatch_cuda",
-    .problem = "dispatch(i32[tokens,4]) {experts=8}",
-    .step = {.rows = 30},
-    .config = "warps=2",
-    .card = "sm_80",
-    .strays = true,
-};
-static const struct planted_run bias_run = {
-    .variant = "grouped_bias_cuda",
-    .problem = "grouped_bias(f32[2*tokens,33], i32[9], f32[8,33])",
-    .step = {.rows = 6},
-    .card = "sm_86",
-    .strays = true,
-};
-static const struct planted_run combine_run = {
-    .variant = "combine_cuda",
-    .problem = "combine(f32[tokens,3], f32[3*tokens,64], i32[3*tokens])",
-    .step = {.rows = 5},
-    .card = "sm_120",
-};
-static const struct planted_run route_run = {
-    .variant = "route_cuda",
-    .problem = "route(f32[tokens,40]) {used=3 post=renormalise}",
-    .step = {.rows = 5},
-    .card = "sm_86",
-};
 
 static const struct planted planted_kernels[] = {
     /* Products of many rows. */
@@ -348,8 +131,8 @@ static const struct planted planted_kernels[] = {
      "transaction_arrive_expecting(full, stage_bytes + 16);", CAUGHT_HANG, &warpgroup_run},
     {"last stage of a tile never left", GROUP_FILE,
      "if constexpr (stream > 0) release_stage(memory, before);", "", CAUGHT_HANG, &pieces_run},
-    {"products of the piece before not waited for", GROUP_FILE,
-     "    warpgroup_wait<0>();\n    if", "    if", CAUGHT_RACE, &pieces_run},
+    {"products of the piece before not waited for", GROUP_FILE, "    warpgroup_wait<0>();\n    if",
+     "    if", CAUGHT_RACE, &pieces_run},
     {"weights fetched for the own block alone", GROUP_FILE, "(1u << cluster) - 1", "1u << rank",
      CAUGHT_HANG, &cluster_run},
     {"weights of up in the place of gate's", GROUP_FILE, "(t * tile_outputs + row) * swizzle_bytes",
@@ -417,6 +200,22 @@ static const struct planted planted_kernels[] = {
      "first + (pairing != pairing_halves ? pair : 2 * pair)", CAUGHT_RESULT, &rope_run},
     {"sines read before they are written", "ops/rope/rope_cuda.cu", "__syncthreads();", "",
      CAUGHT_RACE, &rope_run},
+    {"scale of a table left out", "ops/embed/embed_cuda.cu", "values[i] *= scale;", ";",
+     CAUGHT_RESULT, &embed_run},
+    {"shift of up left out", "ops/gate/gate_cuda.cu", "up += shift;", "", CAUGHT_RESULT, &gate_run},
+    {"row of a page one too far", "codegen/cuda/paging.cuh", "position % page_tokens",
+     "(position + 1) % page_tokens", CAUGHT_RESULT, &append_run},
+    {"rows behind the last gated", "codegen/cuda/rows.cuh",
+     "if (row >= step->rows * per_row) return;", "", CAUGHT_BOUNDS, &gate_run},
+    {"first of a pair stored twice", "ops/rope_append/rope_append_cuda.cu",
+     "pair_second(pair), turned.y);", "pair_second(pair), turned.x);", CAUGHT_RESULT,
+     &rope_append_run},
+    {"sines of keys read before they are written", "ops/rope_append/rope_append_cuda.cu",
+     "__syncthreads();\n    const int first_head", "const int first_head", CAUGHT_RACE,
+     &rope_append_run},
+    {"keys rounded before they are turned", "ops/rope_append/rope_append_cuda.cu",
+     "__syncthreads();\n        store_blocks", "store_blocks", CAUGHT_UNWRITTEN,
+     &rope_append_block_run},
     /* Experts. */
     {"bound of an expert's slots ignored", "ops/grouped_linear/grouped_dot.cuh",
      "minimum(place.end_slot, o.offsets[before])", "place.end_slot", CAUGHT_RESULT, &gather_run},
@@ -433,6 +232,9 @@ static const struct planted planted_kernels[] = {
      "id >= 0 && id < bins - 1 ? id : bins - 1", "id", CAUGHT_BOUNDS, &dispatch_run},
     {"bias of slots without an expert", "ops/grouped_bias/grouped_bias_cuda.cu",
      "if (expert < expert_count) load_floats", "load_floats", CAUGHT_RESULT, &bias_run},
+    {"all slots of a run read the first one's row", "ops/grouped_linear/grouped_dot_bytes_cuda.cu",
+     "load_inputs(x, rows[r], piece)", "load_inputs(x, rows[0], piece)", CAUGHT_RESULT,
+     &gather_bytes_run},
     {"sort that is not stable", "ops/dispatch/dispatch_cuda.cu", "next[bin] + mine.before",
      "next[bin] + mine.count - 1 - mine.before", CAUGHT_RESULT, &dispatch_run},
     {"counts used while they are set to zero", "ops/dispatch/dispatch_cuda.cu",
