@@ -8,8 +8,7 @@
 #include "models/model_source.h"
 #include "models/tokenizer_gguf.h"
 #include "tests/check.h"
-
-#include <unistd.h>
+#include "tests/scratch_harness.h"
 
 #define DEMO HONE_SOURCE_FOLDER "/models/demo/demo-dense.gguf"
 
@@ -88,26 +87,24 @@ static void messages_cannot_spell_control_tokens(void **state)
     close_vocabulary(&vocabulary);
 }
 
-static void write_file(const char *folder, const char *name, const char *text)
+static void write_file(const struct scratch *scratch, const char *name, const char *text)
 {
-    char path[128];
     struct diagnostic diagnostic = {0};
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    CHECK_OK(file_write(path, text, strlen(text), &diagnostic));
+    CHECK_OK(file_write(file_join(scratch->arena, scratch->folder, name), text, strlen(text),
+                        &diagnostic));
 }
 
 static void templates_are_found_in_files(void **state)
 {
-    char folder[] = "/tmp/hone_test_chat_XXXXXX", path[64];
+    struct scratch *scratch = *state;
     struct diagnostic diagnostic = {0};
-    struct arena *arena = arena_create(0);
+    struct arena *arena = scratch->arena;
     struct metadata entry = {
         .key = "tokenizer.chat_template", .kind = METADATA_TEXT, .text = "abc", .length = 2};
     struct model_source source = {
         .arena = arena, .path = "x.gguf", .metadata = &entry, .metadata_count = 1};
     const char *text;
     size_t length;
-    (void)state;
     CHECK_OK(chat_template_find(&source, arena, &text, &length, &diagnostic));
     CHECK_TEXT(text, "ab");
     entry.kind = METADATA_INTEGER;
@@ -117,27 +114,21 @@ static void templates_are_found_in_files(void **state)
     entry.length = TEMPLATE_BYTES_MAX + 1;
     CHECK_REFUSED(chat_template_find(&source, arena, &text, &length, &diagnostic), STATUS_BAD_INPUT,
                   "at most");
-    assert_non_null(mkdtemp(folder));
-    source = (struct model_source){.arena = arena, .format = SOURCE_HUGGINGFACE, .path = folder};
+    source = (struct model_source){
+        .arena = arena, .format = SOURCE_HUGGINGFACE, .path = scratch->folder};
     CHECK_OK(chat_template_find(&source, arena, &text, &length, &diagnostic));
     assert_null(text);
-    write_file(folder, "tokenizer_config.json",
+    write_file(scratch, "tokenizer_config.json",
                "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"u\"},"
                " {\"name\": \"default\", \"template\": \"d\"}]}");
     CHECK_OK(chat_template_find(&source, arena, &text, &length, &diagnostic));
     CHECK_TEXT(text, "d");
-    write_file(folder, "tokenizer_config.json", "{\"chat_template\": 7}");
+    write_file(scratch, "tokenizer_config.json", "{\"chat_template\": 7}");
     CHECK_REFUSED(chat_template_find(&source, arena, &text, &length, &diagnostic), STATUS_BAD_INPUT,
                   "must be a text");
-    write_file(folder, "chat_template.jinja", "j");
+    write_file(scratch, "chat_template.jinja", "j");
     CHECK_OK(chat_template_find(&source, arena, &text, &length, &diagnostic));
     CHECK_TEXT(text, "j");
-    snprintf(path, sizeof path, "%s/chat_template.jinja", folder);
-    unlink(path);
-    snprintf(path, sizeof path, "%s/tokenizer_config.json", folder);
-    unlink(path);
-    rmdir(folder);
-    arena_destroy(arena);
 }
 
 /* The second answer is the one that a new sequence gives to the whole rendering. */
@@ -173,7 +164,8 @@ static void check_alone(struct engine *engine, const char *template,
 /* Only what is new is fed, a changed past is fed again, and the answers are those of a new sequence. */
 static void turns_keep_the_sequence(void **state)
 {
-    char path[] = "/tmp/hone_test_chat_XXXXXX";
+    const struct scratch *scratch = *state;
+    const char *path = file_join(scratch->arena, scratch->folder, "t.jinja");
     static const char grows[] =
         "{% for m in messages %}{{ m.role }}:{{ m.content }}\n{% endfor %}assistant:";
     static const char changes[] = "{{ messages|length }}{% for m in messages %}{{ m.role }}:{{ "
@@ -185,8 +177,6 @@ static void turns_keep_the_sequence(void **state)
                                            .cache_folder = "",
                                            .sequences = 2,
                                            .state_element = ELEMENT_F32};
-    (void)state;
-    close(mkstemp(path));
     for (int t = 0; t < 2; t++) {
         struct diagnostic diagnostic = {0};
         struct arena *arena = arena_create(0);
@@ -214,7 +204,6 @@ static void turns_keep_the_sequence(void **state)
         engine_close(engine);
         arena_destroy(arena);
     }
-    unlink(path);
 }
 
 static void the_library_renders(void **state)
@@ -253,9 +242,11 @@ static void the_library_renders(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(messages_cannot_spell_control_tokens),
-                                       cmocka_unit_test(templates_are_found_in_files),
-                                       cmocka_unit_test(turns_keep_the_sequence),
-                                       cmocka_unit_test(the_library_renders)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_cannot_spell_control_tokens),
+        cmocka_unit_test_setup_teardown(templates_are_found_in_files, scratch_set_up,
+                                        scratch_tear_down),
+        cmocka_unit_test_setup_teardown(turns_keep_the_sequence, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test(the_library_renders)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
