@@ -72,6 +72,7 @@ static void damaged_files(void **state)
     (void)state;
     damage_file(ORIGINALS "llama-bpe/tokenizer.json");
     damage_file(ORIGINALS "sentencepiece/tokenizer.json");
+    damage_file(ORIGINALS "unigram/tokenizer.json");
 }
 
 int main(void)

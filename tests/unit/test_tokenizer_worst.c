@@ -3,6 +3,7 @@
  * of the test does. */
 #include "base/random.h"
 #include "models/tokenizer_normalize.h"
+#include "models/tokenizer_unigram.h"
 #include "tests/check.h"
 #include "tests/unit/vocabulary_harness.h"
 
@@ -126,6 +127,23 @@ static void a_megabyte_of_one_letter_merges(void **unused)
     }
 }
 
+/* The unigram model looks at the longest token's bytes from every place, and no further. */
+static void a_megabyte_goes_through_a_unigram_model(void **unused)
+{
+    struct vocabulary vocabulary;
+    struct diagnostic diagnostic = {0};
+    (void)unused;
+    vocabulary_start(&vocabulary, TOKENIZER_UNIGRAM, NULL);
+    vocabulary_add(&vocabulary, "a", TOKEN_NORMAL, 0);
+    vocabulary_add(&vocabulary, "\xe2\x96\x81", TOKEN_NORMAL, 0);
+    add_doubling(&vocabulary, "a", UNIGRAM_TOKEN_BYTES_MAX);
+    vocabulary.source.unknown = 0;
+    CHECK_OK(vocabulary_create(&vocabulary, &diagnostic));
+    assert_int_equal(repeat(&vocabulary, "a"), MEBIBYTE / UNIGRAM_TOKEN_BYTES_MAX + 1);
+    repeat_everything(&vocabulary);
+    vocabulary_end(&vocabulary);
+}
+
 static void a_megabyte_of_anything_ends(void **unused)
 {
     (void)unused;
@@ -210,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_megabyte_of_one_letter_merges),
+        cmocka_unit_test(a_megabyte_goes_through_a_unigram_model),
         cmocka_unit_test(a_megabyte_of_anything_ends),
         cmocka_unit_test(a_megabyte_of_marks_is_composed),
         cmocka_unit_test(many_special_tokens_are_bounded),

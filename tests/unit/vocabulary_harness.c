@@ -36,7 +36,7 @@ void vocabulary_start(struct vocabulary *vocabulary, enum tokenizer_kind kind, c
     vocabulary->scores = arena_allocate(arena, VOCABULARY_TOKENS_MAX, sizeof(float));
     vocabulary->merges = arena_allocate(arena, VOCABULARY_TOKENS_MAX, sizeof(char *));
     vocabulary->merge_lengths = arena_allocate(arena, VOCABULARY_TOKENS_MAX, sizeof(int32_t));
-    bool sentencepiece = kind == TOKENIZER_SENTENCEPIECE;
+    bool sentencepiece = kind != TOKENIZER_BYTE_BPE;
     vocabulary->source = (struct tokenizer_source){.file = "test.gguf",
                                                    .kind = kind,
                                                    .pre = pre,
