@@ -81,6 +81,7 @@ static void test_hadamard(void **state)
 static void test_rare(void **state)
 {
     (void)state;
+    check.takes_turns = true;
     static const char *const operators[] = {"gate(", "softcap(", "part(", "join(", "head_linear("};
     for (size_t o = 0; o < sizeof operators / sizeof *operators; o++)
         variant_check_table(&check, dense_rare_cases, operators[o], BOUND);
@@ -88,14 +89,17 @@ static void test_rare(void **state)
     check_widths("gate(f32[tokens,W], f32[tokens,W]) {limit=0.5 slope=1.702 shift=1}");
     check_widths("softcap(f32[tokens,W]) {limit=3}");
     check_widths("join(f32[tokens,W], f32[tokens,7]) {heads=1}");
+    check.takes_turns = false;
 }
 
 static void test_experts(void **state)
 {
     (void)state;
+    check.takes_turns = true;
     variant_check_table(&check, expert_cases, "route(", BOUND);
     variant_check_table(&check, expert_cases, "dispatch(", 0);
     variant_check_table(&check, expert_cases, "grouped_bias(", 0);
+    check.takes_turns = false;
 }
 
 static void test_embed(void **state)
