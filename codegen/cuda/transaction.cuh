@@ -57,6 +57,12 @@ DEVICE void transaction_wait(shared_address barrier, int parity)
     while (!transaction_has_passed(barrier, parity)) {}
 }
 
+// So that the first copy by this map does not wait for it.
+DEVICE void prefetch_tensor_map(const tensor_map *map)
+{
+    asm volatile("prefetch.tensormap [%0];" :: "l"(map) : "memory");
+}
+
 // The map's box from this column and row on; `barrier` counts its bytes, those outside of the matrix too.
 DEVICE void copy_box(shared_address to, const tensor_map *map, shared_address barrier, int column, int row)
 {
@@ -83,5 +89,6 @@ DEVICE int cluster_rank()
 // All threads of the cluster come here; none goes on before.
 DEVICE void cluster_synchronize()
 {
+    __syncwarp(); // lanes come together
     asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }

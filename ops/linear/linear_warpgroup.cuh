@@ -117,6 +117,13 @@ DEVICE void start_barriers(shared_address memory)
     synchronize_blocks();
 }
 
+DEVICE void prefetch_maps(const tensor_map *rows, const tile_weights &weights)
+{
+    if (threadIdx.x != 0) return;
+    prefetch_tensor_map(rows);
+    UNROLL for (int t = 0; t < tracks; t++) prefetch_tensor_map(weights.maps[t]);
+}
+
 // One thread's, for one piece: fills the stages, each when all blocks that its copies go to have left it.
 DEVICE void produce(shared_address memory, const tensor_map *rows, const tile_weights &weights, int first_row,
                     const tile_piece &piece, stage_turn &turn)
@@ -262,6 +269,7 @@ linear_warpgroup(const __grid_constant__ tensor_map rounded_boxes, const __grid_
     const int group = warp_index() / warpgroup_warps;
     block_work work(step);
     if (!work.begin()) return;
+    prefetch_maps(&rounded_boxes, tile_weights_of(maps, outputs_of_tile(work.turn().output_tile).first));
     start_barriers(memory);
     if (group == consumers) {
         if constexpr (moves_registers) warpgroup_lower_registers<producer_registers>();

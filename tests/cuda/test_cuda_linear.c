@@ -1,7 +1,9 @@
 /* The kernels of linear operators for many rows with chosen configs, one per path through them, against the operators'
- * references on the stand-in driver; odd sizes, and steps below the bucket's bound. */
+ * references on the stand-in driver; odd sizes, and steps below the bucket's bound.  A card that takes the place of the
+ * stand-in's leaves out what it cannot do. */
 #include "codegen/cuda/nvrtc.h"
 #include "tests/check.h"
+#include "tests/ops/device_harness.h"
 #include "tests/ops/variant_harness.h"
 
 /* One list, because a process has one driver. */
@@ -112,7 +114,9 @@ static void check_rows(const struct chosen *table)
         struct arena *arena = arena_create(0);
         struct op_trial *trial;
         make_trial(row, arena, &trial);
-        variant_check_config(&check, (int)row->card, row->variant, row->config, trial, variant_rounded_bound);
+        bool legal =
+            variant_check_config(&check, (int)row->card, row->variant, row->config, trial, variant_rounded_bound);
+        assert_true(legal || device_harness_has_card());
         arena_destroy(arena);
     }
 }
@@ -156,7 +160,7 @@ static void test_samples(void **unused)
             answers += variant_check_one(&check, v < 2 ? HOPPER : AMPERE, variants[v], trial, variant_rounded_bound);
         arena_destroy(arena);
     }
-    assert_int_equal(answers, PROBLEMS * (ROWS + 2));
+    assert_true(answers == PROBLEMS * (ROWS + 2) || device_harness_has_card());
 }
 
 /* A name picks one of them. */

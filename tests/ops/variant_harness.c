@@ -303,22 +303,26 @@ bool variant_check_one(struct variant_check *check, int level, const char *varia
     return check_variant(check, space, level, trial, bound);
 }
 
-void variant_check_config(struct variant_check *check, int level, const char *variant, const char *text,
+bool variant_check_config(struct variant_check *check, int level, const char *variant, const char *text,
                           struct op_trial *trial, double bound)
 {
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
+    const struct device_facts *facts = &check->levels[level];
     struct bound_space bound_space;
     struct config config;
     const char *reason;
     const struct space *space = catalogue_find(&check->catalogue, variant);
     assert_non_null(space);
     CHECK_OK(config_parse(space, text, &config, &diagnostic));
-    if (!space_bind_config(space, trial->problem, &check->levels[level], &config, arena, &bound_space, &reason))
-        CHECK_FAIL("%s %s on %s: %s: %s", variant, text, check->levels[level].class_name, trial->problem->text, reason);
-    struct generation generation = {space, trial->problem, &config, &check->levels[level]};
-    check_config(check, &generation, level, trial, bound);
+    bool legal = space_bind_config(space, trial->problem, facts, &config, arena, &bound_space, &reason);
+    struct generation generation = {space, trial->problem, &config, facts};
+    if (legal)
+        check_config(check, &generation, level, trial, bound);
+    else
+        print_message("%s %s on %s: %s: %s\n", variant, text, facts->class_name, trial->problem->text, reason);
     arena_destroy(arena);
+    return legal;
 }
 
 int variant_check_trial(struct variant_check *check, struct op_trial *trial, double bound)

@@ -50,8 +50,8 @@ void variant_check_case(struct variant_check *check, const char *text, const str
 /* The same for a trial that the test made; it is counted how many variants answer. */
 int variant_check_trial(struct variant_check *check, struct op_trial *trial, double bound);
 
-/* One variant alone, with this config ("tile_rows=64 ..."), on one level; it must answer and the config be legal. */
-void variant_check_config(struct variant_check *check, int level, const char *variant, const char *config,
+/* One variant alone, with this config ("tile_rows=64 ..."), on one level; false when that is not legal there. */
+bool variant_check_config(struct variant_check *check, int level, const char *variant, const char *config,
                           struct op_trial *trial, double bound);
 
 /* One variant alone, with its default and sampled configs; false when it does not answer the problem. */
