@@ -21,6 +21,16 @@ DEVICE unsigned pack_e4m3(float a, float b, float c, float d)
 #endif
 }
 
+// Four numbers as two pairs of f16; e4m3 become 2^-8 times what they are, and NaN, which no file should have, 480.
+template <narrow type> DEVICE void f8_to_half_pairs(unsigned word, unsigned (&pairs)[2])
+{
+    static_assert(type != narrow::e2m1, "8 bits");
+    pairs[0] = __byte_perm(word, 0, 0x1404); // to the upper half of 16 bits
+    pairs[1] = __byte_perm(word, 0, 0x3424);
+    UNROLL for (int p = 0; p < 2 && type == narrow::e4m3; p++) // one bit more of exponent
+        pairs[p] = (pairs[p] & 0x80008000u) | (pairs[p] >> 1 & 0x3f803f80u);
+}
+
 // The e2m1 nearest to a number of magnitude 6 or less, halves to even: 0, 1/2, 1, 3/2, 2, 3, 4, 6 and a sign.
 DEVICE unsigned to_e2m1(float value)
 {

@@ -1,4 +1,4 @@
-// Activations rounded to e4m3 or e2m1, per group of neighbours with one power of two as scale.
+// Activations rounded to e4m3, e2m1 or f16, per group of neighbours with one power of two as scale.
 #pragma once
 #include "codegen/cuda/memory.cuh"
 #include "codegen/cuda/narrow.cuh"
@@ -50,6 +50,22 @@ DEVICE void quantize_rows_f8(const float *x, unsigned *words, float *scales, con
     const float(&v)[4] = group.values;
     words[group.at()] = pack_e4m3(v[0] * factor, v[1] * factor, v[2] * factor, v[3] * factor);
     if (lane_index() == 0) scales[group.at() / 32] = scale_of_exponent(exponent);
+}
+
+// f16 for weights that are widened to it and come out as 2^-`less` of themselves: `words` [rows][columns / 2], `scales`
+// [rows][columns / 128].  Lane c of four has bytes 4 c to 4 c + 3 of 16 columns of weights, so its pairs of left columns
+// 2 c and 8 + 2 c are those of 4 c and 4 c + 2.
+template <int less> DEVICE void quantize_rows_wide(const float *x, unsigned *words, float *scales, const struct step *step)
+{
+    const narrow_group<32> group(x, step);
+    if (!group.inside) return;
+    const unsigned exponent = exponent_below<8>(group.largest);
+    const float factor = inverse_of_exponent(exponent);
+    const float(&v)[4] = group.values;
+    const long long to = group.at() / 4 * 8 + group.at() % 4;
+    words[to] = pack_half(v[0] * factor, v[1] * factor);
+    words[to + 4] = pack_half(v[2] * factor, v[3] * factor);
+    if (lane_index() == 0) scales[group.at() / 32] = scale_of_exponent(exponent) * (float)(1 << less);
 }
 
 // e4m3 with the exponents of its scales per 32: `exponents` [rows][columns / 32].

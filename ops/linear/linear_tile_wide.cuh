@@ -1,6 +1,7 @@
 // Many rows, weights in blocks of 128 codes of 8 bits with one scale in front, activations rounded to the like: each
 // block of columns is summed by the tensor cores by itself, scaled in f32 and added up.  The includer says whether
-// activations have one scale per block, or four that the tensor cores apply (`scaled_rows`).
+// activations have one scale per block, or four that the tensor cores apply (`scaled_rows`), and whether they are f16
+// and codes become that in registers (`widened`), for cards that do not multiply these.
 //
 // A step is a block.  A stage holds the codes of rows, their scales, the codes of weights and theirs, all copied
 // asynchronously: weights begin at multiples of 4 bytes only, so a warp copies a row of them with a word per lane.
@@ -11,78 +12,88 @@
 constexpr bool whole_numbers = element == element_i8_128;
 constexpr unsigned unscaled = 0x7f7f7f7fu; // exponents of four scales of 1
 constexpr narrow weight_type = element == element_f8_e5m2_128 ? narrow::e5m2 : narrow::e4m3;
-constexpr int row_chunks = tile_columns / 16, step_groups = tile_columns / 32; // instructions take 32 columns
+constexpr int number_bytes = widened ? 2 : 1;          // of an activation
+constexpr int block_parts = number_bytes, groups = 4; // groups of a part are multiplied by one instruction each
+constexpr int row_chunks = tile_columns / 16, x_chunks = row_chunks * number_bytes;
 constexpr int block_bytes = 4 + tile_columns;
 constexpr int tile_warps = tile_threads / warp_lanes, weight_tile_rows = tracks * tile_outputs;
-constexpr int row_copies = tile_rows * row_chunks / tile_threads;
+constexpr int row_copies = tile_rows * x_chunks / tile_threads;
 constexpr int weight_copies = ceil_divide(weight_tile_rows, tile_warps);
 constexpr int scale_copies = ceil_divide(tile_rows + weight_tile_rows, tile_threads);
-constexpr int row_scales_at = tile_rows * tile_columns, weights_at = row_scales_at + tile_rows * 4;
+constexpr int row_scales_at = tile_rows * tile_columns * number_bytes, weights_at = row_scales_at + tile_rows * 4;
 constexpr int weight_scales_at = weights_at + weight_tile_rows * tile_columns;
 constexpr int stage_bytes = weight_scales_at + weight_tile_rows * 4;
 
 static_assert(tile_columns == 128 && columns % tile_columns == 0, "a step is a block");
 static_assert(whole_numbers || element == element_f8_e4m3_128 || element == element_f8_e5m2_128, "blocks of 8-bit codes");
-static_assert(sm >= (scaled_rows ? 120 : whole_numbers ? 80 : 89), "products that the card has");
-static_assert(tile_rows * row_chunks % tile_threads == 0, "copies are spread evenly");
+static_assert(sm >= (scaled_rows ? 120 : whole_numbers || widened ? 80 : 89), "products that the card has");
+static_assert(tile_rows * x_chunks % tile_threads == 0, "copies are spread evenly");
 
 // Behind 0x4b400000, the f32 1.5 * 2^23, a whole number below 2^22 is added to it in its last digits; sums of 128
 // products of bytes are below 2^21.
 constexpr int whole_bits = 0x4b400000;
 constexpr float whole_offset = 12582912.0f;
 
-// `exponents`: of the scales of the left rows, where these have four.
-DEVICE void multiply_block(const unsigned (&left)[step_groups][4], const unsigned (&right)[step_groups][4], int half,
-                           unsigned exponents, float (&products)[4])
+// A part of a block: 128 columns of codes, or 64 that are widened, whose 16 bytes each then meet the left columns of one
+// instruction (in the order of quantize_rows_wide).  `exponents`: of the scales of left rows that have four.
+struct part_fragments {
+    unsigned words[widened ? groups / 2 : groups][4]; // of two fragments of outputs
+};
+
+DEVICE void multiply_part(const unsigned (&left)[groups][4], const part_fragments &right, int half, unsigned exponents,
+                          float (&products)[4])
 {
-    if constexpr (scaled_rows) {
-        UNROLL for (int e = 0; e < 4; e++) products[e] = 0;
-        UNROLL for (int g = 0; g < step_groups; g++)
-            multiply_add_mxf8<weight_type>(products, left[g], right[g][2 * half], right[g][2 * half + 1], exponents,
-                                           unscaled, g);
-    } else if constexpr (whole_numbers) {
-        int whole[4] = {whole_bits, whole_bits, whole_bits, whole_bits};
-        UNROLL for (int g = 0; g < step_groups; g++)
-            multiply_add_bytes(whole, left[g], right[g][2 * half], right[g][2 * half + 1]);
-        UNROLL for (int e = 0; e < 4; e++) products[e] = __int_as_float(whole[e]) - whole_offset;
-    } else {
-        UNROLL for (int e = 0; e < 4; e++) products[e] = 0;
-        UNROLL for (int g = 0; g < step_groups; g++)
-            multiply_add_f8<weight_type>(products, left[g], right[g][2 * half], right[g][2 * half + 1]);
+    int whole[4] = {whole_bits, whole_bits, whole_bits, whole_bits};
+    UNROLL for (int e = 0; e < 4; e++) products[e] = 0;
+    UNROLL for (int g = 0; g < groups; g++) {
+        if constexpr (widened) {
+            unsigned pairs[2];
+            f8_to_half_pairs<weight_type>(right.words[g / 2][2 * half + g % 2], pairs);
+            multiply_add_f16(products, left[g], pairs[0], pairs[1]);
+        } else {
+            const unsigned low = right.words[g][2 * half], high = right.words[g][2 * half + 1];
+            if constexpr (scaled_rows) multiply_add_mxf8<weight_type>(products, left[g], low, high, exponents, unscaled, g);
+            else if constexpr (whole_numbers) multiply_add_bytes(whole, left[g], low, high);
+            else multiply_add_f8<weight_type>(products, left[g], low, high);
+        }
     }
+    UNROLL for (int e = 0; e < 4 && whole_numbers; e++) products[e] = __int_as_float(whole[e]) - whole_offset;
 }
 
 DEVICE void multiply_stage(shared_address stage, tile_sums &sums)
 {
     const int lane = lane_index(), first_row = warp_first_row(), first_output = warp_first_output();
-    unsigned left[row_fragments][step_groups][4];
     float row_scales[2 * row_fragments];
     unsigned exponents[row_fragments] = {};
-    UNROLL for (int r = 0; r < row_fragments; r++)
-        UNROLL for (int g = 0; g < step_groups; g++)
-            load_left<row_chunks>(stage, first_row + 16 * r, 2 * g, left[r][g]);
     UNROLL for (int r = 0; r < row_fragments && scaled_rows; r++)
         exponents[r] = load_shared_4(stage + row_scales_at + (first_row + 16 * r + lane / 4 + lane % 2 * 8) * 4);
     UNROLL for (int r = 0; r < 2 * row_fragments; r++)
         row_scales[r] = scaled_rows ? 1.0f
                                     : load_shared_float(stage + row_scales_at + (first_row + 8 * r + lane / 4) * 4);
-    UNROLL for (int t = 0; t < tracks; t++)
-        UNROLL for (int n = 0; n < output_fragments; n += 2) {
-            const int output = t * tile_outputs + first_output + 8 * n;
-            unsigned right[step_groups][4];
-            UNROLL for (int g = 0; g < step_groups; g++)
-                load_right_pair<row_chunks>(stage + weights_at, output, 2 * g, right[g]);
-            UNROLL for (int i = 0; i < 2; i++) {
-                const float2 scales = load_shared_floats(stage + weight_scales_at + (output + 8 * i + lane % 4 * 2) * 4);
-                UNROLL for (int r = 0; r < row_fragments; r++) {
-                    float products[4];
-                    multiply_block(left[r], right, i, exponents[r], products);
-                    UNROLL for (int e = 0; e < 4; e++)
-                        sums.values[r][t][n + i][e] +=
-                            products[e] * (row_scales[2 * r + e / 2] * (e % 2 ? scales.y : scales.x));
+    NO_UNROLL for (int part = 0; part < block_parts; part++) { // one at a time, or registers run out
+        unsigned left[row_fragments][groups][4];
+        UNROLL for (int r = 0; r < row_fragments; r++)
+            UNROLL for (int g = 0; g < groups; g++)
+                load_left<x_chunks>(stage, first_row + 16 * r, 2 * (part * groups + g), left[r][g]);
+        UNROLL for (int t = 0; t < tracks; t++)
+            UNROLL for (int n = 0; n < output_fragments; n += 2) {
+                const int output = t * tile_outputs + first_output + 8 * n;
+                part_fragments right;
+                UNROLL for (int g = 0; g < groups / number_bytes; g++)
+                    load_right_pair<row_chunks>(stage + weights_at, output, 2 * (part * groups / number_bytes + g), right.words[g]);
+                UNROLL for (int i = 0; i < 2; i++) {
+                    const float2 scales =
+                        load_shared_floats(stage + weight_scales_at + (output + 8 * i + lane % 4 * 2) * 4);
+                    UNROLL for (int r = 0; r < row_fragments; r++) {
+                        float products[4];
+                        multiply_part(left[r], right, i, exponents[r], products);
+                        UNROLL for (int e = 0; e < 4; e++)
+                            sums.values[r][t][n + i][e] +=
+                                products[e] * (row_scales[2 * r + e / 2] * (e % 2 ? scales.y : scales.x));
+                    }
                 }
             }
-        }
+    }
 }
 
 // Where all tiles are full, the rows of weights that a warp copies lie at constant distances.
@@ -101,10 +112,10 @@ struct tile_copies {
                                            const linear_operands &o, const tile_place &place, const struct step *step)
     {
         const int last_row = step->rows - 1 - place.first_row;
-        x = all_x + (long long)place.first_row * columns;
+        x = all_x + (long long)place.first_row * columns * number_bytes;
         UNROLL for (int i = 0; i < row_copies; i++)
-            rows[i] = minimum((i * tile_threads + (int)threadIdx.x) / row_chunks, last_row) * columns +
-                      threadIdx.x % row_chunks * 16;
+            rows[i] = minimum((i * tile_threads + (int)threadIdx.x) / x_chunks, last_row) * columns * number_bytes +
+                      threadIdx.x % x_chunks * 16;
         UNROLL for (int i = 0; i < weight_starts; i++) {
             const int row = full_tiles ? i * tile_outputs + warp_index() : i * tile_warps + warp_index();
             weights[i] = weight_row(o, place, minimum(row, weight_tile_rows - 1)) + 4 + lane_index() * 4;
@@ -133,10 +144,10 @@ struct tile_copies {
 
     __device__ __forceinline__ void begin(shared_address stage, int first_column, held &) const
     {
-        const int chunk = threadIdx.x % row_chunks, block = first_column / tile_columns, lane = lane_index();
+        const int chunk = threadIdx.x % x_chunks, block = first_column / tile_columns, lane = lane_index();
         UNROLL for (int i = 0; i < row_copies; i++) {
-            const int row = (i * tile_threads + threadIdx.x) / row_chunks;
-            copy_async_16(stage + tile_offset<row_chunks>(row, chunk), x + rows[i] + first_column, true);
+            const int row = (i * tile_threads + threadIdx.x) / x_chunks;
+            copy_async_16(stage + tile_offset<x_chunks>(row, chunk), x + rows[i] + first_column * number_bytes, true);
         }
         UNROLL for (int i = 0; i < weight_copies; i++) {
             const int row = i * tile_warps + warp_index();

@@ -250,6 +250,11 @@ static const struct planted planted_kernels[] = {
      "copy_async_commit();\n        if (more) copies.begin(stage, (first + k + stages - 1) * "
      "tile_columns, held);",
      CAUGHT_UNWAITED, &wide_run},
+    {"pairs that widened numbers do not meet", "ops/linear/linear_quantize_narrow.cuh",
+     "group.at() / 4 * 8 + group.at() % 4;", "group.at() / 4 * 8 + (group.at() + 1) % 4;",
+     CAUGHT_RESULT, &widened_run},
+    {"power of two of widened numbers forgotten", "ops/linear/linear_tile_f8_f16_cuda.cu",
+     "weight_type == narrow::e4m3 ? 8 : 0", "0", CAUGHT_RESULT, &widened_run},
     {"whole sums begin with what the block before left", WIDE_FILE,
      "products[e] = __int_as_float(whole[e]) - whole_offset;",
      "products[e] = __int_as_float(whole[e]);", CAUGHT_RESULT, &bytes_128_run},

@@ -127,6 +127,13 @@ static const struct planted_run wide_run = {
     .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=3 split=1",
     .card = "sm_89",
 };
+static const struct planted_run widened_run = {
+    .variant = "linear_tile_f8_f16_cuda",
+    .problem = "linear(f32[tokens,384], f8_e4m3_128[70,384])",
+    .step = {.rows = 20},
+    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=2 split=1",
+    .card = "sm_86",
+};
 static const struct planted_run bytes_128_run = {
     .variant = "linear_tile_i8_cuda",
     .problem = "linear(f32[tokens,384], i8_128[64,384])",

@@ -36,6 +36,8 @@ static const struct narrow_case {
     {"linear_gated(f32[tokens,256], f8_e4m3_128[64,256], f8_e4m3_128[64,256])", "linear_tile_f8_cuda", KEPT_E4M3, 9},
     {"linear_group(f32[tokens,128], f8_e4m3_128[24,128], f8_e4m3_128[9,128], f8_e4m3_128[9,128])",
      "linear_tile_f8_cuda", KEPT_E4M3, 70},
+    {"linear(f32[tokens,256], f8_e4m3_128[70,256], f32[70], f32[tokens,70])", "linear_tile_f8_f16_cuda", KEPT_E4M3, 37},
+    {"linear_gated(f32[tokens,640], f8_e5m2_128[64,640], f8_e5m2_128[64,640])", "linear_tile_f8_f16_cuda", KEPT_E4M3, 17},
     {"linear(f32[tokens,512], i8_128[70,512], f32[70])", "linear_tile_i8_cuda", KEPT_BYTES, 37},
     {"linear_gated(f32[tokens,128], i8_128[64,128], i8_128[64,128])", "linear_tile_i8_cuda", KEPT_BYTES, 9},
     {"linear(f32[tokens,256], f8_e4m3_128[128,256], f32[128], f32[tokens,128])", "linear_tile_mxf8_cuda", KEPT_E4M3, 37},
