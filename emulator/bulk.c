@@ -55,7 +55,7 @@ static enum outcome issue_rows(struct warp *warp, const struct instruction *inst
         if (!row.bytes) continue;
         if (!global_at(warp, instruction, copy->lane, row.address, row.bytes, 1))
             return OUTCOME_FAULT;
-        count_range(warp, row.address, row.bytes);
+        if (!copy->shared_fetch) count_range(warp, row.address, row.bytes);
     }
     return OUTCOME_NEXT;
 }

@@ -126,6 +126,7 @@ static enum outcome load_lane(struct warp *warp, const struct instruction *instr
         copy.block = first + __builtin_ctz(left);
         copy.foreign = copy.block != warp->block;
         if (issue_load(warp, instruction, &copy) == OUTCOME_FAULT) return OUTCOME_FAULT;
+        copy.shared_fetch = true;
     }
     return OUTCOME_NEXT;
 }

@@ -50,6 +50,7 @@ struct bulk_copy {
     uint32_t transaction;   /* offset of the barrier, in the same block */
     uint32_t warp, clock;   /* that issued it */
     bool foreign;           /* a warp of another block of the cluster did */
+    bool shared_fetch;      /* to several blocks: another block's copy counts the traffic */
     uint32_t lane, group;   /* out of shared memory */
     unsigned char *global;  /* without a tensor map */
     unsigned char map[128]; /* struct tensor_map; all zero: none */
