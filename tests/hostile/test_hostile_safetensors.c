@@ -5,13 +5,14 @@
 #include "base/clock.h"
 #include "models/model_source.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct scratch {
-    char folder[64], path[96];
+struct fixture {
+    char folder[SCRATCH_BYTES], path[SCRATCH_BYTES + 64];
     struct arena *arena;
     long opened, refused, rows;
 };
@@ -21,31 +22,28 @@ enum { ARENA_BYTES = 256 << 20, SMALL_BYTES = 1 << 20 };
 
 static int set_up(void **state)
 {
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    strcpy(scratch->folder, "/tmp/hone_test_hostile_st_XXXXXX");
+    struct fixture *scratch = test_calloc(1, sizeof *scratch);
     scratch->arena = arena_create(ARENA_BYTES);
     *state = scratch;
-    if (!mkdtemp(scratch->folder)) return -1;
+    if (scratch_create(scratch->folder)) return -1;
     snprintf(scratch->path, sizeof scratch->path, "%s/model.safetensors", scratch->folder);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct scratch *scratch = *state;
-    char command[128];
+    struct fixture *scratch = *state;
     print_message("%ld rows of the list; %ld opened, %ld refused\n", scratch->rows, scratch->opened,
                   scratch->refused);
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
+    int result = scratch_remove(scratch->folder);
     arena_destroy(scratch->arena);
     test_free(scratch);
     return result;
 }
 
-static void write_bytes(struct scratch *scratch, const char *name, const void *bytes, size_t count)
+static void write_bytes(struct fixture *scratch, const char *name, const void *bytes, size_t count)
 {
-    char path[128];
+    char path[SCRATCH_BYTES + 64];
     snprintf(path, sizeof path, "%s/%s", scratch->folder, name);
     unlink(path);
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -55,7 +53,7 @@ static void write_bytes(struct scratch *scratch, const char *name, const void *b
 }
 
 /* A header, its length in front, and `data_bytes` zeros behind it; returns the file's size. */
-static size_t write_header(struct scratch *scratch, const char *name, const char *header,
+static size_t write_header(struct fixture *scratch, const char *name, const char *header,
                            size_t data_bytes)
 {
     uint64_t length = strlen(header);
@@ -67,7 +65,7 @@ static size_t write_header(struct scratch *scratch, const char *name, const char
     return 8 + length + data_bytes;
 }
 
-static status open_folder(struct scratch *scratch, struct diagnostic *diagnostic)
+static status open_folder(struct fixture *scratch, struct diagnostic *diagnostic)
 {
     struct model_source source;
     arena_reset(scratch->arena);
@@ -77,7 +75,7 @@ static status open_folder(struct scratch *scratch, struct diagnostic *diagnostic
 }
 
 /* `words` NULL: must open. */
-static void check_row(struct scratch *scratch, const char *row, const char *words)
+static void check_row(struct fixture *scratch, const char *row, const char *words)
 {
     struct diagnostic diagnostic = {0};
     double begin = clock_seconds();
@@ -151,7 +149,7 @@ static const struct {
 
 static void headers_of_the_list(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     write_bytes(scratch, "config.json", "{\"model_type\":\"llama\"}", 22);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         write_header(scratch, "model.safetensors", headers[i].header, headers[i].data_bytes);
@@ -159,7 +157,7 @@ static void headers_of_the_list(void **state)
     }
 }
 
-static void check_length(struct scratch *scratch, uint64_t said, size_t file_bytes,
+static void check_length(struct fixture *scratch, uint64_t said, size_t file_bytes,
                          const char *words)
 {
     uint8_t file[64] = {0};
@@ -170,7 +168,7 @@ static void check_length(struct scratch *scratch, uint64_t said, size_t file_byt
 }
 
 /* {"a":[[[[ ... */
-static void deep_header(struct scratch *scratch, size_t depth)
+static void deep_header(struct fixture *scratch, size_t depth)
 {
     char *header = test_calloc(1, depth + 16);
     memcpy(header, "{\"a\":", 5);
@@ -179,7 +177,7 @@ static void deep_header(struct scratch *scratch, size_t depth)
     test_free(header);
 }
 
-static void many_keys(struct scratch *scratch, int count)
+static void many_keys(struct fixture *scratch, int count)
 {
     char *header = test_calloc(1, (size_t)count * 64 + 16), *at = header;
     *at++ = '{';
@@ -193,7 +191,7 @@ static void many_keys(struct scratch *scratch, int count)
 
 static void lengths_and_bombs(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     static char spaces[(8 << 20) + 3] = "{}";
     write_bytes(scratch, "config.json", "{\"model_type\":\"llama\"}", 22);
     for (size_t bytes = 0; bytes < 10; bytes++)
@@ -247,8 +245,8 @@ static void shards_of_the_list(void **state)
         {"S12 whole",
          "{\"weight_map\":{\"a\":\"one.safetensors\"},\"metadata\":{\"total_size\":4}}", NULL},
     };
-    struct scratch *scratch = *state;
-    char path[128], target[128];
+    struct fixture *scratch = *state;
+    char path[SCRATCH_BYTES + 64], target[SCRATCH_BYTES + 64];
     write_bytes(scratch, "config.json", "{\"model_type\":\"llama\"}", 22);
     write_header(scratch, "one.safetensors", "{" TENSOR("a", "F32", "[1]", "[0,4]") "}", 4);
     write_header(scratch, "same.safetensors", "{" TENSOR("a", "F32", "[1]", "[0,4]") "}", 4);
@@ -296,7 +294,7 @@ static const struct {
 enum { SEEDS = sizeof seeds / sizeof *seeds };
 
 /* Makes what is deferred as well: bytes that no check covers would be read there. */
-static status open_and_make(struct scratch *scratch, struct diagnostic *diagnostic)
+static status open_and_make(struct fixture *scratch, struct diagnostic *diagnostic)
 {
     struct model_source source;
     arena_reset(scratch->arena);
@@ -307,7 +305,7 @@ static status open_and_make(struct scratch *scratch, struct diagnostic *diagnost
     return result;
 }
 
-static void check_mutant(struct scratch *scratch, const char *what, size_t at, int value)
+static void check_mutant(struct fixture *scratch, const char *what, size_t at, int value)
 {
     struct diagnostic diagnostic = {0};
     status result = open_and_make(scratch, &diagnostic);
@@ -324,7 +322,7 @@ static void check_mutant(struct scratch *scratch, const char *what, size_t at, i
                    diagnostic.text);
 }
 
-static size_t write_seed(struct scratch *scratch, int seed)
+static size_t write_seed(struct fixture *scratch, int seed)
 {
     write_bytes(scratch, "config.json", seeds[seed].config, strlen(seeds[seed].config));
     return write_header(scratch, "model.safetensors", seeds[seed].header, seeds[seed].data_bytes);
@@ -332,7 +330,7 @@ static size_t write_seed(struct scratch *scratch, int seed)
 
 static void every_truncation(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     for (int s = 0; s < SEEDS; s++)
         for (size_t count = write_seed(scratch, s); count-- > 0;) {
             assert_int_equal(truncate(scratch->path, (off_t)count), 0);
@@ -341,9 +339,9 @@ static void every_truncation(void **state)
     assert_int_equal(scratch->opened, 0);
 }
 
-static void mutate_file(struct scratch *scratch, const char *name, const char *old, size_t skip)
+static void mutate_file(struct fixture *scratch, const char *name, const char *old, size_t skip)
 {
-    char path[128];
+    char path[SCRATCH_BYTES + 64];
     snprintf(path, sizeof path, "%s/%s", scratch->folder, name);
     int file = open(path, O_WRONLY);
     assert_true(file >= 0);
@@ -367,7 +365,7 @@ static void mutate_file(struct scratch *scratch, const char *name, const char *o
 
 static void every_byte(void **state)
 {
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     for (int s = 0; s < SEEDS; s++) {
         write_seed(scratch, s);
         mutate_file(scratch, "model.safetensors", seeds[s].header, 8);
@@ -403,7 +401,7 @@ static void every_pair_of_numbers(void **state)
     static const char *const values[] = {"0", "1", "2147483647", "4294967295",
                                          "9223372036854775807"};
     enum { COUNT = sizeof values / sizeof *values };
-    struct scratch *scratch = *state;
+    struct fixture *scratch = *state;
     char header[2048];
     for (int s = 0; s < SEEDS; s++) {
         write_seed(scratch, s);

@@ -4,34 +4,9 @@
 #include "models/importance.h"
 #include "models/quantize.h"
 #include "tests/check.h"
+#include "tests/scratch_harness.h"
 
 #include <math.h>
-#include <unistd.h>
-
-struct scratch {
-    struct arena *arena;
-    char folder[64];
-};
-
-static int set_up(void **state)
-{
-    struct scratch *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    strcpy(scratch->folder, "/tmp/hone_test_importance_XXXXXX");
-    *state = scratch;
-    return mkdtemp(scratch->folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    struct scratch *scratch = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", scratch->folder);
-    int result = system(command);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
 
 static const char *path_of(struct scratch *scratch, const char *name)
 {
@@ -172,9 +147,10 @@ static void other_files_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_written_reads_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(older_files_are_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_files_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_written_reads_back, scratch_set_up,
+                                        scratch_tear_down),
+        cmocka_unit_test_setup_teardown(older_files_are_read, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(other_files_are_refused, scratch_set_up, scratch_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
