@@ -3,8 +3,8 @@
 usage: make_templates.py --seed S --out DIR [--real DIR]
 
 DIR gets templates.json: the variables, for each template of tests/oracle/templates its outputs by conversation, and small
-generated templates with theirs.  null stands for a refusal.  --real names a folder of further *.jinja files, as they come
-with models; they are copied to DIR with their outputs.
+generated templates with theirs.  null stands for a refusal.  --real names a folder of models' own templates, which are copied
+to DIR with their outputs: *.jinja, tokenizer_config.json, and lists of models in JSON with "chat_template", as packages have.
 """
 
 import argparse
@@ -41,11 +41,29 @@ def render(source, variables):
         return None
 
 
-def render_families(folder):
+def render_all(templates):
     talks = conversations()
-    return [dict(name=path.stem, template=path.read_text(encoding="utf-8"),
-                 outputs={name: render(path.read_text(encoding="utf-8"), talk) for name, talk in talks.items()})
-            for path in sorted(folder.glob("*.jinja"))]
+    return [dict(name=name, template=source, outputs={talk: render(source, variables) for talk, variables in talks.items()})
+            for name, source in templates.items()]
+
+
+def own_templates():
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.jinja"))}
+
+
+def real_templates(folder):
+    """name -> text of all templates in a folder, each once"""
+    found = {path.read_text(encoding="utf-8"): path.stem for path in sorted(folder.rglob("*.jinja"))}
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            continue
+        for entry in document if isinstance(document, list) else [document]:
+            text = entry.get("chat_template") if isinstance(entry, dict) else None
+            if isinstance(text, str) and "{" in text:
+                found.setdefault(text, entry.get("model_name") or path.parent.name)
+    return {f"{name} {number}": text for number, (text, name) in enumerate(found.items())}
 
 
 def generate(source):
@@ -69,7 +87,7 @@ def main():
     parser.add_argument("--real", type=pathlib.Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    families = render_families(HERE) + (render_families(arguments.real) if arguments.real else [])
+    families = render_all({**own_templates(), **(real_templates(arguments.real) if arguments.real else {})})
     record = dict(format=1, seed=arguments.seed, now=NOW, variables=VARIABLES, conversations=conversations(),
                   families=families, generated=generate(random.Random(arguments.seed)))
     (arguments.out / "templates.json").write_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")

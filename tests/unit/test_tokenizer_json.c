@@ -277,6 +277,38 @@ static void damage_is_refused(void **state)
     }
 }
 
+/* Spaces are marked by Metaspace, with one in front always, never, or at the beginning of all text only. */
+static void metaspace_has_three_schemes(void **state)
+{
+    static const char marks[] =
+        "{\"normalizer\": null, \"pre_tokenizer\": {\"type\": \"Metaspace\", \"replacement\":"
+        " \"\xe2\x96\x81\", \"prepend_scheme\": \"always\", \"split\": false},"
+        " \"added_tokens\": [{\"id\": 6, \"content\": \"<s>\", \"special\": true}],"
+        " \"model\": {\"byte_fallback\": true, \"unk_token\": \"<s>\", \"vocab\": {\"a\": 0, "
+        "\"b\": 1,"
+        " \"\xe2\x96\x81\": 2, \"ab\": 3, \"\xe2\x96\x81"
+        "ab\": 4, \"<0x41>\": 5, \"<0x42>\": 7}, \"merges\": [\"a b\", \"\xe2\x96\x81 ab\"]}}";
+    static const struct {
+        const char *scheme;
+        int32_t ids[4]; /* of "ab ab<s>ab" */
+    } rows[] = {{"always", {4, 4, 6, 4}}, {"first", {4, 4, 6, 3}}, {"never", {3, 4, 6, 3}}};
+    struct fixture *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct tokenizer *tokenizer;
+    int32_t *ids;
+    int64_t count;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CHECK_OK(open_json(scratch, replaced(scratch, marks, "always", rows[i].scheme), &tokenizer,
+                           &diagnostic));
+        if (!tokenizer) CHECK_FAIL("%s", scratch->warnings);
+        CHECK_OK(tokenizer_encode(tokenizer, "ab ab<s>ab", 10, false, true, scratch->arena, &ids,
+                                  &count, &diagnostic));
+        assert_int_equal(count, 4);
+        assert_memory_equal(ids, rows[i].ids, sizeof rows[i].ids);
+        tokenizer_close(tokenizer);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -284,6 +316,7 @@ int main(void)
         TEST(a_small_one_is_read),          TEST(templates_and_generation_configs_count),
         TEST(published_patterns_are_known), TEST(other_kinds_are_named),
         TEST(marks_and_bytes_are_read),     TEST(damage_is_refused),
+        TEST(metaspace_has_three_schemes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
