@@ -164,11 +164,7 @@ static status append_answer(struct conversation *conversation,
                             struct diagnostic *diagnostic)
 {
     struct text whole = {.arena = arena};
-    for (size_t at = 0; at < result->text_length;) {
-        size_t valid = utf8_valid(result->text + at, result->text_length - at);
-        text_append_range(&whole, result->text + at, valid);
-        at += valid + (at + valid < result->text_length);
-    }
+    utf8_append(&whole, result->text, result->text_length);
     const char *text = text_finish(&whole);
     TRY_MEMORY(text, diagnostic);
     return append_message(conversation, "assistant", text, whole.length, diagnostic);

@@ -110,17 +110,9 @@ static status encode_words(struct encoder *encoder, const char *sentence, size_t
 /* Steps work on whole UTF-8: other bytes become U+FFFD before. */
 static status run_steps(struct encoder *encoder, const char **text, size_t *length)
 {
-    static const char replacement[] = "\xef\xbf\xbd";
     struct text whole = {.arena = encoder->arena};
     if (!encoder->tokenizer->steps.count) return STATUS_OK;
-    for (size_t at = 0; at < *length;) {
-        size_t valid = utf8_valid(*text + at, *length - at);
-        text_append_range(&whole, *text + at, valid);
-        at += valid;
-        if (at == *length) break;
-        text_append(&whole, replacement);
-        at++;
-    }
+    utf8_append(&whole, *text, *length);
     const char *bytes = text_finish(&whole);
     TRY_MEMORY(bytes, encoder->diagnostic);
     return text_steps_run(&encoder->tokenizer->steps, bytes, whole.length, encoder->arena, text,

@@ -7,6 +7,7 @@
 #include "models/tokenizer_steps.h"
 
 #include <jansson.h>
+#include <string.h>
 
 struct tokenizer_json {
     struct model_source *model;
@@ -29,6 +30,12 @@ static inline const char *json_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text ? text : "";
+}
+
+/* "<0x0A>" */
+static inline bool json_is_byte_token(const char *text)
+{
+    return strlen(text) == 6 && !strncmp(text, "<0x", 3) && text[5] == '>';
 }
 
 /* tokenizer_json_pieces.c: normalizer and pre-tokenizer become source.pre and its flags. */

@@ -61,11 +61,6 @@ static status check_pieces(struct tokenizer_json *reading)
                        "'%.40s' is not supported for tokens of bytes", json_text(node, "type"));
 }
 
-static bool is_byte_token(const char *text)
-{
-    return strlen(text) == 6 && !strncmp(text, "<0x", 3) && text[5] == '>';
-}
-
 static status find_bytes(struct tokenizer_json *reading)
 {
     struct tokenizer_source *source = &reading->source;
@@ -74,7 +69,8 @@ static status find_bytes(struct tokenizer_json *reading)
     TRY_NEW(types, reading->arena, source->token_count, reading->diagnostic);
     memcpy(types, source->types, (size_t)source->token_count * sizeof *types);
     for (int64_t id = 0; id < source->token_count; id++) {
-        if (types[id] == TOKEN_NORMAL && is_byte_token(source->tokens[id])) types[id] = TOKEN_BYTE;
+        if (types[id] == TOKEN_NORMAL && json_is_byte_token(source->tokens[id]))
+            types[id] = TOKEN_BYTE;
         if (json_is_string(unknown) && !strcmp(source->tokens[id], json_string_value(unknown)))
             source->unknown = id;
     }

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-static bool is_byte_token(const char *text)
-{
-    return strlen(text) == 6 && !strncmp(text, "<0x", 3) && text[5] == '>';
-}
-
 /* [text, score] */
 static status take_row(struct tokenizer_json *reading, const json_t *row, size_t index,
                        bool fallback, const char **texts, int32_t *lengths, int32_t *types,
@@ -22,7 +17,7 @@ static status take_row(struct tokenizer_json *reading, const json_t *row, size_t
                            UNIGRAM_TOKEN_BYTES_MAX);
     texts[index] = json_string_value(text);
     lengths[index] = (int32_t)json_string_length(text);
-    types[index] = fallback && is_byte_token(texts[index]) ? TOKEN_BYTE : TOKEN_NORMAL;
+    types[index] = fallback && json_is_byte_token(texts[index]) ? TOKEN_BYTE : TOKEN_NORMAL;
     scores[index] = json_number_value(score);
     return STATUS_OK;
 }

@@ -141,10 +141,7 @@ size_t special_tokens_search(const struct special_tokens *special, const char *t
 
 static bool is_space(const char *text, size_t length)
 {
-    uint32_t character = utf8_decode(text, length);
-    utf8proc_category_t category = utf8proc_category((int32_t)character);
-    return (character >= 9 && character <= 13) || character == 0x85 ||
-           (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP);
+    return character_is_space(utf8_decode(text, length));
 }
 
 /* Letters, marks, digits, connectors and joiners make words. */

@@ -22,7 +22,7 @@ static void put(struct stepping *stepping, const char *bytes, size_t length)
         text_append_range(&stepping->result, bytes, length);
 }
 
-static bool is_space(uint32_t character)
+bool character_is_space(uint32_t character)
 {
     utf8proc_category_t category = utf8proc_category((int32_t)character);
     return (character >= 9 && character <= 13) || character == 0x85 ||
@@ -89,13 +89,13 @@ static void step_strip(struct stepping *stepping)
     size_t begin = 0, end = stepping->length;
     while (stepping->step->left && begin < end) {
         size_t length = utf8_character(text + begin, end - begin);
-        if (!is_space(utf8_decode(text + begin, length))) break;
+        if (!character_is_space(utf8_decode(text + begin, length))) break;
         begin += length;
     }
     while (stepping->step->right && end > begin) {
         size_t length = 1;
         while (((uint8_t)text[end - length] & 0xc0) == 0x80) length++;
-        if (!is_space(utf8_decode(text + end - length, length))) break;
+        if (!character_is_space(utf8_decode(text + end - length, length))) break;
         end -= length;
     }
     put(stepping, text + begin, end - begin);

@@ -39,6 +39,8 @@ struct text_steps {
     int count;
 };
 
+bool character_is_space(uint32_t character); /* Unicode's White_Space */
+
 /* `text` is whole UTF-8, and so is the result, which is `text` itself or lies in the arena. */
 CHECKED status text_steps_run(const struct text_steps *steps, const char *text, size_t length,
                               struct arena *arena, const char **result, size_t *result_length,

@@ -71,6 +71,18 @@ uint32_t utf8_decode(const char *text, size_t length)
     return character;
 }
 
+void utf8_append(struct text *text, const char *bytes, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        size_t valid = utf8_valid(bytes + at, length - at);
+        text_append_range(text, bytes + at, valid);
+        at += valid;
+        if (at == length) break;
+        text_append(text, "\xef\xbf\xbd");
+        at++;
+    }
+}
+
 const char *utf8_excerpt(const char *text, size_t length, char buffer[static EXCERPT_BYTES])
 {
     static const char dots[] = "...";

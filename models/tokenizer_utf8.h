@@ -2,6 +2,8 @@
 #ifndef MODELS_TOKENIZER_UTF8_H
 #define MODELS_TOKENIZER_UTF8_H
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +21,9 @@ bool utf8_is_start(const char *text, size_t length);
 
 /* The number of a character whose bytes are known to be whole. */
 uint32_t utf8_decode(const char *text, size_t length);
+
+/* Appends the text with U+FFFD for each byte that is no part of a character. */
+void utf8_append(struct text *text, const char *bytes, size_t length);
 
 enum { EXCERPT_BYTES = 48 };
 /* The beginning of a text from a file, safe to show in a terminal. */
