@@ -90,7 +90,7 @@ struct tile_copies {
     __device__ __forceinline__ void begin(shared_address stage, int column, held &held) const
     {
         copy_rows(rows, stage, column);
-        if constexpr (in_pieces) read_pieces(weights, column, held.pieces);
+        if constexpr (in_pieces) read_pieces(weights.rows, column, held.pieces);
         else if constexpr (packed) load_half_blocks(weights, column, held.halves);
         else copy_weights(weights, stage + rows_bytes, column);
     }

@@ -17,8 +17,9 @@ constexpr int weight_copies = ceil_divide(weight_pieces, tile_threads);
 constexpr int row_blocks = columns / block_elements;
 
 static_assert(tile_threads % row_pieces == 0, "a thread has the same piece of all its rows");
-static_assert(!in_pieces || tile_columns % pieces::reach == 0, "pieces of a step fill it");
 static_assert(packed || weight_pieces % tile_threads == 0, "copies are spread evenly");
+
+#include "ops/linear/linear_tile_pieces.cuh"
 
 // The rows that a thread copies; outputs behind the last repeat it.
 struct weight_source {
@@ -100,25 +101,6 @@ DEVICE void unpack_half_blocks(const half_blocks &halves, shared_address tile)
 
 // ---- Pieces ----
 
-struct held_pieces {
-    unsigned index; // within the block
-    int first_word; // of the block, in the step
-    bool inside;    // there are such columns
-    pieces::raw words[weight_copies];
-};
-
-DEVICE void read_pieces(const weight_source &source, int first_column, held_pieces &held)
-{
-    constexpr int width = element_width(element), count = width / pieces::elements;
-    const unsigned piece = first_column / pieces::elements + threadIdx.x % row_pieces;
-    const unsigned block = piece / count;
-    held.index = piece % count;
-    held.first_word = (int)(block * width - first_column) / 4;
-    held.inside = piece < columns / pieces::elements;
-    UNROLL for (int i = 0; i < weight_copies; i++)
-        pieces::read(source.rows[i] + (held.inside ? block : 0) * element_bytes(element), held.index, held.words[i]);
-}
-
 // Two pairs of 16-bit numbers from a word of four bytes.
 DEVICE uint2 widen_word(unsigned word, float scale, float minimum)
 {
@@ -152,17 +134,7 @@ DEVICE void widen_run(const unsigned (&words)[pieces::run_words], float scale, f
 
 DEVICE void unpack_pieces(const held_pieces &held, shared_address tile)
 {
-    UNROLL for (int i = 0; i < weight_copies; i++) {
-        const int row = (i * tile_threads + threadIdx.x) / row_pieces;
-        if (weight_pieces % tile_threads && row >= tracks * tile_outputs) continue;
-        pieces::piece piece;
-        pieces::unpack(held.words[i], held.index, piece);
-        UNROLL for (int s = 0; s < pieces::scales; s++) {
-            const float scale = held.inside ? piece.scales[s] : 0.0f;
-            const float minimum = pieces::minima && held.inside ? piece.minima[s] : 0.0f;
-            UNROLL for (int r = 0; r < pieces::runs; r++)
-                widen_run(piece.words[s][r], scale, minimum, tile, row,
-                          held.first_word + (int)pieces::place(held.index, s, r));
-        }
-    }
+    put_pieces<tracks * tile_outputs>(held, [=](const pieces::piece &piece, int s, int r, int row, int word) {
+        widen_run(piece.words[s][r], piece.scales[s], pieces::minima ? piece.minima[s] : 0.0f, tile, row, word);
+    });
 }
