@@ -82,7 +82,7 @@ static const struct op_case block_cases[] = {
 #define BLOCKS(type, columns)                                                                      \
     {"embed(i32[tokens], " type "[9," columns "])", 0, 0, 3},                                      \
     {                                                                                              \
-        "linear(f32[tokens," columns "], " type "[5," columns "])", 0, 0, 17                       \
+        "linear(f32[tokens," columns "], " type "[9," columns "])", 0, 0, 17                       \
     }
     BLOCKS("q4_1", "96"),
     BLOCKS("q5_0", "288"),
@@ -106,12 +106,12 @@ static const struct op_case block_cases[] = {
     {"linear(f32[tokens,256], mxfp4[40,256])", 0, 0, 17},
     {"linear_group(f32[tokens,256], q4_K[5,256], q4_K[3,256], q4_K[6,256], f32[5], _, f32[6])", 0,
      0, 17},
-    {"linear_gated(f32[tokens,256], q6_K[7,256], q6_K[7,256])", 0, 0, 17},
+    {"linear_gated(f32[tokens,512], q6_K[40,512], q6_K[40,512])", 0, 0, 17},
     {"linear(f32[tokens,768], q5_K[70,768], f32[70], f32[tokens,70])", 0, 0, 17},
     {"linear_gated(f32[tokens,288], q5_1[70,288], q5_1[70,288])", 0, 0, 17},
     {"head_linear(f32[tokens,96], mxfp4[3,5,32])", 0, 0, 3},
     {"grouped_linear(f32[tokens,256], i32[2*tokens], i32[5], q4_K[4,6,256])", 0, 0, 17},
-    {"grouped_gated(f32[tokens,64], i32[2*tokens], i32[5], mxfp4[4,7,64], mxfp4[4,7,64])", 0, 0,
+    {"grouped_gated(f32[tokens,64], i32[2*tokens], i32[5], mxfp4[4,33,64], mxfp4[4,33,64])", 0, 0,
      17},
     {NULL, 0, 0, 0},
 };
