@@ -208,8 +208,10 @@ static void run_triple(struct triples *triples, struct compile_pool *pool,
 void triples_run(struct triples *triples)
 {
     struct compile_pool *pool = start_compiling(triples);
-    for (const struct triple *triple = triples->plan->first; triple; triple = triple->next)
-        run_triple(triples, pool, triple);
+    const struct triple *triple = triples->plan->first;
+    *triples->plan = (struct triple_plan){
+        .end = &triples->plan->first}; /* should one fail, nobody tries it again */
+    for (; triple; triple = triple->next) run_triple(triples, pool, triple);
     compile_pool_destroy(pool);
     empty_plan(triples);
 }

@@ -143,6 +143,12 @@ static const double exact_bound = 1e-5, roundings = 4;
 /* To bytes, half a step of 127, over sums of products. */
 const double variant_rounded_bound = 2e-2;
 
+/* Where two sums are multiplied with each other, the roundings of both count. */
+static int sums_of(const struct problem *problem)
+{
+    return strstr(problem->op->name, "gated") ? 2 : 1;
+}
+
 static float largest_of(const float *values, int64_t count)
 {
     float largest = 0;
@@ -155,7 +161,8 @@ status variant_judge_unit(void *context, const struct space *space, const struct
                           struct diagnostic *diagnostic)
 {
     (void)context;
-    const double unit = fmax(exact_bound, roundings * space->numerics.operand_unit);
+    const double unit =
+        sums_of(trial->problem) * fmax(exact_bound, roundings * space->numerics.operand_unit);
     for (int o = trial->problem->input_count; o < trial->count; o++) {
         if (!trial->bytes[o] || trial->problem->operands[o].type.element != ELEMENT_F32) continue;
         const float *got = trial->operands[o], *expected = trial->expected[o];
@@ -232,9 +239,10 @@ static status run_image(struct variant_check *check, struct device *device, cons
 }
 
 /* Rounding a single operand may cost as much. */
-static double bound_for(const struct space *space, double bound)
+static double bound_for(const struct generation *generation, double bound)
 {
-    double unit = space->numerics.operand_unit;
+    double unit = generation->space->numerics.operand_unit;
+    bound *= sums_of(generation->problem);
     return bound > 0 && unit > bound ? unit : bound;
 }
 
@@ -245,7 +253,7 @@ void variant_check_image(struct variant_check *check, int level, const struct ge
     struct arena *arena = arena_create(0);
     struct text text = {.arena = arena};
     status result = diagnostic->code;
-    bound = bound_for(generation->space, bound);
+    bound = bound_for(generation, bound);
     if (image) result = run_image(check, check->devices[level], image, trial, bound, diagnostic);
     if (result == STATUS_OK && check->judge)
         result = check->judge(check->judge_context, generation->space, trial, diagnostic);
