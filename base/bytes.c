@@ -72,8 +72,7 @@ int64_t bytes_get_integer(struct byte_reader *reader)
     return (int64_t)value;
 }
 
-int64_t bytes_get_bounded(struct byte_reader *reader, int64_t least, int64_t most,
-                          const char *what)
+int64_t bytes_get_bounded(struct byte_reader *reader, int64_t least, int64_t most, const char *what)
 {
     size_t start = reader->at;
     int64_t value = bytes_get_integer(reader);

@@ -14,7 +14,10 @@ static const char *const command_names[] = {
 #undef COMMAND
     NULL};
 
-const char *command_name(enum command_id command) { return command_names[command]; }
+const char *command_name(enum command_id command)
+{
+    return command_names[command];
+}
 
 static void set_unset_values(struct arguments *arguments)
 {
@@ -37,7 +40,8 @@ static const struct option_row *find_short_option(char letter)
     static const struct {
         char letter;
         const char *name;
-    } letters[] = {{'p', "prompt"}, {'o', "output"}, {'n', "tokens"}, {'h', "help"}, {'t', "threads"}};
+    } letters[] = {
+        {'p', "prompt"}, {'o', "output"}, {'n', "tokens"}, {'h', "help"}, {'t', "threads"}};
     for (size_t l = 0; l < sizeof letters / sizeof *letters; l++)
         if (letters[l].letter == letter)
             return find_option(letters[l].name, strlen(letters[l].name));
@@ -57,8 +61,8 @@ static status unknown_option(const char *word, enum command_id command,
     if (nearest)
         return fail(diagnostic, STATUS_USAGE, "%s is no option of `hone %s`; did you mean --%s?",
                     word, command_name(command), nearest);
-    return fail(diagnostic, STATUS_USAGE, "%s is no option of `hone %s`; see `hone %s --help`", word,
-                command_name(command), command_name(command));
+    return fail(diagnostic, STATUS_USAGE, "%s is no option of `hone %s`; see `hone %s --help`",
+                word, command_name(command), command_name(command));
 }
 
 /* "90s", "5m", "1h30m", "45". */
@@ -90,9 +94,7 @@ static status set_option(const struct option_row *row, const char *value,
     case OPTION_FLAG: *(bool *)field = true; break;
     case OPTION_TEXT:
     case OPTION_PROMPT: *(const char **)field = value; break;
-    case OPTION_INTEGER:
-        good = text_to_integer(value, field) && *(int64_t *)field >= 0;
-        break;
+    case OPTION_INTEGER: good = text_to_integer(value, field) && *(int64_t *)field >= 0; break;
     case OPTION_REAL: good = text_to_real(value, field); break;
     case OPTION_DURATION: good = parse_duration(value, field); break;
     case OPTION_LIST:
@@ -113,7 +115,8 @@ static status parse_option(int count, char **words, int *at, struct arguments *a
     const char *word = words[*at];
     const char *equals = strchr(word, '=');
     const struct option_row *row =
-        word[1] == '-' ? find_option(word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2))
+        word[1] == '-'
+            ? find_option(word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2))
         : word[2] == 0 ? find_short_option(word[1])
                        : NULL;
     if (!row || !(row->commands & (1u << arguments->command)))
@@ -143,7 +146,8 @@ static status find_command(const char *word, enum command_id *command,
     }
     const char *nearest = text_nearest(word, command_names);
     if (nearest)
-        return fail(diagnostic, STATUS_USAGE, "there is no command \"%s\"; did you mean `hone %s`?", word, nearest);
+        return fail(diagnostic, STATUS_USAGE, "there is no command \"%s\"; did you mean `hone %s`?",
+                    word, nearest);
     return fail(diagnostic, STATUS_USAGE, "there is no command \"%s\"; see `hone help`", word);
 }
 
@@ -179,7 +183,8 @@ status arguments_parse_ids(const char *list, struct arena *arena, int32_t **ids,
         char *end;
         long id = strtol(at, &end, 10);
         if (end == at || id < 0 || id > INT32_MAX || (*end && *end != ','))
-            return fail(diagnostic, STATUS_USAGE, "\"%s\" is no list of token ids; write 1,15,27", list);
+            return fail(diagnostic, STATUS_USAGE, "\"%s\" is no list of token ids; write 1,15,27",
+                        list);
         (*ids)[(*count)++] = (int32_t)id;
         if (!*end) return STATUS_OK;
         at = end + 1;

@@ -22,7 +22,8 @@ struct arguments {
     int positional_count;
     const char *positional[ARGUMENT_LIST_MAX];
     const char *devices, *cpu, *kv, *mla, *layer_map, *numerics, *variants, *models, *cache;
-    const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel, *decode, *against;
+    const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel,
+        *decode, *against;
     const char *probe, *held_out, *blocks, *ledger, *heat_map;
     const char *system, *chat_template;
     const char *imatrix, *calibrate;

@@ -52,7 +52,9 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .chunk = given_or(arguments->chunk, 0),
         .layer_map = arguments->layer_map,
         .candidates = (int)given_or(arguments->candidates, 0),
-        .race_seconds = arguments->race < 0 ? 0 : arguments->race > 0 ? arguments->race : -1,
+        .race_seconds = arguments->race < 0   ? 0
+                        : arguments->race > 0 ? arguments->race
+                                              : -1,
         .references = arguments->references,
         .allow_unknown_keys = arguments->allow_unknown_keys,
         .cache_folder = arguments->cache,
@@ -63,7 +65,8 @@ status command_engine_options(const struct arguments *arguments, struct console 
     if (arguments->numerics) {
         options->fast = strcmp(arguments->numerics, "fast") == 0;
         if (!options->fast && strcmp(arguments->numerics, "default") != 0)
-            return fail(diagnostic, STATUS_USAGE, "--numerics: \"%s\" is not known; write default or fast",
+            return fail(diagnostic, STATUS_USAGE,
+                        "--numerics: \"%s\" is not known; write default or fast",
                         arguments->numerics);
     }
     TRY(latent_form_parse(arguments->mla, options, diagnostic));

@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 #include "engine/sampler.h"
 
-#define COMMAND(name, positional, help)                                                       \
+#define COMMAND(name, positional, help)                                                            \
     CHECKED status command_##name(const struct arguments *, struct console *, struct arena *,      \
                                   struct diagnostic *);
 #include "cli/commands.def"

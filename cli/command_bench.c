@@ -20,11 +20,11 @@ static json_t *rates_json(const struct engine *engine, const struct rate_options
                           const struct measured_rates *rates)
 {
     const struct engine_report *report = engine_report(engine);
-    json_t *document = json_pack("{s:s, s:I, s:I, s:i, s:i, s:I, s:f}", "model", engine_model(engine)->path,
-                                 "prompt", (json_int_t)options->prompt_tokens, "generate",
-                                 (json_int_t)options->generated_tokens, "sequences", options->sequences,
-                                 "rounds", rates->rounds, "weight_bytes_per_token",
-                                 (json_int_t)report->weight_bytes_per_token, "load_seconds", report->load_seconds);
+    json_t *document = json_pack(
+        "{s:s, s:I, s:I, s:i, s:i, s:I, s:f}", "model", engine_model(engine)->path, "prompt",
+        (json_int_t)options->prompt_tokens, "generate", (json_int_t)options->generated_tokens,
+        "sequences", options->sequences, "rounds", rates->rounds, "weight_bytes_per_token",
+        (json_int_t)report->weight_bytes_per_token, "load_seconds", report->load_seconds);
     set_rate(document, "prefill_tokens_per_second", rates->prefill);
     set_rate(document, "decode_tokens_per_second", rates->decode);
     set_rate(document, "read_bandwidth_bytes_per_second", rates->read_bandwidth);
@@ -38,9 +38,10 @@ static void print_rates(const struct engine *engine, const struct rate_options *
 {
     char bytes[32];
     printf("%s\n", engine_model(engine)->description);
-    printf("prompt     %4lld tokens  %9.1f tokens/s  +- %.1f   %5.1f %% of the arithmetic ceiling\n",
-           (long long)options->prompt_tokens, rates->prefill.median, rates->prefill.spread,
-           100 * rates->prefill_peak_share.median);
+    printf(
+        "prompt     %4lld tokens  %9.1f tokens/s  +- %.1f   %5.1f %% of the arithmetic ceiling\n",
+        (long long)options->prompt_tokens, rates->prefill.median, rates->prefill.spread,
+        100 * rates->prefill_peak_share.median);
     printf("generation %4lld tokens  %9.1f tokens/s  +- %.1f   %5.1f %% of the read bandwidth\n",
            (long long)options->generated_tokens, rates->decode.median, rates->decode.spread,
            100 * rates->decode_bandwidth_share.median);
@@ -60,7 +61,8 @@ static status bench_with_engine(const struct arguments *arguments, struct engine
     if (!arguments->json) print_rates(engine, options, &rates);
     status code = STATUS_OK;
     if (arguments->roofline)
-        code = roofline_report(engine, options->prompt_tokens, arena, arguments->json ? document : NULL, diagnostic);
+        code = roofline_report(engine, options->prompt_tokens, arena,
+                               arguments->json ? document : NULL, diagnostic);
     if (code == STATUS_OK && arguments->json) return console_print_json(document, diagnostic);
     json_decref(document);
     return code == STATUS_OK ? console_flush(diagnostic) : code;
@@ -73,7 +75,8 @@ status command_bench(const struct arguments *arguments, struct console *console,
     TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
     int64_t prompt = PROMPT_DEFAULT;
     if (arguments->prompt && (!text_to_integer(arguments->prompt, &prompt) || prompt < 1))
-        return fail(diagnostic, STATUS_USAGE, "--prompt: \"%s\" is no number of tokens", arguments->prompt);
+        return fail(diagnostic, STATUS_USAGE, "--prompt: \"%s\" is no number of tokens",
+                    arguments->prompt);
     const struct rate_options rate_options = {
         .prompt_tokens = prompt,
         .generated_tokens = given_or(arguments->generate, GENERATE_DEFAULT),

@@ -11,14 +11,16 @@ static status report(const struct arguments *arguments, const struct engine *eng
     int measured = 0;
     for (int i = 0; i < plan->image_count; i++) measured += plan->images[i].measured;
     if (arguments->json)
-        return console_print_json(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "plan", arguments->output,
-                                            "steps", plan->step_count, "kernels", facts->kernels,
-                                            "kernels_compiled", facts->kernels_compiled,
-                                            "kernels_packed", facts->kernels_packed, "kernels_measured", measured),
+        return console_print_json(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "plan",
+                                            arguments->output, "steps", plan->step_count, "kernels",
+                                            facts->kernels, "kernels_compiled",
+                                            facts->kernels_compiled, "kernels_packed",
+                                            facts->kernels_packed, "kernels_measured", measured),
                                   diagnostic);
-    printf("%s: %d steps, %d kernels (%d compiled now, %d chosen by measurement)", arguments->output, plan->step_count,
-           facts->kernels, facts->kernels_compiled, measured);
-    if (facts->kernels_packed) printf(", %d more to race where the cards are", facts->kernels_packed);
+    printf("%s: %d steps, %d kernels (%d compiled now, %d chosen by measurement)",
+           arguments->output, plan->step_count, facts->kernels, facts->kernels_compiled, measured);
+    if (facts->kernels_packed)
+        printf(", %d more to race where the cards are", facts->kernels_packed);
     putchar('\n');
     return console_flush(diagnostic);
 }

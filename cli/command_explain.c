@@ -1,14 +1,14 @@
 /* hone explain: why a step uses its kernel, and why not the others. */
 #include "cli/command.h"
-
 #include "engine/explain.h"
 
 #include <stdio.h>
 
 static json_t *row_json(const struct explained *row)
 {
-    return json_pack("{s:s, s:s, s:s, s:f, s:b}", "candidate", row->candidate, "verdict", row->verdict, "reason",
-                     row->reason, "seconds", row->seconds, "measured", row->measured);
+    return json_pack("{s:s, s:s, s:s, s:f, s:b}", "candidate", row->candidate, "verdict",
+                     row->verdict, "reason", row->reason, "seconds", row->seconds, "measured",
+                     row->measured);
 }
 
 static json_t *explanation_json(const struct explanation *explanation, int step)
@@ -16,18 +16,21 @@ static json_t *explanation_json(const struct explanation *explanation, int step)
     json_t *rows = json_array();
     for (int r = 0; r < explanation->row_count; r++)
         json_array_append_new(rows, row_json(&explanation->rows[r]));
-    return json_pack("{s:i, s:s, s:s, s:s, s:o}", "step", step, "problem", explanation->problem->text, "chosen",
-                     explanation->chosen, "basis", decision_basis_name(explanation->decision.basis), "candidates", rows);
+    return json_pack("{s:i, s:s, s:s, s:s, s:o}", "step", step, "problem",
+                     explanation->problem->text, "chosen", explanation->chosen, "basis",
+                     decision_basis_name(explanation->decision.basis), "candidates", rows);
 }
 
 static void print_explanation(const struct explanation *explanation, int step, const char *path)
 {
     char seconds[32];
     printf("step %d: %s\n", step, explanation->problem->text);
-    printf("chosen by %s: %s\n\n", decision_basis_name(explanation->decision.basis), explanation->chosen);
+    printf("chosen by %s: %s\n\n", decision_basis_name(explanation->decision.basis),
+           explanation->chosen);
     for (int r = 0; r < explanation->row_count; r++) {
         const struct explained *row = &explanation->rows[r];
-        printf("  %-10s %-16s %s%s%s\n", row->seconds > 0 ? text_seconds(row->seconds, seconds) : "-", row->verdict,
+        printf("  %-10s %-16s %s%s%s\n",
+               row->seconds > 0 ? text_seconds(row->seconds, seconds) : "-", row->verdict,
                row->candidate, *row->reason ? ": " : "", row->reason);
     }
     printf("\nmeasure again: hone tune %s --op %s\nlook inside:   hone show %s --kernel %d\n", path,
@@ -48,10 +51,11 @@ static status explain_steps(const struct arguments *arguments, struct engine *en
                             const char *path, struct arena *arena, struct diagnostic *diagnostic)
 {
     int64_t tokens = given_or(arguments->rows, 1), wanted = -1;
-    if (arguments->positional_count > 1 && (!text_to_integer(arguments->positional[1], &wanted) || wanted < 0 ||
-                                            wanted >= engine_plan(engine)->step_count))
-        return fail(diagnostic, STATUS_USAGE, "\"%s\" is no step of this plan (0 to %d)", arguments->positional[1],
-                    engine_plan(engine)->step_count - 1);
+    if (arguments->positional_count > 1 &&
+        (!text_to_integer(arguments->positional[1], &wanted) || wanted < 0 ||
+         wanted >= engine_plan(engine)->step_count))
+        return fail(diagnostic, STATUS_USAGE, "\"%s\" is no step of this plan (0 to %d)",
+                    arguments->positional[1], engine_plan(engine)->step_count - 1);
     json_t *all = json_array();
     for (int s = 0; s < engine_plan(engine)->step_count; s++) {
         if (wanted >= 0 ? s != wanted : !is_first(engine, s, tokens)) continue;

@@ -1,11 +1,10 @@
 /* hone run: a prompt in, text or logits out. */
+#include "base/clock.h"
 #include "cli/command.h"
-#include "cli/run_chat.h"
 #include "cli/generation_json.h"
 #include "cli/npy.h"
+#include "cli/run_chat.h"
 #include "engine/generate.h"
-
-#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +32,8 @@ static status read_prompt(struct running *running, struct diagnostic *diagnostic
                                    &running->prompt_count, diagnostic);
     const struct tokenizer *tokenizer = engine_model(running->engine)->tokenizer;
     if (!tokenizer)
-        return fail(diagnostic, STATUS_USAGE, "%s carries no tokenizer: give the prompt with --token-ids",
+        return fail(diagnostic, STATUS_USAGE,
+                    "%s carries no tokenizer: give the prompt with --token-ids",
                     engine_model(running->engine)->path);
     const char *text = arguments->prompt ? arguments->prompt : "";
     TRY(tokenizer_encode(tokenizer, text, strlen(text), true, true, running->arena,
@@ -96,7 +96,8 @@ static status print_results_json(struct running *running, struct diagnostic *dia
 {
     const struct engine_report *report = engine_report(running->engine);
     const struct generation_times *times = &running->times;
-    json_t *document = running->requests ? generation_json(&running->results[0], running->arena) : json_object();
+    json_t *document =
+        running->requests ? generation_json(&running->results[0], running->arena) : json_object();
     json_t *all = json_array();
     for (int r = 0; r < running->requests; r++)
         json_array_append_new(all, generation_json(&running->results[r], running->arena));
@@ -130,12 +131,13 @@ static void print_rates(const struct running *running)
     const struct engine_report *report = engine_report(running->engine);
     const struct generation_times *times = &running->times;
     if (running->arguments->quiet || times->decode_tokens == 0) return;
-    fprintf(stderr,
-            "loaded in %.2f s (%d kernels, %d compiled now); prompt: %lld tokens at %.1f per second; "
-            "generation: %.1f tokens per second\n",
-            report->load_seconds, report->kernels, report->kernels_compiled,
-            (long long)times->prompt_tokens, (double)times->prompt_tokens / times->prefill_seconds,
-            (double)times->decode_tokens / times->decode_seconds);
+    fprintf(
+        stderr,
+        "loaded in %.2f s (%d kernels, %d compiled now); prompt: %lld tokens at %.1f per second; "
+        "generation: %.1f tokens per second\n",
+        report->load_seconds, report->kernels, report->kernels_compiled,
+        (long long)times->prompt_tokens, (double)times->prompt_tokens / times->prefill_seconds,
+        (double)times->decode_tokens / times->decode_seconds);
 }
 
 static status run_with_engine(struct running *running, struct diagnostic *diagnostic)

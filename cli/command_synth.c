@@ -1,6 +1,5 @@
 /* hone synth: a model file of a well-known shape with random weights, to tune and measure with. */
 #include "cli/command.h"
-
 #include "models/synth.h"
 #include "ops/op_table.h"
 #include "runtime/threads.h"
@@ -15,7 +14,8 @@ static status missing_preset(struct arena *arena, struct diagnostic *diagnostic)
     TRY(synth_presets(arena, &names, diagnostic));
     for (int n = 0; names[n]; n++) text_print(&list, "%s%s", n ? ", " : "", names[n]);
     const char *known = text_finish(&list);
-    return fail(diagnostic, STATUS_USAGE, "`hone synth` needs a shape: --preset NAME, one of %s", known ? known : "");
+    return fail(diagnostic, STATUS_USAGE, "`hone synth` needs a shape: --preset NAME, one of %s",
+                known ? known : "");
 }
 
 status command_synth(const struct arguments *arguments, struct console *console,
@@ -35,14 +35,18 @@ status command_synth(const struct arguments *arguments, struct console *console,
     if (!arguments->output)
         return fail(diagnostic, STATUS_USAGE, "`hone synth` needs the file to write: -o FILE.gguf");
     if (arguments->type && !element_by_name(arguments->type, &options.element))
-        return fail(diagnostic, STATUS_USAGE, "--type: \"%s\" is not known; write f32, f16, bf16, q8_0, q4_K or another block type", arguments->type);
+        return fail(
+            diagnostic, STATUS_USAGE,
+            "--type: \"%s\" is not known; write f32, f16, bf16, q8_0, q4_K or another block type",
+            arguments->type);
     TRY(synth_write(arguments->output, &options, diagnostic));
     console_clear_line(console);
     struct stat facts = {0};
     (void)stat(arguments->output, &facts);
     if (arguments->json)
-        return console_print_json(json_pack("{s:s, s:s, s:s, s:I}", "file", arguments->output, "preset", options.preset,
-                                            "type", element_of(options.element)->name, "bytes",
+        return console_print_json(json_pack("{s:s, s:s, s:s, s:I}", "file", arguments->output,
+                                            "preset", options.preset, "type",
+                                            element_of(options.element)->name, "bytes",
                                             (json_int_t)facts.st_size),
                                   diagnostic);
     char bytes[32];

@@ -120,7 +120,8 @@ status command_tokenize(const struct arguments *arguments, struct console *conso
     if (code == STATUS_OK && source.format == SOURCE_GGUF)
         code = tokenizer_from_gguf(&source, arena, &tokenizer, &console->progress, diagnostic);
     else if (code == STATUS_OK)
-        code = tokenizer_from_huggingface(&source, arena, &tokenizer, &console->progress, diagnostic);
+        code =
+            tokenizer_from_huggingface(&source, arena, &tokenizer, &console->progress, diagnostic);
     source_close(&source);
     tokenizing.tokenizer = tokenizer;
     if (code == STATUS_OK) code = tokenize(&tokenizing, diagnostic);

@@ -1,6 +1,5 @@
 /* hone tune: measure the kernels that a model needs and remember the best. */
 #include "cli/command.h"
-
 #include "engine/tune_model.h"
 
 #include <stdio.h>
@@ -11,19 +10,21 @@ static json_t *rejected_json(const struct tune_rejections *rejections)
                                  (json_int_t)rejections->untried);
     for (int s = 0; s < RECORD_STATUS_COUNT; s++)
         if (rejections->by_status[s])
-            json_object_set_new(rejected, s == RECORD_OK ? "slower" : record_status_name((enum record_status)s),
-                                json_integer((json_int_t)rejections->by_status[s]));
+            json_object_set_new(
+                rejected, s == RECORD_OK ? "slower" : record_status_name((enum record_status)s),
+                json_integer((json_int_t)rejections->by_status[s]));
     return rejected;
 }
 
 static json_t *row_json(const struct tune_row *row)
 {
     json_t *document = json_pack(
-        "{s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:i, s:i, s:b, s:o, s:f}", "problem", row->problem->text, "winner",
-        row->winner, "basis", decision_basis_name(row->decision.basis), "seconds", row->decision.seconds, "limit_share",
-        row->limit_share, "gain", row->gain, "configurations", (json_int_t)row->configurations, "measured",
-        row->measured, "known", row->known, "finished", row->finished, "rejected", rejected_json(&row->rejections),
-        "weight", row->weight);
+        "{s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:i, s:i, s:b, s:o, s:f}", "problem",
+        row->problem->text, "winner", row->winner, "basis",
+        decision_basis_name(row->decision.basis), "seconds", row->decision.seconds, "limit_share",
+        row->limit_share, "gain", row->gain, "configurations", (json_int_t)row->configurations,
+        "measured", row->measured, "known", row->known, "finished", row->finished, "rejected",
+        rejected_json(&row->rejections), "weight", row->weight);
     if (row->note) json_object_set_new(document, "note", json_string(row->note));
     return document;
 }
@@ -33,10 +34,12 @@ static json_t *report_json(const struct tune_model_report *report)
     json_t *rows = json_array();
     for (int r = 0; r < report->tuned.row_count; r++)
         json_array_append_new(rows, row_json(&report->tuned.rows[r]));
-    return json_pack("{s:s, s:s, s:s, s:b, s:f, s:i, s:i, s:b, s:b, s:o}", "model", report->model, "device_class",
-                     report->facts.class_name, "store", report->store, "kept", report->kept, "seconds",
-                     report->tuned.seconds, "measured", report->tuned.measured, "restarts", report->tuned.restarts,
-                     "interrupted", report->tuned.interrupted, "out_of_time", report->tuned.out_of_time, "problems", rows);
+    return json_pack("{s:s, s:s, s:s, s:b, s:f, s:i, s:i, s:b, s:b, s:o}", "model", report->model,
+                     "device_class", report->facts.class_name, "store", report->store, "kept",
+                     report->kept, "seconds", report->tuned.seconds, "measured",
+                     report->tuned.measured, "restarts", report->tuned.restarts, "interrupted",
+                     report->tuned.interrupted, "out_of_time", report->tuned.out_of_time,
+                     "problems", rows);
 }
 
 static void print_row(const struct tune_row *row)
@@ -44,9 +47,10 @@ static void print_row(const struct tune_row *row)
     char seconds[32], gain[32] = "", share[32] = "";
     if (row->gain > 0) snprintf(gain, sizeof gain, "%.2fx", row->gain);
     if (row->limit_share > 0) snprintf(share, sizeof share, "%.0f %%", 100 * row->limit_share);
-    printf("%-10s %8s %8s %5d of %-7lld %s\n", text_seconds(row->decision.seconds, seconds), share, gain,
-           row->measured + row->known, (long long)row->configurations, row->problem->text);
-    printf("%30s %12s %s%s%s\n", "", "", row->winner, row->note ? "; " : "", row->note ? row->note : "");
+    printf("%-10s %8s %8s %5d of %-7lld %s\n", text_seconds(row->decision.seconds, seconds), share,
+           gain, row->measured + row->known, (long long)row->configurations, row->problem->text);
+    printf("%30s %12s %s%s%s\n", "", "", row->winner, row->note ? "; " : "",
+           row->note ? row->note : "");
 }
 
 static void print_report(const struct tune_model_report *report)
@@ -54,16 +58,19 @@ static void print_report(const struct tune_model_report *report)
     const struct tune_report *tuned = &report->tuned;
     char seconds[32];
     printf("%s on %s\n\n", report->model, report->facts.name);
-    printf("%-10s %8s %8s %16s %s\n", "time", "of limit", "gain", "candidates known", "problem and winner");
+    printf("%-10s %8s %8s %16s %s\n", "time", "of limit", "gain", "candidates known",
+           "problem and winner");
     for (int r = 0; r < tuned->row_count; r++) print_row(&tuned->rows[r]);
-    printf("\n%d candidates measured in %s, %d replaced workers; records are in %s\n", tuned->measured,
-           text_seconds(tuned->seconds, seconds), tuned->restarts, report->kept ? report->store : "memory only");
+    printf("\n%d candidates measured in %s, %d replaced workers; records are in %s\n",
+           tuned->measured, text_seconds(tuned->seconds, seconds), tuned->restarts,
+           report->kept ? report->store : "memory only");
     if (tuned->interrupted || tuned->out_of_time)
-        printf("stopped %s: the next `hone tune` goes on from here\n", tuned->interrupted ? "by you" : "at the budget");
+        printf("stopped %s: the next `hone tune` goes on from here\n",
+               tuned->interrupted ? "by you" : "at the budget");
 }
 
-status command_tune(const struct arguments *arguments, struct console *console,
-                    struct arena *arena, struct diagnostic *diagnostic)
+status command_tune(const struct arguments *arguments, struct console *console, struct arena *arena,
+                    struct diagnostic *diagnostic)
 {
     const char *path;
     TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
@@ -86,5 +93,7 @@ status command_tune(const struct arguments *arguments, struct console *console,
         print_report(&report);
         TRY(console_flush(diagnostic));
     }
-    return report.tuned.interrupted ? fail(diagnostic, STATUS_INTERRUPTED, "interrupted; every measurement is kept") : STATUS_OK;
+    return report.tuned.interrupted
+               ? fail(diagnostic, STATUS_INTERRUPTED, "interrupted; every measurement is kept")
+               : STATUS_OK;
 }

@@ -150,7 +150,8 @@ status console_write_json(const char *path, json_t *document, struct diagnostic 
     struct text text = {.arena = arena};
     status code = STATUS_OK;
     bool printed = document && arena &&
-                   json_dump_callback(document, append_json, &text, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
+                   json_dump_callback(document, append_json, &text,
+                                      JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
     if (!printed || !text_finish(&text)) code = fail_memory(diagnostic, 0);
     if (code == STATUS_OK) code = file_write(path, text.bytes, text.length, diagnostic);
     json_decref(document);

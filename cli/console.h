@@ -11,7 +11,7 @@ struct console {
     bool terminal, quiet, colour;
     bool line_shown;
     double last_shown_seconds, start_seconds;
-    const char *stage; /* of the progress line */
+    const char *stage;        /* of the progress line */
     struct progress progress; /* to be handed to the library */
 };
 
@@ -26,7 +26,8 @@ void console_error(struct console *console, const struct diagnostic *diagnostic)
 /* Writes the document and a newline; takes the reference. */
 CHECKED status console_print_json(json_t *document, struct diagnostic *diagnostic);
 /* The same into a file, which appears when it is whole. */
-CHECKED status console_write_json(const char *path, json_t *document, struct diagnostic *diagnostic);
+CHECKED status console_write_json(const char *path, json_t *document,
+                                  struct diagnostic *diagnostic);
 /* Fails when standard output cannot take what was written. */
 CHECKED status console_flush(struct diagnostic *diagnostic);
 

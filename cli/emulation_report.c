@@ -26,23 +26,27 @@ const char *emulation_verdict(const struct emulation *emulation)
     }
 }
 
-static status read_counts(json_t *kernel, struct kernel_counts *counts, struct diagnostic *diagnostic)
+static status read_counts(json_t *kernel, struct kernel_counts *counts,
+                          struct diagnostic *diagnostic)
 {
     json_error_t error;
     json_t *fault = NULL;
     int code = json_unpack_ex(
         kernel, &error, 0,
-        "{s:s, s:[III], s:[III], s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:o, s:o}", "kernel",
-        &counts->name, "grid", &counts->grid[0], &counts->grid[1], &counts->grid[2], "block", &counts->block[0],
-        &counts->block[1], &counts->block[2], "shared_bytes", &counts->shared_bytes, "instructions",
-        &counts->instructions, "warp_instructions", &counts->warp_instructions, "lane_instructions",
-        &counts->lane_instructions, "global_accesses", &counts->global_accesses, "global_bytes", &counts->global_bytes,
-        "global_sectors", &counts->global_sectors, "unique_sectors", &counts->unique_sectors, "shared_accesses",
-        &counts->shared_accesses, "shared_waves", &counts->shared_waves, "matrix_operations",
-        &counts->matrix_operations, "barriers", &counts->barriers, "modelled_seconds", &counts->modelled_seconds,
-        "lines", &counts->lines, "fault", &fault);
+        "{s:s, s:[III], s:[III], s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, "
+        "s:o, s:o}",
+        "kernel", &counts->name, "grid", &counts->grid[0], &counts->grid[1], &counts->grid[2],
+        "block", &counts->block[0], &counts->block[1], &counts->block[2], "shared_bytes",
+        &counts->shared_bytes, "instructions", &counts->instructions, "warp_instructions",
+        &counts->warp_instructions, "lane_instructions", &counts->lane_instructions,
+        "global_accesses", &counts->global_accesses, "global_bytes", &counts->global_bytes,
+        "global_sectors", &counts->global_sectors, "unique_sectors", &counts->unique_sectors,
+        "shared_accesses", &counts->shared_accesses, "shared_waves", &counts->shared_waves,
+        "matrix_operations", &counts->matrix_operations, "barriers", &counts->barriers,
+        "modelled_seconds", &counts->modelled_seconds, "lines", &counts->lines, "fault", &fault);
     if (code != 0 || !json_is_object(counts->instructions) || !json_is_array(counts->lines))
-        return fail(diagnostic, STATUS_DEVICE, "the stand-in driver's report: %s; reinstall Hone", error.text);
+        return fail(diagnostic, STATUS_DEVICE, "the stand-in driver's report: %s; reinstall Hone",
+                    error.text);
     counts->fault = json_string_value(fault);
     return STATUS_OK;
 }
@@ -54,7 +58,8 @@ static status load_report(const struct emulation *emulation, json_t **report,
     *report = json_loads(emulation->report, 0, &error);
     if (*report && json_is_array(*report)) return STATUS_OK;
     json_decref(*report);
-    return fail(diagnostic, STATUS_DEVICE, "the stand-in driver's report is no JSON array (%s); reinstall Hone", error.text);
+    return fail(diagnostic, STATUS_DEVICE,
+                "the stand-in driver's report is no JSON array (%s); reinstall Hone", error.text);
 }
 
 static double share(json_int_t part, json_int_t whole)
@@ -67,7 +72,8 @@ static void print_instructions(const struct kernel_counts *counts)
 {
     const char *name, *before = ": ";
     json_t *value;
-    printf("  %-18s %lld of warps, %.1f%% of their lanes at work", "instructions", (long long)counts->warp_instructions,
+    printf("  %-18s %lld of warps, %.1f%% of their lanes at work", "instructions",
+           (long long)counts->warp_instructions,
            share(counts->lane_instructions, counts->warp_instructions * WARP_LANES));
     json_object_foreach(counts->instructions, name, value)
     {
@@ -82,9 +88,10 @@ static void print_memory(const struct kernel_counts *counts)
 {
     char asked[32], moved[32], least[32];
     json_int_t sector_bytes = counts->global_sectors * SECTOR_BYTES;
-    printf("  %-18s %lld accesses to %s in sectors of %s (%.1f%% used); different sectors: %s\n", "global memory",
-           (long long)counts->global_accesses, text_bytes((double)counts->global_bytes, asked),
-           text_bytes((double)sector_bytes, moved), share(counts->global_bytes, sector_bytes),
+    printf("  %-18s %lld accesses to %s in sectors of %s (%.1f%% used); different sectors: %s\n",
+           "global memory", (long long)counts->global_accesses,
+           text_bytes((double)counts->global_bytes, asked), text_bytes((double)sector_bytes, moved),
+           share(counts->global_bytes, sector_bytes),
            text_bytes((double)(counts->unique_sectors * SECTOR_BYTES), least));
     printf("  %-18s %lld accesses in %lld waves: %lld lost to bank conflicts\n", "shared memory",
            (long long)counts->shared_accesses, (long long)counts->shared_waves,
@@ -114,15 +121,16 @@ static void print_lines(const struct kernel_counts *counts)
 static void print_counts(const struct kernel_counts *counts)
 {
     char seconds[32];
-    printf("\n%s: %lldx%lldx%lld blocks of %lldx%lldx%lld threads, %lld bytes of shared memory\n", counts->name,
-           (long long)counts->grid[0], (long long)counts->grid[1], (long long)counts->grid[2],
-           (long long)counts->block[0], (long long)counts->block[1], (long long)counts->block[2],
-           (long long)counts->shared_bytes);
+    printf("\n%s: %lldx%lldx%lld blocks of %lldx%lldx%lld threads, %lld bytes of shared memory\n",
+           counts->name, (long long)counts->grid[0], (long long)counts->grid[1],
+           (long long)counts->grid[2], (long long)counts->block[0], (long long)counts->block[1],
+           (long long)counts->block[2], (long long)counts->shared_bytes);
     print_instructions(counts);
     print_memory(counts);
     printf("  %-18s %lld\n", "barriers", (long long)counts->barriers);
     if (counts->matrix_operations > 0)
-        printf("  %-18s %lld multiplications and additions of matrix instructions\n", "matrix", (long long)counts->matrix_operations);
+        printf("  %-18s %lld multiplications and additions of matrix instructions\n", "matrix",
+               (long long)counts->matrix_operations);
     print_lines(counts);
     printf("  %-18s %s\n", "modelled time", text_seconds(counts->modelled_seconds, seconds));
     printf("  %-18s %s\n", "faults", counts->fault ? counts->fault : "none");
@@ -153,8 +161,8 @@ status emulation_json(const struct emulation *emulation, json_t **document,
     json_t *report;
     TRY(load_report(emulation, &report, diagnostic));
     *document = json_pack("{s:s, s:s, s:s, s:o}", "card", emulation->card, "status",
-                          record_status_name(emulation->outcome.status), "detail", emulation->outcome.detail, "kernels",
-                          report);
+                          record_status_name(emulation->outcome.status), "detail",
+                          emulation->outcome.detail, "kernels", report);
     if (*document) return STATUS_OK;
     return fail_memory(diagnostic, 0);
 }

@@ -32,7 +32,8 @@ static status print_information(int count, char **words, struct arena *arena, bo
     *answered = true;
     if (strcmp(word, "--version") == 0 || strcmp(word, "version") == 0) {
         text_append(&text, "hone " HONE_VERSION_TEXT "\n");
-    } else if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+    } else if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 ||
+               strcmp(word, "-h") == 0) {
         enum command_id command = COMMAND_COUNT;
         for (int c = 0; count > 2 && c < COMMAND_COUNT; c++)
             if (strcmp(command_name((enum command_id)c), words[2]) == 0)

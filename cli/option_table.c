@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define FOR(command) (1u << COMMAND_##command)
-#define EVERYWHERE ((1u << COMMAND_COUNT) - 1u)
+#define EVERYWHERE   ((1u << COMMAND_COUNT) - 1u)
 
 const struct option_row option_table[] = {
 #define OPTION(name, kind, field, argument, commands, help)                                        \
@@ -28,13 +28,16 @@ static const struct command_row command_rows[] = {
 
 static void print_all_commands(struct text *text)
 {
-    text_append(text, "Hone tunes, compiles and runs language models on the hardware that is here.\n\n"
-                      "usage: hone COMMAND ...\n\n");
+    text_append(text,
+                "Hone tunes, compiles and runs language models on the hardware that is here.\n\n"
+                "usage: hone COMMAND ...\n\n");
     for (int c = 0; c < COMMAND_COUNT; c++)
         text_print(text, "  %-9s %-18s %s\n", command_rows[c].name, command_rows[c].positional,
                    command_rows[c].help);
-    text_append(text, "\n`hone COMMAND --help` lists the options of a command.  Data goes to standard output, progress\n"
-                      "to standard error.  Exit status: 0 done, 1 failed, 2 usage, 3 bad input file, 4 device or\n"
+    text_append(text, "\n`hone COMMAND --help` lists the options of a command.  Data goes to "
+                      "standard output, progress\n"
+                      "to standard error.  Exit status: 0 done, 1 failed, 2 usage, 3 bad input "
+                      "file, 4 device or\n"
                       "driver, 5 out of memory, 6 a check failed, 130 interrupted.\n");
 }
 
@@ -45,20 +48,22 @@ void arguments_print_help(enum command_id command, struct text *text)
         return;
     }
     const struct command_row *row = &command_rows[command];
-    text_print(text, "usage: hone %s%s%s [options]\n\n%s\n\n", row->name, *row->positional ? " " : "",
-               row->positional, row->help);
+    text_print(text, "usage: hone %s%s%s [options]\n\n%s\n\n", row->name,
+               *row->positional ? " " : "", row->positional, row->help);
     for (const struct option_row *option = option_table; option->name; option++) {
         if (!(option->commands & (1u << command))) continue;
         char left[64];
-        snprintf(left, sizeof left, "--%s %s", option->name, option->argument ? option->argument : "");
+        snprintf(left, sizeof left, "--%s %s", option->name,
+                 option->argument ? option->argument : "");
         text_print(text, "  %-26s %s\n", left, option->help);
     }
 }
 
 void arguments_print_man_page(struct text *text)
 {
-    text_append(text, ".TH HONE 1\n.SH NAME\nhone \\- tune, compile and run language models\n.SH SYNOPSIS\n"
-                      ".B hone\n.I COMMAND\n[options]\n.SH COMMANDS\n");
+    text_append(
+        text, ".TH HONE 1\n.SH NAME\nhone \\- tune, compile and run language models\n.SH SYNOPSIS\n"
+              ".B hone\n.I COMMAND\n[options]\n.SH COMMANDS\n");
     for (int c = 0; c < COMMAND_COUNT; c++)
         text_print(text, ".TP\n.B %s %s\n%s\n", command_rows[c].name, command_rows[c].positional,
                    command_rows[c].help);
@@ -74,7 +79,8 @@ void arguments_print_man_page(struct text *text)
         }
         text_append(text, ")\n");
     }
-    text_append(text, ".SH EXIT STATUS\n0 done, 1 failed, 2 usage, 3 bad input file, 4 device or driver, 5 out of "
+    text_append(text, ".SH EXIT STATUS\n0 done, 1 failed, 2 usage, 3 bad input file, 4 device or "
+                      "driver, 5 out of "
                       "memory, 6 a check failed, 130 interrupted.\n");
 }
 
@@ -98,7 +104,8 @@ static void print_bash(struct text *text)
     print_commands(text);
     text_append(text, "\" -- \"$word\")); return; fi\n  case ${COMP_WORDS[1]} in\n");
     for (int c = 0; c < COMMAND_COUNT; c++) {
-        text_print(text, "  %s) [[ $word == -* ]] && COMPREPLY=($(compgen -W \"", command_rows[c].name);
+        text_print(text, "  %s) [[ $word == -* ]] && COMPREPLY=($(compgen -W \"",
+                   command_rows[c].name);
         print_words(text, c);
         text_append(text, "\" -- \"$word\")) ;;\n");
     }

@@ -4,7 +4,15 @@
 
 #include <stddef.h>
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_PROMPT, OPTION_INTEGER, OPTION_REAL, OPTION_DURATION, OPTION_LIST };
+enum option_kind {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_PROMPT,
+    OPTION_INTEGER,
+    OPTION_REAL,
+    OPTION_DURATION,
+    OPTION_LIST
+};
 
 struct option_row {
     const char *name, *argument, *help;

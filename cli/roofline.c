@@ -23,7 +23,8 @@ static double share_of_limit(const struct row *row, const struct ceilings *ceili
                              const char **bound)
 {
     double memory = row->bytes / ceilings->bandwidth / row->seconds;
-    double rate = ceilings->integer_rate > ceilings->real_rate ? ceilings->integer_rate : ceilings->real_rate;
+    double rate =
+        ceilings->integer_rate > ceilings->real_rate ? ceilings->integer_rate : ceilings->real_rate;
     double arithmetic = row->operations / rate / row->seconds;
     *bound = memory >= arithmetic ? "memory" : "arithmetic";
     return memory >= arithmetic ? memory : arithmetic;
@@ -85,16 +86,16 @@ static void print_table(const char *title, const struct row *rows, int count,
 {
     double total = 0, lost = 0;
     for (int r = 0; r < count; r++) total += rows[r].seconds;
-    printf("\n%s: %.3f ms\n%6s %10s %7s %9s %9s  %-22s %s\n", title, total * 1e3, "steps", "ms", "share",
-           "GB/s", "GFLOP/s", "of its limit", "kernel");
+    printf("\n%s: %.3f ms\n%6s %10s %7s %9s %9s  %-22s %s\n", title, total * 1e3, "steps", "ms",
+           "share", "GB/s", "GFLOP/s", "of its limit", "kernel");
     for (int r = 0; r < count; r++) {
         const char *bound;
         double share = share_of_limit(&rows[r], ceilings, &bound);
         lost += rows[r].seconds * (share < 1 ? 1 - share : 0);
         printf("%6d %10.3f %6.1f%% %9.2f %9.1f  %5.1f %% of %-10s  %s: %s\n", rows[r].steps,
-               rows[r].seconds * 1e3, 100 * rows[r].seconds / total, rows[r].bytes / rows[r].seconds / 1e9,
-               rows[r].operations / rows[r].seconds / 1e9, 100 * share, bound,
-               rows[r].image->problem->op->name, rows[r].image->candidate);
+               rows[r].seconds * 1e3, 100 * rows[r].seconds / total,
+               rows[r].bytes / rows[r].seconds / 1e9, rows[r].operations / rows[r].seconds / 1e9,
+               100 * share, bound, rows[r].image->problem->op->name, rows[r].image->candidate);
     }
     printf("       %10.3f %6.1f%% lost against the limits\n", lost * 1e3, 100 * lost / total);
 }
@@ -105,11 +106,12 @@ static json_t *table_json(const struct row *rows, int count, const struct ceilin
     for (int r = 0; r < count; r++) {
         const char *bound;
         double share = share_of_limit(&rows[r], ceilings, &bound);
-        json_array_append_new(array, json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:s}", "problem",
-                                               rows[r].image->problem->text, "kernel", rows[r].image->candidate,
-                                               "steps", rows[r].steps, "seconds", rows[r].seconds, "bytes",
-                                               rows[r].bytes, "operations", rows[r].operations, "limit_share",
-                                               share, "bound", bound));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:s}", "problem",
+                                        rows[r].image->problem->text, "kernel",
+                                        rows[r].image->candidate, "steps", rows[r].steps, "seconds",
+                                        rows[r].seconds, "bytes", rows[r].bytes, "operations",
+                                        rows[r].operations, "limit_share", share, "bound", bound));
     }
     return array;
 }
@@ -120,7 +122,8 @@ static status report_phase(struct engine *engine, const char *title, const char 
 {
     struct row *rows = NULL;
     int count = 0;
-    TRY(collect(engine, executor_step_seconds(engine_executor(engine)), tokens, context, arena, &rows, &count, diagnostic));
+    TRY(collect(engine, executor_step_seconds(engine_executor(engine)), tokens, context, arena,
+                &rows, &count, diagnostic));
     if (document)
         json_object_set_new(document, name, table_json(rows, count, ceilings));
     else
@@ -151,10 +154,12 @@ static status run_phases(struct engine *engine, int sequence, int64_t prompt_tok
     TRY(measure_ceilings(engine, &ceilings, diagnostic));
     executor_time_steps(engine_executor(engine), true);
     TRY(feed_random(engine, sequence, tokens, logits, arena, diagnostic));
-    TRY(report_phase(engine, "prompt, one step", "roofline_prefill", tokens, tokens, &ceilings, arena, document, diagnostic));
+    TRY(report_phase(engine, "prompt, one step", "roofline_prefill", tokens, tokens, &ceilings,
+                     arena, document, diagnostic));
     for (int warm = 0; warm < WARM_UP_STEPS; warm++)
         TRY(feed_random(engine, sequence, 1, logits, arena, diagnostic));
-    return report_phase(engine, "generation, one step", "roofline_decode", 1, tokens + WARM_UP_STEPS, &ceilings, arena, document, diagnostic);
+    return report_phase(engine, "generation, one step", "roofline_decode", 1,
+                        tokens + WARM_UP_STEPS, &ceilings, arena, document, diagnostic);
 }
 
 status roofline_report(struct engine *engine, int64_t prompt_tokens, struct arena *arena,

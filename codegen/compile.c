@@ -26,7 +26,8 @@ status compile_check(const struct device_facts *facts, struct diagnostic *diagno
     struct diagnostic reason = {0};
     status code = kernel_check_architecture((int)facts->values[FACT_sm], &reason);
     if (code == STATUS_OK) return STATUS_OK;
-    return fail(diagnostic, code == STATUS_UNSUPPORTED ? STATUS_DEVICE : code, "%s: %s", facts->name, reason.text);
+    return fail(diagnostic, code == STATUS_UNSUPPORTED ? STATUS_DEVICE : code, "%s: %s",
+                facts->name, reason.text);
 }
 
 /* ---- The module ---- */
@@ -177,8 +178,8 @@ static status unpack_answer(const uint8_t *bytes, size_t byte_count, struct aren
         uint64_t rest = byte_count - sizeof answer;
         sound = answer.image_bytes <= rest && answer.source_bytes <= rest - answer.image_bytes &&
                 answer.assembly_bytes == rest - answer.image_bytes - answer.source_bytes &&
-                answer.source_bytes > 0 && answer.assembly_bytes > 0 && bytes[byte_count - 1] == 0 &&
-                bytes[byte_count - answer.assembly_bytes - 1] == 0;
+                answer.source_bytes > 0 && answer.assembly_bytes > 0 &&
+                bytes[byte_count - 1] == 0 && bytes[byte_count - answer.assembly_bytes - 1] == 0;
     }
     if (!sound)
         return fail(diagnostic, STATUS_CRASHED,

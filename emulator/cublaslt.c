@@ -90,7 +90,8 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle)
     void *driver = find_driver();
     if (!driver) return CUBLAS_STATUS_NOT_INITIALIZED;
     struct cublasLtContext *library = create_object(sizeof *library);
-    bool found = library && find_function(driver, "hone_emulator_library_submit", &library->submit) &&
+    bool found = library &&
+                 find_function(driver, "hone_emulator_library_submit", &library->submit) &&
                  find_function(driver, "hone_emulator_library_card", &library->card);
     if (!found || scripted_faults(driver) & LIBRARY_FAULT_MISSING || library->card(&card) != 0) {
         destroy_object(library);
@@ -176,11 +177,16 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
 {
     struct matrix_layout *layout = (struct matrix_layout *)(void *)handle;
     switch (attribute) {
-    case CUBLASLT_MATRIX_LAYOUT_TYPE: return assign(&layout->type, sizeof layout->type, value, bytes);
-    case CUBLASLT_MATRIX_LAYOUT_ORDER: return assign(&layout->order, sizeof layout->order, value, bytes);
-    case CUBLASLT_MATRIX_LAYOUT_ROWS: return assign(&layout->rows, sizeof layout->rows, value, bytes);
-    case CUBLASLT_MATRIX_LAYOUT_COLS: return assign(&layout->columns, sizeof layout->columns, value, bytes);
-    case CUBLASLT_MATRIX_LAYOUT_LD: return assign(&layout->leading, sizeof layout->leading, value, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_TYPE:
+        return assign(&layout->type, sizeof layout->type, value, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_ORDER:
+        return assign(&layout->order, sizeof layout->order, value, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_ROWS:
+        return assign(&layout->rows, sizeof layout->rows, value, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_COLS:
+        return assign(&layout->columns, sizeof layout->columns, value, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_LD:
+        return assign(&layout->leading, sizeof layout->leading, value, bytes);
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
@@ -191,12 +197,18 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle,
 {
     struct matmul_operation *own = (struct matmul_operation *)(void *)handle;
     switch (attribute) {
-    case CUBLASLT_MATMUL_DESC_TRANSA: return assign(&own->transposed[0], sizeof(int32_t), value, bytes);
-    case CUBLASLT_MATMUL_DESC_TRANSB: return assign(&own->transposed[1], sizeof(int32_t), value, bytes);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE: return assign(&own->epilogue, sizeof own->epilogue, value, bytes);
-    case CUBLASLT_MATMUL_DESC_POINTER_MODE: return assign(&own->pointer_mode, sizeof(int32_t), value, bytes);
-    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return assign(&own->bias, sizeof own->bias, value, bytes);
-    case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE: return assign(&own->bias_type, sizeof(int32_t), value, bytes);
+    case CUBLASLT_MATMUL_DESC_TRANSA:
+        return assign(&own->transposed[0], sizeof(int32_t), value, bytes);
+    case CUBLASLT_MATMUL_DESC_TRANSB:
+        return assign(&own->transposed[1], sizeof(int32_t), value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE:
+        return assign(&own->epilogue, sizeof own->epilogue, value, bytes);
+    case CUBLASLT_MATMUL_DESC_POINTER_MODE:
+        return assign(&own->pointer_mode, sizeof(int32_t), value, bytes);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+        return assign(&own->bias, sizeof own->bias, value, bytes);
+    case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
+        return assign(&own->bias_type, sizeof(int32_t), value, bytes);
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
@@ -210,10 +222,14 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h
     switch (attribute) {
     case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
         return assign(&own->workspace_bytes, sizeof own->workspace_bytes, value, bytes);
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: return assign(&alignments[0], sizeof *alignments, value, bytes);
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: return assign(&alignments[1], sizeof *alignments, value, bytes);
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: return assign(&alignments[2], sizeof *alignments, value, bytes);
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES: return assign(&alignments[3], sizeof *alignments, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
+        return assign(&alignments[0], sizeof *alignments, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
+        return assign(&alignments[1], sizeof *alignments, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
+        return assign(&alignments[2], sizeof *alignments, value, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
+        return assign(&alignments[3], sizeof *alignments, value, bytes);
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }

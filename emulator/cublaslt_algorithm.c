@@ -6,7 +6,8 @@
 
 enum { SIMPLE = 1, TILED = 21, MARK = 0x4C544C48, SPLITS_MAX = 4, CANDIDATES_MAX = 256 };
 
-_Static_assert(sizeof(struct algorithm) <= sizeof(cublasLtMatmulAlgo_t), "algorithms have 64 bytes");
+_Static_assert(sizeof(struct algorithm) <= sizeof(cublasLtMatmulAlgo_t),
+               "algorithms have 64 bytes");
 
 static const struct {
     uint32_t id;
@@ -35,8 +36,9 @@ static const struct algorithm *algorithm_of(const cublasLtMatmulAlgo_t *handle)
 static bool layout_is_sound(const struct matrix_layout *layout)
 {
     return layout && layout->order == CUBLASLT_ORDER_COL && element_bytes(layout->type) &&
-           layout->rows && layout->columns && layout->rows < UINT32_MAX && layout->columns < UINT32_MAX &&
-           layout->leading >= (int64_t)layout->rows && layout->leading < UINT32_MAX;
+           layout->rows && layout->columns && layout->rows < UINT32_MAX &&
+           layout->columns < UINT32_MAX && layout->leading >= (int64_t)layout->rows &&
+           layout->leading < UINT32_MAX;
 }
 
 /* A and B of one type; D of that type or f32, as C; sums and factors in f32. */
@@ -61,8 +63,8 @@ cublasStatus_t product_read(cublasLtMatmulDesc_t operation, cublasLtMatrixLayout
                                 .c = layout_of(c),
                                 .d = layout_of(d)};
     if (!operation || !a || !b || !c || !d) return CUBLAS_STATUS_INVALID_VALUE;
-    if (!layout_is_sound(product->a) || !layout_is_sound(product->b) || !layout_is_sound(product->c) ||
-        !layout_is_sound(product->d))
+    if (!layout_is_sound(product->a) || !layout_is_sound(product->b) ||
+        !layout_is_sound(product->c) || !layout_is_sound(product->d))
         return CUBLAS_STATUS_INVALID_VALUE;
     bool ta = product->operation->transposed[0] == CUBLAS_OP_T;
     bool tb = product->operation->transposed[1] == CUBLAS_OP_T;
@@ -70,11 +72,13 @@ cublasStatus_t product_read(cublasLtMatmulDesc_t operation, cublasLtMatrixLayout
     product->k = ta ? product->a->rows : product->a->columns;
     product->n = tb ? product->b->rows : product->b->columns;
     uint64_t depth = tb ? product->b->columns : product->b->rows;
-    if (depth != product->k || product->d->rows != product->m || product->d->columns != product->n ||
-        product->c->rows != product->m || product->c->columns != product->n)
+    if (depth != product->k || product->d->rows != product->m ||
+        product->d->columns != product->n || product->c->rows != product->m ||
+        product->c->columns != product->n)
         return CUBLAS_STATUS_INVALID_VALUE;
     int32_t epilogue = product->operation->epilogue;
-    bool known = types_are_known(product) && product->operation->pointer_mode == CUBLASLT_POINTER_MODE_HOST &&
+    bool known = types_are_known(product) &&
+                 product->operation->pointer_mode == CUBLASLT_POINTER_MODE_HOST &&
                  (epilogue == CUBLASLT_EPILOGUE_DEFAULT || epilogue == CUBLASLT_EPILOGUE_BIAS);
     return known ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
@@ -93,12 +97,14 @@ static bool is_configured(const struct algorithm *algorithm)
     bool plain = !algorithm->swizzle && !algorithm->option;
     if (algorithm->mark != algorithm_mark() || !plain) return false;
     if (algorithm->id == SIMPLE)
-        return !algorithm->tile && !algorithm->stages && algorithm->splits == 1 && !algorithm->reduction;
+        return !algorithm->tile && !algorithm->stages && algorithm->splits == 1 &&
+               !algorithm->reduction;
     if (algorithm->id != TILED || tile_index(algorithm->tile) < 0) return false;
     bool staged = false;
     for (int s = 0; s < STAGES; s++) staged = staged || stages[s] == algorithm->stages;
     bool reduces = algorithm->reduction == CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-    return staged && algorithm->splits >= 1 && algorithm->splits <= SPLITS_MAX && reduces == (algorithm->splits > 1);
+    return staged && algorithm->splits >= 1 && algorithm->splits <= SPLITS_MAX &&
+           reduces == (algorithm->splits > 1);
 }
 
 bool algorithm_is_wide(const struct algorithm *algorithm)
@@ -122,7 +128,8 @@ static void model_time(const struct library_card *card, const struct product *pr
 {
     int tile = algorithm->id == TILED ? tile_index(algorithm->tile) : 0;
     uint64_t tm = tiles[tile].m, tn = tiles[tile].n;
-    uint64_t blocks = ceil_divide(product->m, tm) * ceil_divide(product->n, tn) * (uint64_t)algorithm->splits;
+    uint64_t blocks =
+        ceil_divide(product->m, tm) * ceil_divide(product->n, tn) * (uint64_t)algorithm->splits;
     double share = (double)(tm * tn) / (double)(tm * tn + 16 * (tm + tn));
     if (algorithm->id == SIMPLE) share *= 0.25;
     if (algorithm->stages == stages[0]) share *= 0.95;
@@ -135,7 +142,8 @@ static void model_time(const struct library_card *card, const struct product *pr
     double waves = (double)blocks / card->multiprocessors;
     uint64_t whole = ceil_divide(blocks, card->multiprocessors);
     traits->waves = waves;
-    traits->seconds = 3e-6 + ((double)whole * tile_seconds > memory ? (double)whole * tile_seconds : memory);
+    traits->seconds =
+        3e-6 + ((double)whole * tile_seconds > memory ? (double)whole * tile_seconds : memory);
     traits->guess = 3e-6 + (waves * tile_seconds > memory ? waves * tile_seconds : memory);
 }
 
@@ -145,11 +153,13 @@ cublasStatus_t algorithm_check(const struct library_card *card, const struct pro
     *traits = (struct algorithm_traits){0};
     if (!is_configured(algorithm)) return CUBLAS_STATUS_INVALID_VALUE;
     if (product->a->type == CUDA_R_16BF && card->sm < 80) return CUBLAS_STATUS_ARCH_MISMATCH;
-    if (algorithm->id == TILED && (!is_aligned(product->a) || !is_aligned(product->b) || product->a->type == CUDA_R_32F))
+    if (algorithm->id == TILED &&
+        (!is_aligned(product->a) || !is_aligned(product->b) || product->a->type == CUDA_R_32F))
         return CUBLAS_STATUS_NOT_SUPPORTED;
     if ((uint64_t)algorithm->splits > product->k) return CUBLAS_STATUS_NOT_SUPPORTED;
     if (algorithm->splits > 1)
-        traits->workspace_bytes = product->m * product->n * (uint64_t)algorithm->splits * sizeof(float);
+        traits->workspace_bytes =
+            product->m * product->n * (uint64_t)algorithm->splits * sizeof(float);
     model_time(card, product, algorithm, traits);
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -183,12 +193,13 @@ struct guessed {
 static int compare_guesses(const void *a, const void *b)
 {
     const struct guessed *first = a, *second = b;
-    int order = (first->traits.guess > second->traits.guess) - (first->traits.guess < second->traits.guess);
+    int order =
+        (first->traits.guess > second->traits.guess) - (first->traits.guess < second->traits.guess);
     return order ? order : memcmp(&first->algorithm, &second->algorithm, sizeof first->algorithm);
 }
 
-static bool is_preferred(const struct matmul_preference *preference, const struct algorithm *algorithm,
-                         const struct algorithm_traits *traits)
+static bool is_preferred(const struct matmul_preference *preference,
+                         const struct algorithm *algorithm, const struct algorithm_traits *traits)
 {
     for (int a = 0; a < 4 && algorithm_is_wide(algorithm); a++)
         if (preference->alignment_bytes[a] % WIDE_BYTES) return false;
@@ -202,7 +213,8 @@ static void add_guess(const struct library_card *card, const struct product *pro
     struct guessed *guess = &guesses[*count];
     guess->algorithm = *algorithm;
     guess->algorithm.mark = algorithm_mark();
-    if (algorithm_check(card, product, &guess->algorithm, &guess->traits) == CUBLAS_STATUS_SUCCESS &&
+    if (algorithm_check(card, product, &guess->algorithm, &guess->traits) ==
+            CUBLAS_STATUS_SUCCESS &&
         is_preferred(preference, &guess->algorithm, &guess->traits))
         ++*count;
 }
@@ -231,11 +243,13 @@ static int list_guesses(const struct library_card *card, const struct product *p
 
 _Static_assert(1 + TILES * STAGES * SPLITS_MAX <= CANDIDATES_MAX, "room for all guesses");
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle,
+                                              cublasLtMatmulDesc_t operation,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int requested,
-                                              cublasLtMatmulHeuristicResult_t results[], int *returned)
+                                              cublasLtMatmulHeuristicResult_t results[],
+                                              int *returned)
 {
     struct guessed guesses[CANDIDATES_MAX];
     struct library_card card;
@@ -244,14 +258,16 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     if (requested <= 0 || !results || !returned) return CUBLAS_STATUS_INVALID_VALUE;
     if (handle->card(&card) != 0) return CUBLAS_STATUS_EXECUTION_FAILED;
     TRY_CUBLAS(product_read(operation, a, b, c, d, &product));
-    const struct matmul_preference *own = (const struct matmul_preference *)(const void *)preference;
+    const struct matmul_preference *own =
+        (const struct matmul_preference *)(const void *)preference;
     const struct matmul_preference plain = {.workspace_bytes = 0};
     int count = list_guesses(&card, &product, own ? own : &plain, guesses);
     *returned = count < requested ? count : requested;
     for (int r = 0; r < *returned; r++) {
-        results[r] = (cublasLtMatmulHeuristicResult_t){.workspaceSize = guesses[r].traits.workspace_bytes,
-                                                       .state = CUBLAS_STATUS_SUCCESS,
-                                                       .wavesCount = (float)guesses[r].traits.waves};
+        results[r] =
+            (cublasLtMatmulHeuristicResult_t){.workspaceSize = guesses[r].traits.workspace_bytes,
+                                              .state = CUBLAS_STATUS_SUCCESS,
+                                              .wavesCount = (float)guesses[r].traits.waves};
         memcpy(&results[r].algo, &guesses[r].algorithm, sizeof guesses[r].algorithm);
     }
     return count ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
@@ -261,8 +277,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
 
 cublasStatus_t cublasLtMatmulAlgoGetIds(cublasLtHandle_t handle, cublasComputeType_t compute,
                                         cudaDataType_t scale, cudaDataType_t a, cudaDataType_t b,
-                                        cudaDataType_t c, cudaDataType_t d, int requested, int ids[],
-                                        int *returned)
+                                        cudaDataType_t c, cudaDataType_t d, int requested,
+                                        int ids[], int *returned)
 {
     static const int all[] = {SIMPLE, TILED};
     if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
@@ -312,21 +328,28 @@ cublasStatus_t cublasLtMatmulAlgoCapGetAttribute(const cublasLtMatmulAlgo_t *alg
     if (!algo) return CUBLAS_STATUS_INVALID_VALUE;
     for (int t = 0; t < TILES; t++) ids[t] = tiles[t].id;
     switch (attribute) {
-    case CUBLASLT_ALGO_CAP_TILE_IDS: return give(ids, tiled ? sizeof ids : 0, buffer, bytes, written);
-    case CUBLASLT_ALGO_CAP_STAGES_IDS: return give(stages, tiled ? sizeof stages : 0, buffer, bytes, written);
-    case CUBLASLT_ALGO_CAP_SPLITK_SUPPORT: return give(&splits, sizeof splits, buffer, bytes, written);
-    case CUBLASLT_ALGO_CAP_REDUCTION_SCHEME_MASK: return give(&reductions, sizeof reductions, buffer, bytes, written);
+    case CUBLASLT_ALGO_CAP_TILE_IDS:
+        return give(ids, tiled ? sizeof ids : 0, buffer, bytes, written);
+    case CUBLASLT_ALGO_CAP_STAGES_IDS:
+        return give(stages, tiled ? sizeof stages : 0, buffer, bytes, written);
+    case CUBLASLT_ALGO_CAP_SPLITK_SUPPORT:
+        return give(&splits, sizeof splits, buffer, bytes, written);
+    case CUBLASLT_ALGO_CAP_REDUCTION_SCHEME_MASK:
+        return give(&reductions, sizeof reductions, buffer, bytes, written);
     case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_A_BYTES:
     case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_B_BYTES:
     case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_C_BYTES:
-    case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_D_BYTES: return give(&alignment, sizeof alignment, buffer, bytes, written);
+    case CUBLASLT_ALGO_CAP_MIN_ALIGNMENT_D_BYTES:
+        return give(&alignment, sizeof alignment, buffer, bytes, written);
     case CUBLASLT_ALGO_CAP_CTA_SWIZZLING_SUPPORT:
-    case CUBLASLT_ALGO_CAP_CUSTOM_OPTION_MAX: return give(&none, sizeof none, buffer, bytes, written);
+    case CUBLASLT_ALGO_CAP_CUSTOM_OPTION_MAX:
+        return give(&none, sizeof none, buffer, bytes, written);
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
 
-static uint32_t *config_slot(struct algorithm *algorithm, cublasLtMatmulAlgoConfigAttributes_t attribute)
+static uint32_t *config_slot(struct algorithm *algorithm,
+                             cublasLtMatmulAlgoConfigAttributes_t attribute)
 {
     switch (attribute) {
     case CUBLASLT_ALGO_CONFIG_TILE_ID: return &algorithm->tile;

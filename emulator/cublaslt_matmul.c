@@ -16,7 +16,8 @@ struct matmul {
     float alpha, beta;
 };
 
-_Static_assert((int)AREA_COUNT <= (int)LIBRARY_AREAS_MAX && sizeof(struct matmul) <= LIBRARY_ARGUMENT_BYTES,
+_Static_assert((int)AREA_COUNT <= (int)LIBRARY_AREAS_MAX &&
+                   sizeof(struct matmul) <= LIBRARY_ARGUMENT_BYTES,
                "a product fits the work of a library");
 
 static float load_element(const unsigned char *base, uint32_t type, uint64_t index)
@@ -84,7 +85,8 @@ static void finish_element(const struct matmul *matmul, unsigned char *const *me
 {
     float value = matmul->alpha * sum;
     if (memory[AREA_C])
-        value += matmul->beta * load_element(memory[AREA_C], matmul->result_type, column * matmul->leading[2] + row);
+        value += matmul->beta * load_element(memory[AREA_C], matmul->result_type,
+                                             column * matmul->leading[2] + row);
     if (memory[AREA_BIAS]) value += load_element(memory[AREA_BIAS], matmul->result_type, row);
     store_element(memory[AREA_D], matmul->result_type, column * matmul->leading[3] + row, value);
 }
@@ -93,10 +95,11 @@ static void finish_element(const struct matmul *matmul, unsigned char *const *me
 static void multiply(const struct matmul *matmul, unsigned char *const *memory, float *a, float *b)
 {
     for (uint64_t row = 0; row < matmul->m; row++)
-        load_line(memory[AREA_A], matmul->type, row, matmul->leading[0], matmul->transposed[0], matmul->k,
-                  a + row * matmul->k);
+        load_line(memory[AREA_A], matmul->type, row, matmul->leading[0], matmul->transposed[0],
+                  matmul->k, a + row * matmul->k);
     for (uint64_t column = 0; column < matmul->n; column++) {
-        load_line(memory[AREA_B], matmul->type, column, matmul->leading[1], !matmul->transposed[1], matmul->k, b);
+        load_line(memory[AREA_B], matmul->type, column, matmul->leading[1], !matmul->transposed[1],
+                  matmul->k, b);
         for (uint64_t row = 0; row < matmul->m; row++)
             finish_element(matmul, memory, row, column,
                            sum_terms(matmul, memory[AREA_WORKSPACE], column * matmul->m + row,
@@ -120,7 +123,8 @@ static bool run_matmul(const void *argument, unsigned char *const *memory)
 static struct library_area area_of(const void *address, const struct matrix_layout *layout)
 {
     uint64_t elements = (layout->columns - 1) * (uint64_t)layout->leading + layout->rows;
-    return (struct library_area){(uint64_t)(uintptr_t)address, elements * element_bytes(layout->type)};
+    return (struct library_area){(uint64_t)(uintptr_t)address,
+                                 elements * element_bytes(layout->type)};
 }
 
 static void describe(const struct product *product, const struct algorithm *algorithm, float alpha,
@@ -136,20 +140,23 @@ static void describe(const struct product *product, const struct algorithm *algo
                               .alpha = alpha,
                               .beta = beta};
     for (int l = 0; l < 4; l++) matmul->leading[l] = (uint64_t)layouts[l]->leading;
-    for (int t = 0; t < 2; t++) matmul->transposed[t] = product->operation->transposed[t] == CUBLAS_OP_T;
+    for (int t = 0; t < 2; t++)
+        matmul->transposed[t] = product->operation->transposed[t] == CUBLAS_OP_T;
 }
 
 /* The algorithm that was given, or the heuristic's first. */
 static cublasStatus_t choose(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
-                             const cublasLtMatrixLayout_t layouts[4], const cublasLtMatmulAlgo_t *given,
-                             size_t workspace_bytes, struct algorithm *algorithm)
+                             const cublasLtMatrixLayout_t layouts[4],
+                             const cublasLtMatmulAlgo_t *given, size_t workspace_bytes,
+                             struct algorithm *algorithm)
 {
     cublasLtMatmulHeuristicResult_t result;
     struct matmul_preference preference = {.workspace_bytes = workspace_bytes};
     int count;
     if (!given) {
-        TRY_CUBLAS(cublasLtMatmulAlgoGetHeuristic(handle, operation, layouts[0], layouts[1], layouts[2], layouts[3],
-                                                  (cublasLtMatmulPreference_t)(void *)&preference, 1, &result, &count));
+        TRY_CUBLAS(cublasLtMatmulAlgoGetHeuristic(
+            handle, operation, layouts[0], layouts[1], layouts[2], layouts[3],
+            (cublasLtMatmulPreference_t)(void *)&preference, 1, &result, &count));
         given = &result.algo;
     }
     memcpy(algorithm, given, sizeof *algorithm);
@@ -157,7 +164,8 @@ static cublasStatus_t choose(cublasLtHandle_t handle, cublasLtMatmulDesc_t opera
 }
 
 /* Wide loads of A and B, wide stores of D. */
-static bool addresses_fit(const struct algorithm *algorithm, const void *a, const void *b, const void *d)
+static bool addresses_fit(const struct algorithm *algorithm, const void *a, const void *b,
+                          const void *d)
 {
     uintptr_t all = (uintptr_t)a | (uintptr_t)b | (uintptr_t)d;
     return !algorithm_is_wide(algorithm) || all % WIDE_BYTES == 0;
@@ -169,15 +177,16 @@ static cublasStatus_t answer(int result)
     return result == 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void *alpha,
-                              const void *a, cublasLtMatrixLayout_t a_layout, const void *b,
-                              cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
-                              cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t d_layout,
-                              const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes,
-                              cudaStream_t stream)
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
+                              const void *alpha, const void *a, cublasLtMatrixLayout_t a_layout,
+                              const void *b, cublasLtMatrixLayout_t b_layout, const void *beta,
+                              const void *c, cublasLtMatrixLayout_t c_layout, void *d,
+                              cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algo,
+                              void *workspace, size_t workspace_bytes, cudaStream_t stream)
 {
     const cublasLtMatrixLayout_t layouts[] = {a_layout, b_layout, c_layout, d_layout};
-    struct library_work work = {.name = "cublasLtMatmul", .run = run_matmul, .area_count = AREA_COUNT};
+    struct library_work work = {
+        .name = "cublasLtMatmul", .run = run_matmul, .area_count = AREA_COUNT};
     struct library_card card;
     struct product product;
     struct algorithm algorithm;
@@ -205,6 +214,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
                                                       product.m * element_bytes(product.d->type)};
     }
     if (traits.workspace_bytes)
-        work.areas[AREA_WORKSPACE] = (struct library_area){(uint64_t)(uintptr_t)workspace, traits.workspace_bytes};
+        work.areas[AREA_WORKSPACE] =
+            (struct library_area){(uint64_t)(uintptr_t)workspace, traits.workspace_bytes};
     return answer(handle->submit(stream, &work));
 }

@@ -178,8 +178,8 @@ CUresult stream_submit(CUstream stream, const struct work *work);
 CUresult stream_of(CUstream handle, CUstream *stream);
 /* driver_work.c: does it; adds its modelled time to `seconds`. */
 CUresult work_run(const struct work *work, double *seconds);
-CUresult kernel_run(const struct work *work, double *seconds);                 /* driver_launch.c */
-CUresult library_run(const struct work *work, double *seconds);                /* driver_library.c */
+CUresult kernel_run(const struct work *work, double *seconds);  /* driver_launch.c */
+CUresult library_run(const struct work *work, double *seconds); /* driver_library.c */
 CUresult graph_add(CUgraph graph, const struct work *work, CUgraphNode *node); /* driver_graph.c */
 CUresult graph_create(CUgraph *graph);
 

@@ -46,7 +46,8 @@ static uint64_t variable_room(const struct variable *variable)
 static CUresult place_variables(struct module *module, int device)
 {
     uint64_t total = 0, address;
-    for (size_t i = 0; i < module->variable_count; i++) total += variable_room(&module->variables[i]);
+    for (size_t i = 0; i < module->variable_count; i++)
+        total += variable_room(&module->variables[i]);
     if (!total) return CUDA_SUCCESS;
     TRY_CUDA(memory_allocate(device, total, &address));
     pthread_rwlock_rdlock(&driver_state.memory);

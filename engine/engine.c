@@ -1,15 +1,15 @@
 /* Opening and closing: the order in which a model comes to life. */
-#include "engine/engine_internal.h"
-#include "engine/latent_form.h"
-
 #include "base/clock.h"
 #include "base/file.h"
+#include "engine/engine_internal.h"
+#include "engine/latent_form.h"
 #include "ops/catalogue.h"
 #include "ops/op_table.h"
 #include "planner/plan_file.h"
 
 /* What the plan's header will say. */
-static status keep_settings(struct engine *engine, const char *settings, struct diagnostic *diagnostic)
+static status keep_settings(struct engine *engine, const char *settings,
+                            struct diagnostic *diagnostic)
 {
     if (!settings) return STATUS_OK;
     engine->settings = arena_text(engine->arena, settings);
@@ -91,18 +91,19 @@ static status refuse_settled(const char *path, const char *what, const char *opt
                              struct diagnostic *diagnostic)
 {
     return fail(diagnostic, STATUS_USAGE,
-                "%s is a plan, whose %s settled; give %s to `hone compile`, or name the model here", path, what,
-                option);
+                "%s is a plan, whose %s settled; give %s to `hone compile`, or name the model here",
+                path, what, option);
 }
 
 /* Which layers a plan runs, what its cache holds and the form of its attention were settled when it was built. */
-static status take_settled(struct engine *engine, const char *path, const struct engine_options *options,
-                           const struct plan_header *header, struct engine_options *merged,
-                           struct diagnostic *diagnostic)
+static status take_settled(struct engine *engine, const char *path,
+                           const struct engine_options *options, const struct plan_header *header,
+                           struct engine_options *merged, struct diagnostic *diagnostic)
 {
     engine->report.layer_map = *header->layer_map ? header->layer_map : NULL;
     if (options->layer_map) return refuse_settled(path, "layers are", "--layer-map", diagnostic);
-    if (options->settings) return refuse_settled(path, "form of latent attention is", "--mla", diagnostic);
+    if (options->settings)
+        return refuse_settled(path, "form of latent attention is", "--mla", diagnostic);
     if (options->states_given && (options->state_element != header->state_element ||
                                   options->rotates_states != header->rotates_states))
         return refuse_settled(path, "KV type is", "--kv", diagnostic);
@@ -129,7 +130,8 @@ static status prepare_plan(struct engine *engine, const char *path,
     TRY(read_model(engine, model, &merged, diagnostic));
     if (!hash_equal(engine->model->identity, header.model_identity))
         return fail(diagnostic, STATUS_BAD_INPUT,
-                    "%s: %s is not the model that the plan was made for: build the plan again with `hone compile`",
+                    "%s: %s is not the model that the plan was made for: build the plan again with "
+                    "`hone compile`",
                     path, model);
     engine->card_compiler = header.compiler;
     const char *devices = options->devices;
@@ -137,7 +139,8 @@ static status prepare_plan(struct engine *engine, const char *path,
     TRY(open_devices(engine, devices, &merged, diagnostic));
     if (purpose == PURPOSE_RUN) TRY(refuse_described(engine, diagnostic));
     TRY(engine_check_plan(engine, path, &header, diagnostic));
-    return purpose == PURPOSE_RUN ? engine_race_plan(engine, options, header.fast, diagnostic) : STATUS_OK;
+    return purpose == PURPOSE_RUN ? engine_race_plan(engine, options, header.fast, diagnostic)
+                                  : STATUS_OK;
 }
 
 static status start(struct engine *engine, const struct engine_options *options,
@@ -188,7 +191,8 @@ static status create_engine(const struct engine_options *options, struct engine 
 }
 
 static status create_for(const char *path, const struct engine_options *options,
-                         enum purpose purpose, struct engine **result, struct diagnostic *diagnostic)
+                         enum purpose purpose, struct engine **result,
+                         struct diagnostic *diagnostic)
 {
     struct engine *engine = NULL;
     TRY(create_engine(options, &engine, diagnostic));
@@ -272,10 +276,22 @@ void engine_close(struct engine *engine)
     arena_destroy(engine->arena);
 }
 
-const struct model *engine_model(const struct engine *engine) { return engine->model; }
-const struct plan *engine_plan(const struct engine *engine) { return engine->plan; }
-struct executor *engine_executor(struct engine *engine) { return engine->executor; }
-const struct engine_report *engine_report(const struct engine *engine) { return &engine->report; }
+const struct model *engine_model(const struct engine *engine)
+{
+    return engine->model;
+}
+const struct plan *engine_plan(const struct engine *engine)
+{
+    return engine->plan;
+}
+struct executor *engine_executor(struct engine *engine)
+{
+    return engine->executor;
+}
+const struct engine_report *engine_report(const struct engine *engine)
+{
+    return &engine->report;
+}
 
 const struct catalogue *engine_catalogue(const struct engine *engine)
 {

@@ -20,15 +20,18 @@ struct engine_options {
     int64_t sequences;   /* side by side; 0: 1 */
     int64_t chunk;       /* most tokens in one step; 0: CHUNK_DEFAULT */
     int64_t outputs;     /* most logit rows in one step; 0: OUTPUTS_DEFAULT */
-    int64_t largest;     /* of each row of logits, for engine_feed_top where they are not the host's; 0: none */
+    int64_t
+        largest; /* of each row of logits, for engine_feed_top where they are not the host's; 0: none */
     enum element_type state_element; /* K and V: f16, bf16, f32, q8_0, q4_0 */
     bool states_given;               /* the two here were asked for, not left to their defaults */
     bool rotates_states;             /* heads of K and V are rotated before they are rounded */
-    const char *settings;            /* "mla=naive": choices that a model's description offers; "mla=auto" (latent_form.h) */
-    const char *layer_map;           /* "0..51,45..79"; NULL: every layer once */
-    int candidates;  /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
-    double race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
-    bool fast;       /* --numerics fast */
+    const char *
+        settings; /* "mla=naive": choices that a model's description offers; "mla=auto" (latent_form.h) */
+    const char *layer_map; /* "0..51,45..79"; NULL: every layer once */
+    int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
+    double
+        race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
+    bool fast;        /* --numerics fast */
     bool references; /* run references only: the oracle */
     bool allow_unknown_keys;
     const char *cache_folder;    /* NULL: the user's; "": nothing is read or kept */
@@ -38,7 +41,8 @@ struct engine_options {
 };
 
 enum {
-    CONTEXT_DEFAULT = 4096, /* KV memory is paid for the whole context, so a model's 128k is not taken unasked */
+    CONTEXT_DEFAULT =
+        4096, /* KV memory is paid for the whole context, so a model's 128k is not taken unasked */
     CHUNK_DEFAULT = 512,
     OUTPUTS_DEFAULT = 32,
     CANDIDATES_DEFAULT = 4, /* what a few seconds can race */

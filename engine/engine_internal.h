@@ -20,9 +20,11 @@ struct engine {
     struct device **devices;
     int device_count, threads;
     struct plan *plan;
-    struct plan *first_plan; /* whose images later plans share (engine_change_layers); NULL: there were none */
-    const char *settings;      /* of the model, as settled; NULL: its defaults */
-    const char *card_compiler; /* of a plan from a file: who made its cards' kernels; NULL: the one that is here */
+    struct plan *
+        first_plan; /* whose images later plans share (engine_change_layers); NULL: there were none */
+    const char *settings; /* of the model, as settled; NULL: its defaults */
+    const char *
+        card_compiler; /* of a plan from a file: who made its cards' kernels; NULL: the one that is here */
     struct executor *executor;
     struct page_pool *pages;
     struct step_arrays arrays;

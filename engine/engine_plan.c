@@ -1,12 +1,14 @@
 /* The engine's plan: built for the model and devices at hand, and written to a file. */
-#include "engine/engine_internal.h"
-
 #include "base/file.h"
 #include "codegen/compile.h"
+#include "engine/engine_internal.h"
 #include "engine/layer_map.h"
 #include "ops/catalogue.h"
 
-static int64_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
+static int64_t or_default(int64_t value, int64_t otherwise)
+{
+    return value > 0 ? value : otherwise;
+}
 
 static struct plan_bounds choose_bounds(const struct engine *engine,
                                         const struct engine_options *options)
@@ -28,7 +30,8 @@ static struct plan_bounds choose_bounds(const struct engine *engine,
 
 static int candidates_for(const struct device *device, const struct engine_options *options)
 {
-    return device_is_described(device) ? (int)or_default(options->candidates, CANDIDATES_DEFAULT) : 1;
+    return device_is_described(device) ? (int)or_default(options->candidates, CANDIDATES_DEFAULT)
+                                       : 1;
 }
 
 static status describe_devices(struct engine *engine, const struct engine_options *options,
@@ -56,7 +59,8 @@ status engine_open_store(struct engine *engine, const struct progress *progress,
 
 const char *engine_artifact_folder(struct engine *engine)
 {
-    return engine->cache_folder ? file_join(engine->arena, engine->cache_folder, "artifacts") : NULL;
+    return engine->cache_folder ? file_join(engine->arena, engine->cache_folder, "artifacts")
+                                : NULL;
 }
 
 void engine_count_kernels(struct engine *engine)
@@ -64,7 +68,8 @@ void engine_count_kernels(struct engine *engine)
     struct engine_report *report = &engine->report;
     for (int i = 0; i < engine->plan->image_count; i++) {
         const struct plan_image *image = &engine->plan->images[i];
-        if (image->image.code_bytes > 0) ++*(image->spare ? &report->kernels_packed : &report->kernels);
+        if (image->image.code_bytes > 0)
+            ++*(image->spare ? &report->kernels_packed : &report->kernels);
     }
 }
 
@@ -110,7 +115,8 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .compile_processes = engine->threads,
         .progress = options->progress,
     };
-    if (purpose == PURPOSE_LOWER) return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
+    if (purpose == PURPOSE_LOWER)
+        return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
     for (int d = 0; d < engine->device_count && !options->references && !build.choose_only; d++)
         TRY(compile_check(devices[d].facts, diagnostic));
     return build_with_records(engine, options, &build, diagnostic);
@@ -120,7 +126,8 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
 static const struct device_facts *host_facts(const struct engine *engine)
 {
     for (int d = 0; d < engine->device_count; d++)
-        if (device_facts(engine->devices[d])->target == TARGET_CPU) return device_facts(engine->devices[d]);
+        if (device_facts(engine->devices[d])->target == TARGET_CPU)
+            return device_facts(engine->devices[d]);
     return device_facts(engine->devices[0]);
 }
 

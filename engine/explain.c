@@ -31,7 +31,8 @@ static status add_row(struct explaining *explaining, const struct explained *row
                       struct diagnostic *diagnostic)
 {
     struct explanation *explanation = explaining->explanation;
-    TRY_APPEND(explanation->rows, explanation->row_count, explaining->capacity, explaining->arena, diagnostic);
+    TRY_APPEND(explanation->rows, explanation->row_count, explaining->capacity, explaining->arena,
+               diagnostic);
     explanation->rows[explanation->row_count - 1] = *row;
     return STATUS_OK;
 }
@@ -70,12 +71,13 @@ static status add_chosen(struct explaining *explaining, struct diagnostic *diagn
 {
     struct explanation *explanation = explaining->explanation;
     if (find_row(explanation, explanation->chosen)) return STATUS_OK;
-    const struct explained row = {.candidate = explanation->chosen,
-                                  .verdict = "chosen",
-                                  .reason = strcmp(explanation->chosen, "reference") == 0
-                                                ? "no variant answers, or it is the plan's own choice"
-                                                : "not measured here: by its estimate, or by a neighbouring bucket's records",
-                                  .seconds = explanation->decision.seconds};
+    const struct explained row = {
+        .candidate = explanation->chosen,
+        .verdict = "chosen",
+        .reason = strcmp(explanation->chosen, "reference") == 0
+                      ? "no variant answers, or it is the plan's own choice"
+                      : "not measured here: by its estimate, or by a neighbouring bucket's records",
+        .seconds = explanation->decision.seconds};
     return add_row(explaining, &row, diagnostic);
 }
 
@@ -90,8 +92,11 @@ static status add_variants(struct explaining *explaining, struct diagnostic *dia
         bool related = false;
         for (int o = 0; space->ops[o]; o++)
             related = related || space->ops[o] == explaining->problem->op;
-        if (!related || space_bind(space, explaining->problem, explaining->facts, explaining->arena, bound, &reason)) continue;
-        const struct explained row = {.candidate = space->variant, .verdict = "does not answer", .reason = reason};
+        if (!related || space_bind(space, explaining->problem, explaining->facts, explaining->arena,
+                                   bound, &reason))
+            continue;
+        const struct explained row = {
+            .candidate = space->variant, .verdict = "does not answer", .reason = reason};
         TRY(add_row(explaining, &row, diagnostic));
     }
     return STATUS_OK;
@@ -113,10 +118,11 @@ static status explain_with_store(struct explaining *explaining, struct store *st
     const struct decision_policy policy = {0};
     struct record *records;
     int count;
-    TRY(store_records(store, explaining->problem->key, explaining->facts->class_name, explaining->arena, &records, &count, diagnostic));
+    TRY(store_records(store, explaining->problem->key, explaining->facts->class_name,
+                      explaining->arena, &records, &count, diagnostic));
     TRY(decision_make(&explaining->engine->catalogue, explaining->problem, explaining->facts,
-                      engine_compiler(explaining->engine, explaining->facts->target), &policy, records, count, explaining->arena,
-                      &explanation->decision, diagnostic));
+                      engine_compiler(explaining->engine, explaining->facts->target), &policy,
+                      records, count, explaining->arena, &explanation->decision, diagnostic));
     for (int r = 0; r < count; r++) TRY(add_record(explaining, &records[r], diagnostic));
     TRY(add_chosen(explaining, diagnostic));
     TRY(add_variants(explaining, diagnostic));
@@ -128,9 +134,11 @@ status engine_explain(struct engine *engine, int step, int64_t tokens, struct ar
                       struct explanation *explanation, struct diagnostic *diagnostic)
 {
     *explanation = (struct explanation){0};
-    int image = step >= 0 && step < engine->plan->step_count ? engine_step_image(engine, step, tokens) : -1;
+    int image =
+        step >= 0 && step < engine->plan->step_count ? engine_step_image(engine, step, tokens) : -1;
     if (image < 0)
-        return fail(diagnostic, STATUS_USAGE, "step %d runs no kernel; `hone show` lists the steps", step);
+        return fail(diagnostic, STATUS_USAGE, "step %d runs no kernel; `hone show` lists the steps",
+                    step);
     struct explaining explaining = {
         .engine = engine,
         .problem = engine->plan->images[image].problem,

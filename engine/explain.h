@@ -8,9 +8,9 @@
 /* One variant that does not answer, or one candidate of a variant that does. */
 struct explained {
     const char *candidate; /* a variant's name, or a candidate's text */
-    const char *verdict;   /* "chosen", "slower", "mismatch", "does not answer", "not measured" ... */
-    const char *reason;    /* in words; "" when there is nothing to add */
-    double seconds;        /* median of its best record, or its estimate; 0: unknown */
+    const char *verdict; /* "chosen", "slower", "mismatch", "does not answer", "not measured" ... */
+    const char *reason;  /* in words; "" when there is nothing to add */
+    double seconds;      /* median of its best record, or its estimate; 0: unknown */
     bool measured;
 };
 

@@ -8,15 +8,21 @@
 struct generation_request {
     const int32_t *prompt;
     int64_t prompt_count;
-    int64_t tokens;           /* most new tokens */
+    int64_t tokens; /* most new tokens */
     struct sampling sampling;
     uint64_t stream;          /* tells requests with one seed apart */
     const char *const *stops; /* NULL-terminated texts that end generation; may be NULL */
     bool ignore_end;          /* go on after the model's end token */
-    const int *sequence;      /* one that holds the first tokens of the prompt already, and stays open; NULL: a new one */
+    const int *
+        sequence; /* one that holds the first tokens of the prompt already, and stays open; NULL: a new one */
 };
 
-enum generation_end { GENERATION_LENGTH, GENERATION_END_TOKEN, GENERATION_STOP_TEXT, GENERATION_INTERRUPTED };
+enum generation_end {
+    GENERATION_LENGTH,
+    GENERATION_END_TOKEN,
+    GENERATION_STOP_TEXT,
+    GENERATION_INTERRUPTED
+};
 
 /* Owned by the arena given to generate. */
 struct generation_result {
@@ -35,10 +41,9 @@ struct generation_times {
 /* Called with whole UTF-8 characters as they come; text that might become a stop text is held back. */
 typedef void generation_sink(void *context, int request, const char *text, size_t length);
 
-CHECKED status generate(struct engine *engine, const struct generation_request *requests,
-                        int count, generation_sink *sink, void *sink_context,
-                        const struct progress *progress, struct arena *arena,
-                        struct generation_result *results, struct generation_times *times,
-                        struct diagnostic *diagnostic);
+CHECKED status generate(struct engine *engine, const struct generation_request *requests, int count,
+                        generation_sink *sink, void *sink_context, const struct progress *progress,
+                        struct arena *arena, struct generation_result *results,
+                        struct generation_times *times, struct diagnostic *diagnostic);
 
 #endif

@@ -1,8 +1,9 @@
 /* The public interface over the engine. */
+#include "include/hone/hone.h"
+
 #include "engine/conversation.h"
 #include "engine/engine.h"
 #include "engine/state_type.h"
-#include "include/hone/hone.h"
 
 #include <string.h>
 
@@ -11,7 +12,10 @@ struct hone_engine {
     struct engine *engine;
 };
 
-const char *hone_version(void) { return HONE_VERSION_TEXT; }
+const char *hone_version(void)
+{
+    return HONE_VERSION_TEXT;
+}
 
 /* The last step of every function here. */
 static int answer(status code, const struct diagnostic *diagnostic, char *error)
@@ -90,7 +94,8 @@ static status tokenize(const hone_engine *engine, const char *text, size_t lengt
     if (!model->tokenizer)
         return fail(diagnostic, STATUS_FAILED, "%s carries no tokenizer", model->path);
     int32_t *ids;
-    TRY(tokenizer_encode(model->tokenizer, text, length, true, true, scratch, &ids, count, diagnostic));
+    TRY(tokenizer_encode(model->tokenizer, text, length, true, true, scratch, &ids, count,
+                         diagnostic));
     int64_t copied = *count < capacity ? *count : capacity;
     if (copied > 0) memcpy(tokens, ids, (size_t)copied * sizeof *ids);
     return STATUS_OK;
@@ -101,8 +106,9 @@ int hone_tokenize(hone_engine *engine, const char *text, size_t length, int32_t 
 {
     struct diagnostic diagnostic = {0};
     struct arena *scratch = arena_create(0);
-    status code = scratch ? tokenize(engine, text, length, tokens, capacity, count, scratch, &diagnostic)
-                          : fail_memory(&diagnostic, 0);
+    status code =
+        scratch ? tokenize(engine, text, length, tokens, capacity, count, scratch, &diagnostic)
+                : fail_memory(&diagnostic, 0);
     arena_destroy(scratch);
     return answer(code, &diagnostic, error);
 }
@@ -112,14 +118,14 @@ static int render(const hone_engine *engine, const hone_conversation *given, str
                   char **text, size_t *length, int32_t **ids, int64_t *count, char *error)
 {
     struct diagnostic diagnostic = {0};
-    const struct conversation_text conversation = {
-        .messages = given->messages,
-        .tools = given->tools,
-        .variables = given->variables,
-        .chat_template = given->chat_template,
-        .no_generation_prompt = given->no_generation_prompt != 0};
-    status code = scratch ? conversation_render(engine->engine, &conversation, scratch, text, length,
-                                                ids, count, &diagnostic)
+    const struct conversation_text conversation = {.messages = given->messages,
+                                                   .tools = given->tools,
+                                                   .variables = given->variables,
+                                                   .chat_template = given->chat_template,
+                                                   .no_generation_prompt =
+                                                       given->no_generation_prompt != 0};
+    status code = scratch ? conversation_render(engine->engine, &conversation, scratch, text,
+                                                length, ids, count, &diagnostic)
                           : fail_memory(&diagnostic, 0);
     return answer(code, &diagnostic, error);
 }
@@ -176,7 +182,8 @@ int hone_sequence_open(hone_engine *engine, int *sequence, char *error)
 int hone_sequence_fork(hone_engine *engine, int from, int *sequence, char *error)
 {
     struct diagnostic diagnostic = {0};
-    return answer(engine_sequence_fork(engine->engine, from, sequence, &diagnostic), &diagnostic, error);
+    return answer(engine_sequence_fork(engine->engine, from, sequence, &diagnostic), &diagnostic,
+                  error);
 }
 
 void hone_sequence_truncate(hone_engine *engine, int sequence, int64_t length)
@@ -210,7 +217,8 @@ static status feed_batch(struct engine *engine, const int *sequences, const int3
     TRY_MEMORY(scratch, diagnostic);
     struct engine_input *inputs = arena_allocate(scratch, (size_t)count, sizeof *inputs);
     for (int i = 0; inputs && i < count; i++)
-        inputs[i] = (struct engine_input){.sequence = sequences[i], .tokens = &tokens[i], .count = 1};
+        inputs[i] =
+            (struct engine_input){.sequence = sequences[i], .tokens = &tokens[i], .count = 1};
     status code = inputs ? engine_feed(engine, inputs, count, logits, diagnostic)
                          : fail_memory(diagnostic, (size_t)count * sizeof *inputs);
     arena_destroy(scratch);

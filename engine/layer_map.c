@@ -16,17 +16,19 @@ static status parse_range(const char **at, int64_t layer_count, long *first, lon
     }
     bool goes_on = *end == ',' && end[1];
     if (!good || (*end && !goes_on))
-        return fail(diagnostic, STATUS_USAGE, "--layer-map: \"%s\" is not understood; write 0..51,45..79", *at);
-    if (*first < 0 || *last >= layer_count || *first > *last)
         return fail(diagnostic, STATUS_USAGE,
-                    "--layer-map: %.40s asks for layers %ld to %ld; the model has %lld layers, 0 to %lld", *at,
-                    *first, *last, (long long)layer_count, (long long)layer_count - 1);
+                    "--layer-map: \"%s\" is not understood; write 0..51,45..79", *at);
+    if (*first < 0 || *last >= layer_count || *first > *last)
+        return fail(
+            diagnostic, STATUS_USAGE,
+            "--layer-map: %.40s asks for layers %ld to %ld; the model has %lld layers, 0 to %lld",
+            *at, *first, *last, (long long)layer_count, (long long)layer_count - 1);
     *at = *end ? end + 1 : end;
     return STATUS_OK;
 }
 
-status layer_map_parse(const char *list, int64_t layer_count, struct arena *arena,
-                                 int **map, int *count, struct diagnostic *diagnostic)
+status layer_map_parse(const char *list, int64_t layer_count, struct arena *arena, int **map,
+                       int *count, struct diagnostic *diagnostic)
 {
     size_t capacity = 0;
     *map = NULL;

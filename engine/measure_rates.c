@@ -2,11 +2,10 @@
  * shared machine ceilings drift from second to second. */
 #include "engine/measure_rates.h"
 
-#include "ops/catalogue.h"
-#include "runtime/cpu_probe.h"
-
 #include "base/clock.h"
 #include "base/random.h"
+#include "ops/catalogue.h"
+#include "runtime/cpu_probe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +18,8 @@ struct measuring {
     struct arena *arena;
     struct thread_pool *pool;
     struct cpu_probe *probe;
-    int32_t *tokens; /* [prompt_tokens] */
-    float *logits;   /* [sequences, vocabulary] */
+    int32_t *tokens;       /* [prompt_tokens] */
+    float *logits;         /* [sequences, vocabulary] */
     struct engine_top top; /* in their place where the plan gives it */
     struct engine_input *inputs;
     int *sequences;
@@ -89,7 +88,8 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
     int count;
     struct device *const *devices = engine_devices(measuring->engine, &count);
     TRY_NEW(measuring->tokens, arena, options->prompt_tokens, diagnostic);
-    TRY(engine_top_create(measuring->engine, options->sequences, arena, &measuring->top, diagnostic));
+    TRY(engine_top_create(measuring->engine, options->sequences, arena, &measuring->top,
+                          diagnostic));
     TRY_NEW(measuring->logits, arena, options->sequences * model->vocabulary, diagnostic);
     TRY_NEW(measuring->inputs, arena, options->sequences, diagnostic);
     TRY_NEW(measuring->sequences, arena, options->sequences, diagnostic);
@@ -98,18 +98,19 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
         TRY_NEW(*rows[r], arena, options->rounds, diagnostic);
     for (int64_t t = 0; t < options->prompt_tokens; t++)
-        measuring->tokens[t] = (int32_t)(random_bits(1, 0, (uint64_t)t) % (uint64_t)model->vocabulary);
+        measuring->tokens[t] =
+            (int32_t)(random_bits(1, 0, (uint64_t)t) % (uint64_t)model->vocabulary);
     measuring->integer_kernels = uses_integer_kernels(measuring->engine, options->prompt_tokens);
     TRY(thread_pool_create(thread_count_default(), &measuring->pool, diagnostic));
-    return cpu_probe_create(measuring->pool, device_facts(devices[0]), &measuring->probe, diagnostic);
+    return cpu_probe_create(measuring->pool, device_facts(devices[0]), &measuring->probe,
+                            diagnostic);
 }
 
 static status feed(struct measuring *measuring, int64_t count, struct diagnostic *diagnostic)
 {
     for (int s = 0; s < measuring->options->sequences; s++)
-        measuring->inputs[s] = (struct engine_input){.sequence = measuring->sequences[s],
-                                                     .tokens = measuring->tokens,
-                                                     .count = count};
+        measuring->inputs[s] = (struct engine_input){
+            .sequence = measuring->sequences[s], .tokens = measuring->tokens, .count = count};
     if (measuring->top.count)
         return engine_feed_top(measuring->engine, measuring->inputs, measuring->options->sequences,
                                &measuring->top, diagnostic);
@@ -139,7 +140,8 @@ static status run_phases(struct measuring *measuring, double *prefill_seconds,
 static status measure_round(struct measuring *measuring, int round, struct diagnostic *diagnostic)
 {
     const struct rate_options *options = measuring->options;
-    double bandwidth = cpu_probe_read_bandwidth(measuring->probe), ceiling = arithmetic_ceiling(measuring);
+    double bandwidth = cpu_probe_read_bandwidth(measuring->probe),
+           ceiling = arithmetic_ceiling(measuring);
     double prefill_seconds = 0, decode_seconds = 0;
     for (int s = 0; s < options->sequences; s++)
         TRY(engine_sequence_open(measuring->engine, &measuring->sequences[s], diagnostic));
@@ -154,7 +156,8 @@ static status measure_round(struct measuring *measuring, int round, struct diagn
     double steps = (double)options->generated_tokens / decode_seconds;
     double operations = prefill_operations(engine_plan(measuring->engine), options->prompt_tokens);
     double bytes = (double)engine_report(measuring->engine)->weight_bytes_per_token;
-    measuring->prefill[round] = (double)(options->prompt_tokens * options->sequences) / prefill_seconds;
+    measuring->prefill[round] =
+        (double)(options->prompt_tokens * options->sequences) / prefill_seconds;
     measuring->decode[round] = steps * options->sequences;
     measuring->bandwidth[round] = bandwidth;
     measuring->bandwidth_share[round] = bytes * steps / bandwidth;
@@ -170,15 +173,17 @@ static status measure_rounds(struct measuring *measuring, struct measured_rates 
     double start = clock_seconds();
     int done = 0;
     for (; done < options->rounds && !progress_interrupted(options->progress); done++) {
-        struct progress_state state = {
-            .stage = "measuring",
-            .done = done,
-            .total = options->rounds,
-            .seconds_left = done ? (clock_seconds() - start) / done * (options->rounds - done) : -1};
+        struct progress_state state = {.stage = "measuring",
+                                       .done = done,
+                                       .total = options->rounds,
+                                       .seconds_left = done ? (clock_seconds() - start) / done *
+                                                                  (options->rounds - done)
+                                                            : -1};
         progress_update(options->progress, &state);
         TRY(measure_round(measuring, done, diagnostic));
     }
-    if (done == 0) return fail(diagnostic, STATUS_INTERRUPTED, "interrupted before the first round was done");
+    if (done == 0)
+        return fail(diagnostic, STATUS_INTERRUPTED, "interrupted before the first round was done");
     rates->rounds = done;
     rates->prefill = summarise(measuring->prefill, done);
     rates->decode = summarise(measuring->decode, done);
@@ -193,7 +198,8 @@ status measure_rates(struct engine *engine, const struct rate_options *options,
 {
     if (options->rounds < 1 || options->rounds > ROUNDS_MOST || options->prompt_tokens < 1 ||
         options->generated_tokens < 1)
-        return fail(diagnostic, STATUS_USAGE, "give at least one round, one prompt token and one generated token");
+        return fail(diagnostic, STATUS_USAGE,
+                    "give at least one round, one prompt token and one generated token");
     struct measuring measuring = {.engine = engine, .options = options, .arena = arena_create(0)};
     TRY_MEMORY(measuring.arena, diagnostic);
     *rates = (struct measured_rates){0};

@@ -16,10 +16,12 @@ struct rate {
 };
 
 struct measured_rates {
-    struct rate prefill, decode;                 /* tokens per second, over all sequences */
-    struct rate read_bandwidth;                  /* bytes per second, sampled before and after every round */
-    struct rate decode_bandwidth_share;          /* weight bytes per token * steps per second / read bandwidth, per round */
-    struct rate prefill_peak_share;              /* operations per second / arithmetic ceiling, per round; 0: ceiling unknown */
+    struct rate prefill, decode; /* tokens per second, over all sequences */
+    struct rate read_bandwidth;  /* bytes per second, sampled before and after every round */
+    struct rate
+        decode_bandwidth_share; /* weight bytes per token * steps per second / read bandwidth, per round */
+    struct rate
+        prefill_peak_share; /* operations per second / arithmetic ceiling, per round; 0: ceiling unknown */
     int rounds;
 };
 

@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 struct sampling {
-    double temperature;        /* 0: greedy */
-    int64_t top_k;             /* 0: all */
-    double top_p;              /* 1: all */
-    double min_p;              /* 0: all; relative to the most probable token */
-    double repetition_penalty; /* 1: none; divides positive, multiplies negative logits of recent tokens */
+    double temperature; /* 0: greedy */
+    int64_t top_k;      /* 0: all */
+    double top_p;       /* 1: all */
+    double min_p;       /* 0: all; relative to the most probable token */
+    double
+        repetition_penalty; /* 1: none; divides positive, multiplies negative logits of recent tokens */
     int64_t repetition_window; /* how many recent tokens count; 0: all given */
     uint64_t seed;
 };
@@ -39,6 +40,7 @@ CHECKED status sample_largest(const struct sampling *sampling, const float *valu
                               uint64_t position, struct arena *scratch, int32_t *token,
                               struct diagnostic *diagnostic);
 
-CHECKED status sampling_not_numbers(struct diagnostic *diagnostic); /* the failure of logits that are NaN */
+CHECKED status
+sampling_not_numbers(struct diagnostic *diagnostic); /* the failure of logits that are NaN */
 
 #endif

@@ -1,9 +1,9 @@
 /* The model is read and its graph lowered as for running, but nothing is compiled and no weights are loaded: the tuner makes
  * its own operands. */
-#include "engine/engine_internal.h"
 #include "engine/tune_model.h"
 
 #include "codegen/compile.h"
+#include "engine/engine_internal.h"
 #include "planner/tuning.h"
 #include "runtime/cpu_rates.h"
 
@@ -13,19 +13,21 @@ static status need_rates(struct engine *engine, const struct progress *progress,
 {
     struct device *device = engine->devices[0];
     /* A card's are what its clocks promise: measuring would start the driver, and workers are still to be forked. */
-    if (device_facts(device)->values[FACT_read_bandwidth] > 0 || !device_memory_is_host(device)) return STATUS_OK;
+    if (device_facts(device)->values[FACT_read_bandwidth] > 0 || !device_memory_is_host(device))
+        return STATUS_OK;
     struct progress_state state = {.stage = "measuring the machine", .seconds_left = 2};
     progress_update(progress, &state);
     TRY(device_probe(device, diagnostic));
     struct diagnostic reason = {0};
-    if (engine->cache_folder &&
-        cpu_rates_save(engine->cache_folder, device_facts(device), engine->arena, &reason) != STATUS_OK)
+    if (engine->cache_folder && cpu_rates_save(engine->cache_folder, device_facts(device),
+                                               engine->arena, &reason) != STATUS_OK)
         progress_warn(progress, "the machine's rates are not kept: %s", reason.text);
     return STATUS_OK;
 }
 
 /* Without a card there is nothing to measure. */
-static status refuse_measuring(const struct engine *engine, int effort, struct diagnostic *diagnostic)
+static status refuse_measuring(const struct engine *engine, int effort,
+                               struct diagnostic *diagnostic)
 {
     if (effort == 0) return STATUS_OK;
     return device_refuse_described(engine->devices[0], diagnostic);
@@ -39,7 +41,8 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
     const struct tuning_options wanted = {.op = options->op, .prompt_share = TUNE_PROMPT_SHARE};
     const struct device *tuned = engine->devices[0];
     bool host = device_memory_is_host(tuned);
-    const struct runner_device_setup device = {.specification = host ? "cpu" : device_specification(tuned),
+    const struct runner_device_setup device = {.specification =
+                                                   host ? "cpu" : device_specification(tuned),
                                                .memory_is_host = host,
                                                .threads = device_threads(tuned),
                                                .cpu = options->engine.cpu};
@@ -65,7 +68,8 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
     setup.problems = problems;
     if (setup.problem_count == 0)
         return fail(diagnostic, STATUS_NOT_FOUND, "there is nothing to tune%s%s",
-                    options->op ? ": no variant answers problems of " : "", options->op ? options->op : "");
+                    options->op ? ": no variant answers problems of " : "",
+                    options->op ? options->op : "");
     return tune_run(&setup, arena, &report->tuned, diagnostic);
 }
 

@@ -17,9 +17,9 @@ struct tune_model_options {
 };
 
 struct tune_model_report {
-    const char *model;        /* description */
-    const char *store;        /* path of the records */
-    bool kept;                /* false: the records could only be held in memory */
+    const char *model;         /* description */
+    const char *store;         /* path of the records */
+    bool kept;                 /* false: the records could only be held in memory */
     struct device_facts facts; /* of the device tuned on, with measured rates */
     struct tune_report tuned;
 };

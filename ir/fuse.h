@@ -13,10 +13,10 @@
 
 struct fuser {
     struct graph *graph;
-    struct graph_users users; /* as they were before the pattern's run */
-    bool *dead;               /* per node */
-    int *moved_to;            /* per dead node: the node that does its work */
-    bool *is_output;          /* per value */
+    struct graph_users users;         /* as they were before the pattern's run */
+    bool *dead;                       /* per node */
+    int *moved_to;                    /* per dead node: the node that does its work */
+    bool *is_output;                  /* per value */
     const struct fuse_filter *filter; /* NULL: whatever matches */
     struct diagnostic *diagnostic;
 };

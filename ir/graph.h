@@ -33,7 +33,8 @@ enum {
     GRAPH_OUTPUTS_MAX = 256,
     GRAPH_LAYERS_MAX = 1 << 14,
     GRAPH_DEVICES_MAX = 64,
-    GRAPH_NAME_BYTES_MAX = 127 /* letters, digits and _ . / @ - ; "_" alone stands for an absent operand */
+    GRAPH_NAME_BYTES_MAX =
+        127 /* letters, digits and _ . / @ - ; "_" alone stands for an absent operand */
 };
 
 struct value {
@@ -42,8 +43,9 @@ struct value {
     struct tensor_type type;
     int producer; /* node, or -1 */
     int device;   /* where it lives; set by pass_partition, 0 before */
-    const char *source; /* WEIGHT: name in the weight source; the copies of a weight on several devices share it */
-    int layer;    /* STATE: virtual layer; WEIGHT: layer of the file; -1: none */
+    const char *
+        source; /* WEIGHT: name in the weight source; the copies of a weight on several devices share it */
+    int layer; /* STATE: virtual layer; WEIGHT: layer of the file; -1: none */
 };
 
 struct node {
@@ -87,8 +89,10 @@ CHECKED status graph_add_node(struct graph *graph, const struct node *node,
 CHECKED status graph_add_output(struct graph *graph, int value, struct diagnostic *diagnostic);
 
 int graph_find_value(const struct graph *graph, const char *name); /* VALUE_NONE when absent */
-int node_find_input(const struct node *node, const char *name); /* VALUE_NONE when absent or not an operand */
-int graph_use_count(const struct graph *graph, int value); /* inputs of nodes, and outputs of the graph */
+int node_find_input(const struct node *node,
+                    const char *name); /* VALUE_NONE when absent or not an operand */
+int graph_use_count(const struct graph *graph,
+                    int value); /* inputs of nodes, and outputs of the graph */
 
 /* Default values of all attributes of `op`.  Reals are kept as the shortest decimal number that names the same float
  * (graph_add_node sees to it), so that %.9g prints them exactly, from whatever file they came. */

@@ -247,8 +247,9 @@ static status get_block(struct image_reader *reader, const struct image *image,
 
 static status get_resources(struct image_reader *reader, struct kernel_resources *resources)
 {
-    int *const fields[] = {&resources->registers, &resources->spilled_bytes, &resources->local_bytes,
-                           &resources->shared_bytes, &resources->instructions};
+    int *const fields[] = {&resources->registers, &resources->spilled_bytes,
+                           &resources->local_bytes, &resources->shared_bytes,
+                           &resources->instructions};
     for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
         *fields[f] = (int)get(reader, 4);
         if (*fields[f] < 0) return refuse(reader, "what the kernel uses is below 0");
@@ -372,7 +373,8 @@ status image_decode(const void *bytes, size_t byte_count, struct arena *arena, s
     TRY(get_head(&reader, image));
     for (int w = 0; w < image->workspace_count; w++)
         TRY(get_workspace(&reader, &image->workspaces[w]));
-    for (int t = 0; t < image->tensor_count; t++) TRY(get_tensor(&reader, image, &image->tensors[t]));
+    for (int t = 0; t < image->tensor_count; t++)
+        TRY(get_tensor(&reader, image, &image->tensors[t]));
     for (int l = 0; l < image->launch_count; l++)
         TRY(get_launch(&reader, image, &image->launches[l]));
     TRY(get_code(&reader, image));
@@ -387,10 +389,13 @@ void image_print_resources(const struct image *image, struct text *text)
         const struct launch *launch = &image->launches[l];
         const struct kernel_resources *kernel = &launch->resources;
         if (!kernel->instructions) continue;
-        text_print(text, "%s%s: %d registers, %d bytes spilled, %d bytes of local memory, %d + %d bytes of shared memory, "
+        text_print(text,
+                   "%s%s: %d registers, %d bytes spilled, %d bytes of local memory, %d + %d bytes "
+                   "of shared memory, "
                    "%d instructions",
-                   first ? "" : "; ", launch->name, kernel->registers, kernel->spilled_bytes, kernel->local_bytes,
-                   kernel->shared_bytes, launch->shared_bytes, kernel->instructions);
+                   first ? "" : "; ", launch->name, kernel->registers, kernel->spilled_bytes,
+                   kernel->local_bytes, kernel->shared_bytes, launch->shared_bytes,
+                   kernel->instructions);
         first = false;
     }
 }

@@ -19,7 +19,7 @@ enum argument_kind {
     ARGUMENT_TABLE,     /* address of operand `index`'s table of pointers, one per expert (not every
                            device) */
     ARGUMENT_TENSOR_MAP, /* the tensor map of tensor `index` of the image, by value */
-    ARGUMENT_NULL       /* a null pointer: an operand that this problem's operator does not have */
+    ARGUMENT_NULL        /* a null pointer: an operand that this problem's operator does not have */
 };
 
 struct argument {
@@ -104,7 +104,7 @@ enum matmul_argument {
 /* The library's own description of an algorithm, which only this version of it understands. */
 enum { MATMUL_ALGORITHM_BYTES = 64 };
 struct matmul_algorithm {
-    uint64_t library; /* its version; 0: nothing is known yet */
+    uint64_t library;   /* its version; 0: nothing is known yet */
     struct hash device; /* of the class of devices that it was found on */
     uint8_t bytes[MATMUL_ALGORITHM_BYTES];
 };
@@ -117,7 +117,8 @@ struct matmul_call {
     int64_t outputs, inner;
     bool bfloat;   /* x and weight are bf16, otherwise f16 */
     int algorithm; /* rank */
-    struct matmul_algorithm found; /* of that rank, when the image has been on a device (device_resolve) */
+    struct matmul_algorithm
+        found; /* of that rank, when the image has been on a device (device_resolve) */
 };
 
 struct launch {
@@ -126,11 +127,11 @@ struct launch {
     int64_t offset; /* of the entry in the code (CUDA: 0); -1: the operator's reference, whose work
                      * items the operator counts itself (op.reference_items) whatever the geometry
                      * says */
-    struct geometry geometry;  /* CUDA: items are blocks */
-    int threads, shared_bytes; /* CUDA: per block, dynamic shared memory; 0 on the CPU */
-    int cluster;               /* CUDA: blocks per cluster; 0: no clusters */
+    struct geometry geometry;          /* CUDA: items are blocks */
+    int threads, shared_bytes;         /* CUDA: per block, dynamic shared memory; 0 on the CPU */
+    int cluster;                       /* CUDA: blocks per cluster; 0: no clusters */
     struct kernel_resources resources; /* CUDA: of its kernel, for people; zeros where unknown */
-    struct matmul_call matmul; /* MATMUL */
+    struct matmul_call matmul;         /* MATMUL */
     int argument_count;
     struct argument arguments[LAUNCH_ARGUMENTS_MAX];
 };

@@ -50,9 +50,9 @@ struct run {
 };
 
 struct op {
-    const char *name; /* part of stored records: never reuse */
-    const struct input_rule *inputs; /* ends with a NULL name */
-    const char *const *outputs;      /* NULL-terminated */
+    const char *name;                        /* part of stored records: never reuse */
+    const struct input_rule *inputs;         /* ends with a NULL name */
+    const char *const *outputs;              /* NULL-terminated */
     const struct attribute_rule *attributes; /* ends with a NULL name; may be NULL */
 
     /* Checks the inputs' types and the attributes and sets the outputs' types.  `inputs[i]` is NULL for an absent input.

@@ -43,8 +43,8 @@ CHECKED status pass_place(struct graph *graph, const int *device_of_node, int de
 
 /* Gives every result value an offset in its device's arena so that values alive at the same time do not overlap. */
 struct memory_layout {
-    int64_t *offsets; /* per value; -1 where the value has no place in an arena */
-    int64_t *bytes;   /* per value, at the symbols' bounds */
+    int64_t *offsets;      /* per value; -1 where the value has no place in an arena */
+    int64_t *bytes;        /* per value, at the symbols' bounds */
     int64_t *device_bytes; /* arena size per device */
 };
 CHECKED status pass_memory(const struct graph *graph, const int64_t symbols[SYMBOL_COUNT],

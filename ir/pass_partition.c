@@ -133,8 +133,7 @@ static status place_nodes(struct graph *graph, struct partition *partition, stru
     graph->nodes = NULL;
     graph->node_count = 0;
     graph->node_capacity = 0;
-    for (int n = 0; n < node_count; n++)
-        TRY(place_node(graph, partition, nodes[n], diagnostic));
+    for (int n = 0; n < node_count; n++) TRY(place_node(graph, partition, nodes[n], diagnostic));
     return STATUS_OK;
 }
 
@@ -180,8 +179,7 @@ static status drop_transfers(struct graph *graph, struct arena *scratch,
         keep[n] = !node_is(node, "transfer");
         if (!keep[n]) originals[node->outputs[0]] = node->inputs[0];
     }
-    for (int o = 0; o < graph->output_count; o++)
-        graph->outputs[o] = originals[graph->outputs[o]];
+    for (int o = 0; o < graph->output_count; o++) graph->outputs[o] = originals[graph->outputs[o]];
     return graph_sweep(graph, keep, false, scratch, diagnostic);
 }
 

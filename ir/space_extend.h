@@ -5,7 +5,8 @@
 #include "base/yaml.h"
 
 /* The variant that `root` extends; NULL when it extends none. */
-CHECKED status space_extends(struct yaml *root, const char **variant, struct diagnostic *diagnostic);
+CHECKED status space_extends(struct yaml *root, const char **variant,
+                             struct diagnostic *diagnostic);
 
 /* What `own` says over what `base` says. */
 CHECKED status space_extend(struct yaml *base, struct yaml *own, struct arena *arena,

@@ -184,11 +184,10 @@ void space_launches_mark_lets(struct space *space)
             mark_optional(space, space->tensors[t].numbers[n]);
     for (int l = 0; l < space->launch_count; l++) {
         const struct launch_rule *launch = &space->launches[l];
-        const struct expression *const all[] = {launch->rows_per_item, launch->items,
-                                                launch->threads,       launch->shared_bytes,
-                                                launch->cluster,       launch->when,
-                                                launch->outputs,       launch->inner,
-                                                launch->bfloat,        launch->algorithm};
+        const struct expression *const all[] = {
+            launch->rows_per_item, launch->items,    launch->threads, launch->shared_bytes,
+            launch->cluster,       launch->when,     launch->outputs, launch->inner,
+            launch->bfloat,        launch->algorithm};
         for (size_t e = 0; e < sizeof all / sizeof *all; e++) mark_optional(space, all[e]);
     }
     for (int l = 0; space->target == TARGET_CUDA && l < space->let_count; l++)

@@ -111,10 +111,8 @@ static bool find_property(const char *property, struct slot *slot)
     static const struct {
         const char *name;
         enum slot_kind kind;
-    } rows[] = {{"rows", SLOT_OPERAND_ROWS},
-                {"columns", SLOT_OPERAND_COLUMNS},
-                {"bytes", SLOT_OPERAND_BYTES},
-                {"present", SLOT_OPERAND_PRESENT},
+    } rows[] = {{"rows", SLOT_OPERAND_ROWS},   {"columns", SLOT_OPERAND_COLUMNS},
+                {"bytes", SLOT_OPERAND_BYTES}, {"present", SLOT_OPERAND_PRESENT},
                 {"block", SLOT_OPERAND_BLOCK}, /* columns of a block; 1: a plain type */
                 {"type", SLOT_OPERAND_TYPE}};  /* to be compared with another's */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

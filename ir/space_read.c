@@ -11,8 +11,8 @@ static const char *const known_keys[] = {
     "default",    "require", "reason",        "operands",      "accumulation", "launches",
     "workspaces", "entry",   "rows_per_item", "items",         "threads",      "shared_bytes",
     "cluster",    "when",    "arguments",     "per_row_bytes", "fixed_bytes",  "zeroed",
-    "discovered", "call",    "extends",     "outputs",       "inner",         "bfloat",       "algorithm",
-    NULL,
+    "discovered", "call",    "extends",       "outputs",       "inner",        "bfloat",
+    "algorithm",  NULL,
 };
 
 /* "compile" -> 0 and so on; -1 when it is none of the words. */

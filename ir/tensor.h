@@ -2,9 +2,8 @@
 #ifndef IR_TENSOR_H
 #define IR_TENSOR_H
 
-#include "ir/element.h"
-
 #include "base/text.h"
+#include "ir/element.h"
 
 /* Quantities that are known only per step.  In a problem the leading one of the first operand is renamed ROWS. */
 enum symbol {

@@ -88,7 +88,8 @@ struct let_rule {
 struct check_rule {
     struct formula require;
     const char *reason;
-    const char *parameter; /* to_gguf: left out where it does not hold; NULL: the model is refused */
+    const char
+        *parameter; /* to_gguf: left out where it does not hold; NULL: the model is refused */
 };
 
 /* Where a weight's numbers lie in a tensor of another shape: element [i, j, ..] of the weight is
@@ -115,7 +116,8 @@ struct weight_rule {
     int otherwise;           /* weight used in its place, or -1 */
     int element;             /* enum element_type that it is widened to, or -1: as stored */
     int given_slot;
-    struct formula turned; /* heads whose rows GGUF files keep in another order: pairs as neighbours; none or 0: as here */
+    struct formula
+        turned; /* heads whose rows GGUF files keep in another order: pairs as neighbours; none or 0: as here */
 };
 
 struct ignored_rule {

@@ -121,8 +121,8 @@ static status fail_unknown(const struct architecture_catalogue *catalogue,
     return fail(diagnostic, STATUS_BAD_INPUT,
                 "%.300s: the architecture '%.64s' is not known%s%s%s; known are %.400s. A file "
                 "NAME.yaml in a folder of your own can describe it",
-                source->path, source->name, nearest ? " (did you mean " : "", nearest ? nearest : "",
-                nearest ? "?)" : "", known);
+                source->path, source->name, nearest ? " (did you mean " : "",
+                nearest ? nearest : "", nearest ? "?)" : "", known);
 }
 
 status architecture_choose(const struct architecture_catalogue *catalogue,

@@ -14,8 +14,8 @@ static const struct yaml_merge sections = {
     .by_entry = (const char *const[]){"parameters", "let", "weights", "state", "blocks",
                                       "attributes", NULL},
     .lists = (const char *const[]){"checks", "ignored", NULL},
-    .own_only = (const char *const[]){"architecture", "description", "extends", "files", "words",
-                                      NULL},
+    .own_only =
+        (const char *const[]){"architecture", "description", "extends", "files", "words", NULL},
 };
 
 /* The names that a base answers to, and those of its own base. */

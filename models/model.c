@@ -68,7 +68,8 @@ static status report_unused(const struct model_options *options, const struct mo
     }
     if (!strncmp(name, SETTING_PREFIX, strlen(SETTING_PREFIX)))
         return fail(diagnostic, STATUS_USAGE,
-                    "%.300s: the architecture %s has no setting '%.100s' (--mla is for latent attention, as of "
+                    "%.300s: the architecture %s has no setting '%.100s' (--mla is for latent "
+                    "attention, as of "
                     "DeepSeek); leave it out",
                     source->path, architecture, name + strlen(SETTING_PREFIX));
     return fail(diagnostic, STATUS_BAD_INPUT,

@@ -29,7 +29,7 @@ enum metadata_kind {
 struct metadata {
     const char *key;
     enum metadata_kind kind;
-    bool used, consumed; /* by the architecture; by the reader of the format */
+    bool used, consumed;          /* by the architecture; by the reader of the format */
     int64_t integer;              /* INTEGER, BOOLEAN */
     double real;                  /* REAL, INTEGER */
     const char *text;             /* TEXT: `length` bytes, not ended by a zero */

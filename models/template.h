@@ -24,8 +24,8 @@ CHECKED status template_parse(const char *name, const char *source, size_t lengt
                               struct diagnostic *diagnostic);
 
 /* Renders with the members of `variables`, an object.  `now`: seconds since 1970, what strftime_now shows in local time. */
-CHECKED status template_render(const struct template *template, json_t *variables,
-                               int64_t now, struct arena *arena, char **text, size_t *length,
+CHECKED status template_render(const struct template *template, json_t *variables, int64_t now,
+                               struct arena *arena, char **text, size_t *length,
                                struct diagnostic *diagnostic);
 
 #endif

@@ -163,8 +163,7 @@ CHECKED status text_replace(struct rendering *rendering, struct datum_text text,
 size_t text_find(struct datum_text text, struct datum_text part); /* SIZE_MAX: nowhere */
 
 /* template_json.c */
-CHECKED status datum_from_json(struct rendering *rendering, json_t *json,
-                               struct datum *result);
+CHECKED status datum_from_json(struct rendering *rendering, json_t *json, struct datum *result);
 CHECKED status filter_tojson(struct rendering *rendering, const struct datum *subject,
                              const struct datum *arguments, struct datum *result);
 

@@ -6,7 +6,7 @@
 #include "ir/variant.h"
 
 /* `folder` may be NULL.  A file of the folder with the name of a built-in variant replaces it. */
-CHECKED status catalogue_read(const char *folder, struct arena *arena,
-                              struct catalogue *catalogue, struct diagnostic *diagnostic);
+CHECKED status catalogue_read(const char *folder, struct arena *arena, struct catalogue *catalogue,
+                              struct diagnostic *diagnostic);
 
 #endif

@@ -23,13 +23,15 @@ static status place(struct plan *plan, const struct build_options *options,
 }
 
 /* Whoever samples from the largest logits need not read the others: they become outputs beside them (enum plan_output). */
-static status add_top(struct plan *plan, const struct build_options *options, struct diagnostic *diagnostic)
+static status add_top(struct plan *plan, const struct build_options *options,
+                      struct diagnostic *diagnostic)
 {
     struct graph *graph = plan->graph;
     const struct op *top = op_by_name(graph->ops, "top");
     int logits = graph->outputs[PLAN_LOGITS];
     const struct value value = graph->values[logits];
-    if (options->largest < 1 || !top || !options->devices[value.device].apart || value.type.rank != 2)
+    if (options->largest < 1 || !top || !options->devices[value.device].apart ||
+        value.type.rank != 2)
         return STATUS_OK;
     static const char *const names[] = {"top_ids", "top_values", "top_not_numbers"};
     struct node node = {.op = top, .layer = -1, .device = value.device};
@@ -68,8 +70,7 @@ static status lower_graph(const struct graph *graph, const struct build_options 
 static bool has_state(const struct graph *graph, const struct node *node)
 {
     for (int i = 0; i < op_input_count(node->op); i++)
-        if (node->inputs[i] != VALUE_NONE &&
-            graph->values[node->inputs[i]].kind == VALUE_STATE)
+        if (node->inputs[i] != VALUE_NONE && graph->values[node->inputs[i]].kind == VALUE_STATE)
             return true;
     return false;
 }
@@ -84,7 +85,8 @@ status plan_node_buckets(const struct graph *graph, const struct plan_bounds *bo
     int last_row = bucket_of_rows(rows), last_context = bucket_of_context(bounds->context);
     if (rows > bucket_rows(BUCKET_ROW_COUNT - 1))
         return fail(diagnostic, STATUS_UNSUPPORTED,
-                    "%s works on up to %lld rows in one step, more than the largest bucket of %lld; lower the "
+                    "%s works on up to %lld rows in one step, more than the largest bucket of "
+                    "%lld; lower the "
                     "prompt chunk",
                     node->op->name, (long long)rows, (long long)bucket_rows(BUCKET_ROW_COUNT - 1));
     bool stateful = has_state(graph, node);
@@ -104,7 +106,8 @@ status plan_each_bucket(const struct plan *plan, plan_visit *visit, void *contex
 {
     for (int n = 0; n < plan->graph->node_count; n++) {
         if (strcmp(plan->graph->nodes[n].op->name, "transfer") == 0) continue;
-        TRY(plan_node_buckets(plan->graph, &plan->bounds, &plan->graph->nodes[n], n, visit, context, diagnostic));
+        TRY(plan_node_buckets(plan->graph, &plan->bounds, &plan->graph->nodes[n], n, visit, context,
+                              diagnostic));
     }
     return STATUS_OK;
 }
@@ -115,7 +118,7 @@ struct choosing {
     struct arena *scratch;
     int *image_devices; /* per image: the device it was chosen for */
     size_t device_capacity;
-    int *previous_devices; /* the same of options->previous */
+    int *previous_devices;          /* the same of options->previous */
     struct image_request *requests; /* images that need code */
     int request_count;
     size_t request_capacity;
@@ -157,10 +160,12 @@ static status take_previous(struct choosing *choosing, const struct plan_bucket 
 {
     struct plan *plan = choosing->plan;
     const struct plan *previous = choosing->options->previous;
-    int found = previous ? find_image_in(previous, choosing->previous_devices, plan->graph, bucket) : -1;
+    int found =
+        previous ? find_image_in(previous, choosing->previous_devices, plan->graph, bucket) : -1;
     if (found < 0) return STATUS_OK;
     int devices = plan->image_count;
-    TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena, diagnostic);
+    TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena,
+               diagnostic);
     TRY_APPEND(plan->images, plan->image_count, plan->image_capacity, plan->arena, diagnostic);
     *index = plan->image_count - 1;
     choosing->image_devices[*index] = choosing->previous_devices[found];
@@ -195,7 +200,8 @@ static status add_image(struct choosing *choosing, const struct problem *problem
     struct plan *plan = choosing->plan;
     struct text text = {.arena = plan->arena};
     int devices = plan->image_count;
-    TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena, diagnostic);
+    TRY_APPEND(choosing->image_devices, devices, choosing->device_capacity, plan->arena,
+               diagnostic);
     TRY_APPEND(plan->images, plan->image_count, plan->image_capacity, plan->arena, diagnostic);
     choosing->image_devices[plan->image_count - 1] = device;
     candidate_print(&choice->candidate, &text);
@@ -229,7 +235,8 @@ static status add_images(struct choosing *choosing, const struct node *node,
     if (!choice.candidate.space && device->facts->target != TARGET_CPU)
         return fail(diagnostic, STATUS_DEVICE, "%s: no kernel for %s was found to be right",
                     device->specification, problem->text);
-    TRY(choose_several(chooser, &request, &choice, device->candidates, choosing->scratch, &choices, &count, diagnostic));
+    TRY(choose_several(chooser, &request, &choice, device->candidates, choosing->scratch, &choices,
+                       &count, diagnostic));
     *index = choosing->plan->image_count;
     TRY(add_image(choosing, problem, node->device, &choice, &image, diagnostic));
     for (int c = 1; c < count; c++) {
@@ -310,7 +317,8 @@ static void count_homes(struct plan *plan)
     for (int v = 0; v < plan->graph->value_count; v++) {
         const struct value *value = &plan->graph->values[v];
         struct plan_device *device = &plan->devices[value->device];
-        if (value->kind == VALUE_WEIGHT) device->weight_bytes += tensor_bytes(&value->type, symbols);
+        if (value->kind == VALUE_WEIGHT)
+            device->weight_bytes += tensor_bytes(&value->type, symbols);
         if (value->kind == VALUE_STATE) device->state_bytes += tensor_bytes(&value->type, symbols);
     }
     for (int d = 0; d < plan->device_count; d++)
@@ -330,7 +338,8 @@ static status lower_parts(const struct graph *graph, const struct build_options 
                           struct plan *plan, struct diagnostic *diagnostic)
 {
     plan->bounds = options->bounds;
-    int64_t stride = (plan->bounds.context + plan->bounds.page_tokens - 1) / plan->bounds.page_tokens;
+    int64_t stride =
+        (plan->bounds.context + plan->bounds.page_tokens - 1) / plan->bounds.page_tokens;
     plan->bounds.pages = stride * plan->bounds.sequences;
     TRY(describe_devices(plan, options, diagnostic));
     return lower_graph(graph, options, plan, diagnostic);
@@ -361,7 +370,8 @@ static status build_parts(struct plan *plan, const struct build_options *options
 {
     int64_t symbols[SYMBOL_COUNT];
     plan_symbols(&plan->bounds, symbols);
-    TRY(pass_memory(plan->graph, symbols, plan->device_count, plan->arena, &plan->memory, diagnostic));
+    TRY(pass_memory(plan->graph, symbols, plan->device_count, plan->arena, &plan->memory,
+                    diagnostic));
     count_homes(plan);
     TRY(plan_make_steps(plan, diagnostic));
     TRY(no_choices(plan, diagnostic));
@@ -370,8 +380,7 @@ static status build_parts(struct plan *plan, const struct build_options *options
 }
 
 status plan_build(const struct graph *graph, const struct build_options *options,
-                  struct plan **result, struct build_report *report,
-                  struct diagnostic *diagnostic)
+                  struct plan **result, struct build_report *report, struct diagnostic *diagnostic)
 {
     struct plan *plan = NULL;
     *report = (struct build_report){0};

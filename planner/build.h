@@ -2,29 +2,30 @@
 #ifndef PLANNER_BUILD_H
 #define PLANNER_BUILD_H
 
+#include "base/progress.h"
 #include "ir/plan.h"
 #include "planner/choose.h"
-
-#include "base/progress.h"
 
 struct build_device {
     const char *specification;
     const struct device_facts *facts;
     int64_t memory_bytes; /* INT64_MAX: no limit */
-    int candidates;       /* kernels per problem and bucket, to race where the device is; 1 or less: the chosen one */
-    bool apart;           /* the host does not read its memory in place */
+    int candidates; /* kernels per problem and bucket, to race where the device is; 1 or less: the chosen one */
+    bool apart; /* the host does not read its memory in place */
 };
 
 struct build_options {
     struct plan_bounds bounds; /* `pages` is computed */
     const int *layer_map;      /* NULL: every layer once, in order */
     int layer_map_count;
-    int64_t largest; /* of each row of logits, to be found where these are if that is apart; 0: none */
+    int64_t
+        largest; /* of each row of logits, to be found where these are if that is apart; 0: none */
     const struct build_device *devices;
     int device_count;
     struct chooser chooser;
-    bool choose_only;            /* names of kernels and no code: the plan can be shown, not executed */
-    const struct plan *previous; /* on the same devices: images for equal problems are shared with it, so it must outlive
+    bool choose_only; /* names of kernels and no code: the plan can be shown, not executed */
+    const struct plan *
+        previous; /* on the same devices: images for equal problems are shared with it, so it must outlive
                                   * the new plan; NULL: none */
     const char *artifact_folder; /* where compiled images are kept; NULL: nowhere */
     int compile_processes;       /* side by side; at least 1 */

@@ -23,9 +23,10 @@ static status decide(const struct chooser *chooser, const struct problem *proble
     struct record *records = NULL;
     int count = 0;
     if (chooser->store)
-        TRY(store_records(chooser->store, problem->key, facts->class_name, scratch, &records, &count, diagnostic));
-    return decision_make(chooser->catalogue, problem, facts, compile_identity(facts->target), &policy, records, count, scratch, decision,
-                         diagnostic);
+        TRY(store_records(chooser->store, problem->key, facts->class_name, scratch, &records,
+                          &count, diagnostic));
+    return decision_make(chooser->catalogue, problem, facts, compile_identity(facts->target),
+                         &policy, records, count, scratch, decision, diagnostic);
 }
 
 static bool is_measured(const struct decision *decision)
@@ -39,7 +40,8 @@ static bool is_legal(const struct candidate *candidate, const struct problem *pr
                      struct bound_space *bound)
 {
     const char *reason;
-    if (!candidate->space || !space_bind(candidate->space, problem, facts, scratch, bound, &reason)) return false;
+    if (!candidate->space || !space_bind(candidate->space, problem, facts, scratch, bound, &reason))
+        return false;
     const struct rule *broken = space_check(bound, &candidate->config);
     return !broken || broken->class == RULE_SOFT;
 }
@@ -51,9 +53,11 @@ static status ask_bucket(const struct chooser *chooser, const struct choose_requ
 {
     struct problem *neighbour;
     struct decision decision;
-    TRY(problem_create(request->graph, request->node, rows, context, scratch, &neighbour, diagnostic));
+    TRY(problem_create(request->graph, request->node, rows, context, scratch, &neighbour,
+                       diagnostic));
     TRY(decide(chooser, neighbour, request->facts, scratch, &decision, diagnostic));
-    *found = is_measured(&decision) && is_legal(&decision.candidate, request->problem, request->facts, scratch, bound);
+    *found = is_measured(&decision) &&
+             is_legal(&decision.candidate, request->problem, request->facts, scratch, bound);
     if (*found) *choice = (struct choice){.candidate = decision.candidate};
     return STATUS_OK;
 }
@@ -70,11 +74,13 @@ static status ask_neighbours(const struct chooser *chooser, const struct choose_
     for (int distance = 0; distance < BUCKET_ROW_COUNT; distance++)
         for (int r = 0; r < BUCKET_ROW_COUNT; r++) {
             if (abs(r - own) != distance) continue;
-            if (distance && (problem->rows <= CHOOSE_FEW_ROWS || bucket_rows(r) <= CHOOSE_FEW_ROWS)) continue;
+            if (distance && (problem->rows <= CHOOSE_FEW_ROWS || bucket_rows(r) <= CHOOSE_FEW_ROWS))
+                continue;
             for (int c = 0; c < contexts; c++) {
                 bool found;
                 int64_t context = problem->context ? bucket_context(c) : 0;
-                TRY(ask_bucket(chooser, request, bucket_rows(r), context, scratch, bound, choice, &found, diagnostic));
+                TRY(ask_bucket(chooser, request, bucket_rows(r), context, scratch, bound, choice,
+                               &found, diagnostic));
                 if (found) return STATUS_OK;
             }
         }
@@ -82,8 +88,7 @@ static status ask_neighbours(const struct chooser *chooser, const struct choose_
 }
 
 status choose_candidate(const struct chooser *chooser, const struct choose_request *request,
-                        struct arena *scratch, struct choice *choice,
-                        struct diagnostic *diagnostic)
+                        struct arena *scratch, struct choice *choice, struct diagnostic *diagnostic)
 {
     *choice = (struct choice){.candidate = {.space = NULL}};
     if (chooser->references) return STATUS_OK;
@@ -92,7 +97,8 @@ status choose_candidate(const struct chooser *chooser, const struct choose_reque
     *choice = (struct choice){.candidate = decision.candidate,
                               .seconds = decision.seconds,
                               .measured = is_measured(&decision)};
-    if (choice->measured || !chooser->store || decision.basis == DECISION_REFERENCE) return STATUS_OK;
+    if (choice->measured || !chooser->store || decision.basis == DECISION_REFERENCE)
+        return STATUS_OK;
     return ask_neighbours(chooser, request, scratch, choice, diagnostic);
 }
 
@@ -115,15 +121,18 @@ status choose_several(const struct chooser *chooser, const struct choose_request
     (*choices)[0] = *chosen;
     *count = 1;
     if (limit <= 1 || !chosen->candidate.space) return STATUS_OK;
-    TRY(decision_bind(chooser->catalogue, request->problem, request->facts, &policy, scratch, &field.spaces,
-                      &field.space_count, diagnostic));
+    TRY(decision_bind(chooser->catalogue, request->problem, request->facts, &policy, scratch,
+                      &field.spaces, &field.space_count, diagnostic));
     TRY(search_rank(&field, limit, scratch, &ranked, &ranked_count, diagnostic));
     double least = INFINITY;
     for (int r = 0; r < ranked_count; r++) least = fmin(least, ranked[r].seconds);
     for (int r = 0; r < ranked_count && *count < limit; r++) {
-        if (ranked[r].seconds > far_off * least || is_chosen(*choices, *count, &ranked[r].candidate)) continue;
-        (*choices)[(*count)++] = (struct choice){.candidate = ranked[r].candidate,
-                                                 .seconds = isfinite(ranked[r].seconds) ? ranked[r].seconds : 0};
+        if (ranked[r].seconds > far_off * least ||
+            is_chosen(*choices, *count, &ranked[r].candidate))
+            continue;
+        (*choices)[(*count)++] =
+            (struct choice){.candidate = ranked[r].candidate,
+                            .seconds = isfinite(ranked[r].seconds) ? ranked[r].seconds : 0};
     }
     return STATUS_OK;
 }

@@ -11,9 +11,9 @@ enum { CHOOSE_FEW_ROWS = 16 };
 
 struct chooser {
     const struct catalogue *catalogue;
-    struct store *store;  /* NULL: estimates only */
-    bool fast;            /* --numerics fast: coarser variants are allowed */
-    bool references;      /* nothing but references: the oracle's path */
+    struct store *store; /* NULL: estimates only */
+    bool fast;           /* --numerics fast: coarser variants are allowed */
+    bool references;     /* nothing but references: the oracle's path */
 };
 
 struct choice {

@@ -29,7 +29,8 @@ static bool is_card(const struct offload *offload, int device)
     return offload->options->devices[device].facts->target == TARGET_CUDA;
 }
 
-static bool variant_answers(const struct offload *offload, const struct problem *problem, int device)
+static bool variant_answers(const struct offload *offload, const struct problem *problem,
+                            int device)
 {
     const struct chooser *chooser = &offload->options->chooser;
     const char *reason;
@@ -37,7 +38,8 @@ static bool variant_answers(const struct offload *offload, const struct problem 
     for (int s = 0; s < chooser->catalogue->count; s++) {
         const struct space *space = chooser->catalogue->spaces[s];
         if (space->fast && !chooser->fast) continue;
-        if (space_bind(space, problem, offload->options->devices[device].facts, offload->scratch, offload->bound, &reason))
+        if (space_bind(space, problem, offload->options->devices[device].facts, offload->scratch,
+                       offload->bound, &reason))
             return true;
     }
     return false;
@@ -47,7 +49,8 @@ static const struct answer *find_answer(const struct offload *offload, const str
                                         const struct node *node)
 {
     for (int a = 0; a < offload->answer_count; a++)
-        if (offload->answers[a].device == node->device && problem_is_of(offload->answers[a].problem, graph, node))
+        if (offload->answers[a].device == node->device &&
+            problem_is_of(offload->answers[a].problem, graph, node))
             return &offload->answers[a];
     return NULL;
 }
@@ -67,7 +70,8 @@ static status ask_bucket(void *context, const struct plan_bucket *bucket,
     struct offload *offload = asking->offload;
     struct problem *problem;
     if (!asking->answered) return STATUS_OK;
-    TRY(problem_create(asking->graph, asking->node, bucket->rows, bucket->context, offload->arena, &problem, diagnostic));
+    TRY(problem_create(asking->graph, asking->node, bucket->rows, bucket->context, offload->arena,
+                       &problem, diagnostic));
     arena_reset(offload->scratch);
     asking->problem = problem;
     asking->answered = variant_answers(offload, problem, asking->node->device);
@@ -84,9 +88,10 @@ static status ask(struct offload *offload, const struct graph *graph, const stru
     }
     struct asking asking = {.offload = offload, .graph = graph, .node = node, .answered = true};
     TRY(plan_node_buckets(graph, &offload->plan->bounds, node, 0, ask_bucket, &asking, diagnostic));
-    TRY_APPEND(offload->answers, offload->answer_count, offload->answer_capacity, offload->arena, diagnostic);
-    offload->answers[offload->answer_count - 1] =
-        (struct answer){.problem = asking.problem, .device = node->device, .answered = asking.answered};
+    TRY_APPEND(offload->answers, offload->answer_count, offload->answer_capacity, offload->arena,
+               diagnostic);
+    offload->answers[offload->answer_count - 1] = (struct answer){
+        .problem = asking.problem, .device = node->device, .answered = asking.answered};
     *answered = asking.answered;
     return STATUS_OK;
 }
@@ -143,7 +148,8 @@ static status refuse(const struct offload *offload, const struct graph *graph,
     const struct answer *answer = find_answer(offload, graph, node);
     const char *text = answer && answer->problem ? answer->problem->text : node->op->name;
     return fail(diagnostic, STATUS_DEVICE,
-                "%s has no kernel for %s; add the host to the devices (--devices ...,cpu) and it runs there",
+                "%s has no kernel for %s; add the host to the devices (--devices ...,cpu) and it "
+                "runs there",
                 offload->options->devices[node->device].specification, text);
 }
 
@@ -174,7 +180,8 @@ static status fuse_and_move(struct offload *offload, struct graph *graph,
     const struct fuse_filter filter = {.allows = allows, .context = offload};
     TRY_NEW(offload->bound, offload->arena, 1, diagnostic);
     TRY(pass_fuse_where(graph, &filter, diagnostic));
-    if (offload->code != STATUS_OK) return fail(diagnostic, offload->code, "%s", offload->diagnostic.text);
+    if (offload->code != STATUS_OK)
+        return fail(diagnostic, offload->code, "%s", offload->diagnostic.text);
     TRY(graph_verify(graph, diagnostic));
     TRY(move_unanswered(offload, graph, diagnostic));
     TRY(graph_verify(graph, diagnostic));
@@ -185,9 +192,11 @@ static status fuse_and_move(struct offload *offload, struct graph *graph,
 status offload_fuse(struct plan *plan, const struct build_options *options,
                     struct diagnostic *diagnostic)
 {
-    struct offload offload = {.plan = plan, .options = options, .arena = arena_create(0), .scratch = arena_create(0)};
-    status code = offload.arena && offload.scratch ? fuse_and_move(&offload, plan->graph, diagnostic)
-                                                   : fail_memory(diagnostic, 0);
+    struct offload offload = {
+        .plan = plan, .options = options, .arena = arena_create(0), .scratch = arena_create(0)};
+    status code = offload.arena && offload.scratch
+                      ? fuse_and_move(&offload, plan->graph, diagnostic)
+                      : fail_memory(diagnostic, 0);
     arena_destroy(offload.scratch);
     arena_destroy(offload.arena);
     return code;

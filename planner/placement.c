@@ -77,10 +77,11 @@ static status too_small(const struct placement_device *device, int layer, int la
                         int64_t missing, struct diagnostic *diagnostic)
 {
     char text[32];
-    return fail(diagnostic, STATUS_NO_MEMORY,
-                "the model does not fit on the devices: %s has no room for layer %d of %d, %s are missing; "
-                "add a device (cpu), or lower --context",
-                device->specification, layer, layer_count, text_bytes((double)missing, text));
+    return fail(
+        diagnostic, STATUS_NO_MEMORY,
+        "the model does not fit on the devices: %s has no room for layer %d of %d, %s are missing; "
+        "add a device (cpu), or lower --context",
+        device->specification, layer, layer_count, text_bytes((double)missing, text));
 }
 
 status placement_by_layers(const struct graph *graph, const struct plan_bounds *bounds,
@@ -101,8 +102,9 @@ status placement_by_layers(const struct graph *graph, const struct plan_bounds *
             int64_t share = fair_share(devices, device_count, device, total);
             bool fits = limit == INT64_MAX || used + bytes <= limit - count.reserve;
             if (fits && (last || used + bytes / 2 <= share)) break;
-            if (last) return too_small(&devices[device], l, graph->layer_count,
-                                       used + bytes + count.reserve - limit, diagnostic);
+            if (last)
+                return too_small(&devices[device], l, graph->layer_count,
+                                 used + bytes + count.reserve - limit, diagnostic);
             device++;
             used = 0;
         }

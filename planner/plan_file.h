@@ -11,12 +11,13 @@
 struct plan_header {
     const char *model_path;
     struct hash model_identity;
-    const char *cpu;             /* as asked for: "native", "x86-64-v3" */
-    const char *level;           /* the least CPU that can run it: "x86-64-v4", "generic" */
-    const char *features;        /* instruction families beyond the level, LLVM's names */
-    const char *compiler;        /* of the cards' kernels, compile_identity(TARGET_CUDA); "": there are none */
-    const char *layer_map;       /* as asked for: "0..51,45..79"; "": every layer once */
-    const char *settings;        /* of the model: "mla=naive"; "": its defaults */
+    const char *cpu;      /* as asked for: "native", "x86-64-v3" */
+    const char *level;    /* the least CPU that can run it: "x86-64-v4", "generic" */
+    const char *features; /* instruction families beyond the level, LLVM's names */
+    const char
+        *compiler; /* of the cards' kernels, compile_identity(TARGET_CUDA); "": there are none */
+    const char *layer_map; /* as asked for: "0..51,45..79"; "": every layer once */
+    const char *settings;  /* of the model: "mla=naive"; "": its defaults */
     enum element_type state_element;
     bool rotates_states, fast, references;
 };

@@ -10,7 +10,11 @@
 #include "planner/plan_file.h"
 #include "planner/plan_seal.h"
 
-enum { PLAN_MARK_BYTES = 8, PLAN_VERSION = 5, PLAN_HEAD_BYTES = PLAN_MARK_BYTES + 16 + PLAN_SEAL_BYTES };
+enum {
+    PLAN_MARK_BYTES = 8,
+    PLAN_VERSION = 5,
+    PLAN_HEAD_BYTES = PLAN_MARK_BYTES + 16 + PLAN_SEAL_BYTES
+};
 
 static const char plan_mark[PLAN_MARK_BYTES + 1] = "HONEPLAN";
 

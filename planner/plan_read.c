@@ -1,10 +1,8 @@
 /* Reading plan files: the seal first, then every field with its bounds, then the plan as a whole (plan_verify). */
-#include "planner/plan_format.h"
-
-#include "planner/build.h"
-
 #include "base/bytes.h"
 #include "base/file.h"
+#include "planner/build.h"
+#include "planner/plan_format.h"
 
 #include <string.h>
 
@@ -46,8 +44,10 @@ static void get_bounds(struct byte_reader *reader, struct plan_bounds *bounds)
     const int64_t most = INT32_MAX;
     bounds->tokens = bytes_get_bounded(reader, 1, most, "the bound of tokens is out of range");
     bounds->outputs = bytes_get_bounded(reader, 1, most, "the bound of outputs is out of range");
-    bounds->sequences = bytes_get_bounded(reader, 1, most, "the bound of sequences is out of range");
-    bounds->context = bytes_get_bounded(reader, 1, most, "the bound of the context is out of range");
+    bounds->sequences =
+        bytes_get_bounded(reader, 1, most, "the bound of sequences is out of range");
+    bounds->context =
+        bytes_get_bounded(reader, 1, most, "the bound of the context is out of range");
     bounds->page_tokens = bytes_get_bounded(reader, 1, most, "the page size is out of range");
     bounds->pages = bytes_get_bounded(reader, 1, most, "the number of pages is out of range");
 }
@@ -55,15 +55,18 @@ static void get_bounds(struct byte_reader *reader, struct plan_bounds *bounds)
 static status get_devices(struct byte_reader *reader, struct plan *plan,
                           struct diagnostic *diagnostic)
 {
-    plan->device_count = (int)bytes_get_bounded(reader, 1, DEVICES_MOST, "the number of devices is out of range");
+    plan->device_count =
+        (int)bytes_get_bounded(reader, 1, DEVICES_MOST, "the number of devices is out of range");
     TRY(bytes_status(reader));
     TRY_NEW(plan->devices, plan->arena, plan->device_count, diagnostic);
     for (int d = 0; d < plan->device_count; d++) {
         struct plan_device *device = &plan->devices[d];
         device->specification = bytes_get_text(reader);
         device->class_name = bytes_get_text(reader);
-        device->target = (enum target)bytes_get_bounded(reader, 0, TARGET_COUNT - 1, "the target is not known");
-        device->architecture = (int)bytes_get_bounded(reader, 0, ARCHITECTURE_MOST, "the architecture is not known");
+        device->target =
+            (enum target)bytes_get_bounded(reader, 0, TARGET_COUNT - 1, "the target is not known");
+        device->architecture =
+            (int)bytes_get_bounded(reader, 0, ARCHITECTURE_MOST, "the architecture is not known");
         device->arena_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
         device->weight_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
         device->state_bytes = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
@@ -91,19 +94,23 @@ static status get_memory(struct byte_reader *reader, struct plan *plan,
     for (int v = 0; v < values; v++) plan->memory.offsets[v] = -1;
     for (int n = 0; n < values; n++) {
         int v = get_value(reader, plan->graph);
-        plan->memory.offsets[v] = bytes_get_bounded(reader, -1, INT64_MAX, "an offset is out of range");
+        plan->memory.offsets[v] =
+            bytes_get_bounded(reader, -1, INT64_MAX, "an offset is out of range");
         plan->memory.bytes[v] = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
     }
     for (int d = 0; d < plan->device_count; d++)
-        plan->memory.device_bytes[d] = bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
+        plan->memory.device_bytes[d] =
+            bytes_get_bounded(reader, 0, INT64_MAX, "a size is negative");
     return bytes_status(reader);
 }
 
 static void get_step(struct byte_reader *reader, const struct plan *plan, struct plan_step *step)
 {
     const struct graph *graph = plan->graph;
-    step->kind = (enum step_kind)bytes_get_bounded(reader, 0, STEP_RESOLVE, "the kind of a step is not known");
-    step->device = (int)bytes_get_bounded(reader, 0, plan->device_count - 1, "a step names no device");
+    step->kind = (enum step_kind)bytes_get_bounded(reader, 0, STEP_RESOLVE,
+                                                   "the kind of a step is not known");
+    step->device =
+        (int)bytes_get_bounded(reader, 0, plan->device_count - 1, "a step names no device");
     step->node = (int)bytes_get_bounded(reader, 0, graph->node_count - 1, "a step names no node");
     step->event = (int)bytes_get_bounded(reader, 0, plan->event_count ? plan->event_count - 1 : 0,
                                          "a step names no event");
@@ -118,17 +125,18 @@ static void get_step(struct byte_reader *reader, const struct plan *plan, struct
 static status get_steps(struct byte_reader *reader, struct plan *plan,
                         struct diagnostic *diagnostic)
 {
-    plan->event_count = (int)bytes_get_bounded(reader, 0, EVENTS_MOST, "the number of events is out of range");
-    plan->step_count = (int)bytes_get_count(reader, 6 * sizeof(int64_t), "there are more steps than bytes");
+    plan->event_count =
+        (int)bytes_get_bounded(reader, 0, EVENTS_MOST, "the number of events is out of range");
+    plan->step_count =
+        (int)bytes_get_count(reader, 6 * sizeof(int64_t), "there are more steps than bytes");
     TRY(bytes_status(reader));
     TRY_NEW(plan->steps, plan->arena, plan->step_count, diagnostic);
     for (int s = 0; s < plan->step_count; s++) get_step(reader, plan, &plan->steps[s]);
     return bytes_status(reader);
 }
 
-static status get_image(struct byte_reader *reader, struct plan *plan,
-                        const struct op *const *ops, struct plan_image *image,
-                        struct diagnostic *diagnostic)
+static status get_image(struct byte_reader *reader, struct plan *plan, const struct op *const *ops,
+                        struct plan_image *image, struct diagnostic *diagnostic)
 {
     const char *text = bytes_get_text(reader);
     image->candidate = bytes_get_text(reader);
@@ -147,10 +155,11 @@ static status get_image(struct byte_reader *reader, struct plan *plan,
     return image_decode(block, count, plan->arena, &image->image, diagnostic);
 }
 
-static status get_images(struct byte_reader *reader, struct plan *plan,
-                         const struct op *const *ops, struct diagnostic *diagnostic)
+static status get_images(struct byte_reader *reader, struct plan *plan, const struct op *const *ops,
+                         struct diagnostic *diagnostic)
 {
-    plan->image_count = (int)bytes_get_count(reader, 11 * sizeof(int64_t), "there are more kernels than bytes");
+    plan->image_count =
+        (int)bytes_get_count(reader, 11 * sizeof(int64_t), "there are more kernels than bytes");
     TRY(bytes_status(reader));
     TRY_NEW(plan->images, plan->arena, plan->image_count, diagnostic);
     for (int i = 0; i < plan->image_count; i++)
@@ -171,8 +180,7 @@ static status get_choices(struct byte_reader *reader, struct plan *plan,
 }
 
 static status get_plan(struct byte_reader *reader, const struct op *const *ops,
-                       struct plan_header *header, struct plan *plan,
-                       struct diagnostic *diagnostic)
+                       struct plan_header *header, struct plan *plan, struct diagnostic *diagnostic)
 {
     get_header(reader, header);
     get_bounds(reader, &plan->bounds);
@@ -196,22 +204,28 @@ static status get_plan(struct byte_reader *reader, const struct op *const *ops,
 static status check_head(const char *path, const uint8_t *bytes, size_t count,
                          struct diagnostic *diagnostic)
 {
-    struct byte_reader reader = {.file = path, .bytes = bytes, .count = count, .diagnostic = diagnostic};
+    struct byte_reader reader = {
+        .file = path, .bytes = bytes, .count = count, .diagnostic = diagnostic};
     if (count < PLAN_HEAD_BYTES || memcmp(bytes, plan_mark, PLAN_MARK_BYTES) != 0)
         return fail(diagnostic, STATUS_BAD_INPUT, "%s: offset 0: this is no plan file", path);
     reader.at = PLAN_MARK_BYTES;
     int64_t version = bytes_get_integer(&reader), length = bytes_get_integer(&reader);
     if (version != PLAN_VERSION)
-        return fail(diagnostic, STATUS_BAD_INPUT, "%s: offset 8: plan version %lld, this Hone reads version %d: build the plan again with `hone compile`",
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "%s: offset 8: plan version %lld, this Hone reads version %d: build the plan "
+                    "again with `hone compile`",
                     path, (long long)version, PLAN_VERSION);
     if (length != (int64_t)count)
-        return fail(diagnostic, STATUS_BAD_INPUT, "%s: offset 16: the file should have %lld bytes and has %zu: it was cut or damaged, build it again with `hone compile`",
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "%s: offset 16: the file should have %lld bytes and has %zu: it was cut or "
+                    "damaged, build it again with `hone compile`",
                     path, (long long)length, count);
     uint8_t seal[PLAN_SEAL_BYTES];
     TRY(plan_seal(bytes + PLAN_HEAD_BYTES, count - PLAN_HEAD_BYTES, false, seal, diagnostic));
     if (memcmp(seal, bytes + reader.at, sizeof seal) != 0)
         return fail(diagnostic, STATUS_BAD_INPUT,
-                    "%s: offset 24: the seal is not this user's: a plan holds machine code and runs only where it was built; build it with `hone compile`",
+                    "%s: offset 24: the seal is not this user's: a plan holds machine code and "
+                    "runs only where it was built; build it with `hone compile`",
                     path);
     return STATUS_OK;
 }

@@ -17,7 +17,9 @@ static status key_path(struct arena *arena, const char **path, struct diagnostic
     const char *folder = file_config_folder(arena);
     *path = folder ? file_join(arena, folder, "plan.key") : NULL;
     if (*path) return STATUS_OK;
-    return fail(diagnostic, STATUS_FAILED, "no home folder is known: set HOME or XDG_CONFIG_HOME, plans are sealed with a key there");
+    return fail(
+        diagnostic, STATUS_FAILED,
+        "no home folder is known: set HOME or XDG_CONFIG_HOME, plans are sealed with a key there");
 }
 
 static status make_key(const char *path, struct arena *arena, struct diagnostic *diagnostic)
@@ -29,7 +31,8 @@ static status make_key(const char *path, struct arena *arena, struct diagnostic 
     TRY(file_make_folders(folder, diagnostic));
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0 && errno == EEXIST) return STATUS_OK; /* another process was quicker */
-    bool good = file >= 0 && write(file, key, sizeof key) == (ssize_t)sizeof key && fsync(file) == 0;
+    bool good =
+        file >= 0 && write(file, key, sizeof key) == (ssize_t)sizeof key && fsync(file) == 0;
     int reason = errno;
     if (file >= 0) close(file);
     sodium_memzero(key, sizeof key);
@@ -41,7 +44,8 @@ static status read_key(const char *path, uint8_t key[KEY_BYTES], struct diagnost
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (file < 0)
-        return fail(diagnostic, STATUS_BAD_INPUT, "no plan was built by this user here (%s: %s): build it with `hone compile`",
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "no plan was built by this user here (%s: %s): build it with `hone compile`",
                     path, strerror(errno));
     struct stat facts;
     bool private_file = fstat(file, &facts) == 0 && S_ISREG(facts.st_mode) &&
@@ -64,8 +68,7 @@ status plan_seal(const void *bytes, size_t count, bool create, uint8_t seal[PLAN
     status code = key_path(arena, &path, diagnostic);
     if (code == STATUS_OK && create && !file_exists(path)) code = make_key(path, arena, diagnostic);
     if (code == STATUS_OK) code = read_key(path, key, diagnostic);
-    if (code == STATUS_OK)
-        crypto_generichash(seal, PLAN_SEAL_BYTES, bytes, count, key, sizeof key);
+    if (code == STATUS_OK) crypto_generichash(seal, PLAN_SEAL_BYTES, bytes, count, key, sizeof key);
     sodium_memzero(key, sizeof key);
     arena_destroy(arena);
     return code;

@@ -1,8 +1,7 @@
 /* Writing plan files. */
-#include "planner/plan_format.h"
-
 #include "base/bytes.h"
 #include "base/file.h"
+#include "planner/plan_format.h"
 
 #include <string.h>
 
@@ -60,7 +59,8 @@ static void put_steps(struct byte_writer *writer, const struct plan *plan)
     for (int s = 0; s < plan->step_count; s++) {
         const struct plan_step *step = &plan->steps[s];
         const int fields[] = {(int)step->kind, step->device, step->node, step->event};
-        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) bytes_put_integer(writer, fields[f]);
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
+            bytes_put_integer(writer, fields[f]);
         bool copies = step->kind == STEP_COPY;
         bytes_put_text(writer, copies ? plan->graph->values[step->value].name : "");
         bytes_put_text(writer, copies ? plan->graph->values[step->target].name : "");

@@ -15,7 +15,10 @@ static status add_step(struct plan *plan, struct plan_step step, struct diagnost
     return STATUS_OK;
 }
 
-static bool is_transfer(const struct node *node) { return strcmp(node->op->name, "transfer") == 0; }
+static bool is_transfer(const struct node *node)
+{
+    return strcmp(node->op->name, "transfer") == 0;
+}
 
 static bool works_after(const struct graph *graph, int device, int node)
 {
@@ -36,11 +39,13 @@ static status add_transfer(struct plan *plan, int n, struct diagnostic *diagnost
     TRY(add_step(plan, (struct plan_step){.kind = STEP_WAIT, .device = destination, .event = ready},
                  diagnostic));
     TRY(add_step(plan,
-                 (struct plan_step){.kind = STEP_COPY, .device = destination, .value = value, .target = target},
+                 (struct plan_step){
+                     .kind = STEP_COPY, .device = destination, .value = value, .target = target},
                  diagnostic));
     if (!works_after(graph, source, n)) return STATUS_OK;
     int copied = plan->event_count++;
-    TRY(add_step(plan, (struct plan_step){.kind = STEP_SIGNAL, .device = destination, .event = copied},
+    TRY(add_step(plan,
+                 (struct plan_step){.kind = STEP_SIGNAL, .device = destination, .event = copied},
                  diagnostic));
     return add_step(plan, (struct plan_step){.kind = STEP_WAIT, .device = source, .event = copied},
                     diagnostic);

@@ -22,7 +22,9 @@ static bool any_variant_answers(const struct listing_problems *listing,
 {
     const char *reason;
     for (int s = 0; s < listing->catalogue->count; s++)
-        if (space_bind(listing->catalogue->spaces[s], problem, listing->facts, listing->arena, bound, &reason)) return true;
+        if (space_bind(listing->catalogue->spaces[s], problem, listing->facts, listing->arena,
+                       bound, &reason))
+            return true;
     return false;
 }
 
@@ -39,7 +41,8 @@ static struct tune_problem *find_problem(struct listing_problems *listing,
                                          const struct problem *problem)
 {
     for (int p = 0; p < listing->count; p++)
-        if (hash_equal(listing->problems[p].problem->key, problem->key)) return &listing->problems[p];
+        if (hash_equal(listing->problems[p].problem->key, problem->key))
+            return &listing->problems[p];
     return NULL;
 }
 
@@ -57,8 +60,8 @@ static status add_bucket(void *context, const struct plan_bucket *bucket,
     struct listing_problems *listing = visit->listing;
     if (!is_wanted(listing, bucket, visit->pass)) return STATUS_OK;
     struct problem *problem;
-    TRY(problem_create(listing->plan->graph, &listing->plan->graph->nodes[bucket->node], bucket->rows,
-                       bucket->context, listing->arena, &problem, diagnostic));
+    TRY(problem_create(listing->plan->graph, &listing->plan->graph->nodes[bucket->node],
+                       bucket->rows, bucket->context, listing->arena, &problem, diagnostic));
     struct tune_problem *known = find_problem(listing, problem);
     if (known) {
         known->weight += visit->weight;
@@ -66,7 +69,8 @@ static status add_bucket(void *context, const struct plan_bucket *bucket,
     }
     if (!any_variant_answers(listing, problem, visit->bound)) return STATUS_OK;
     TRY_APPEND(listing->problems, listing->count, listing->capacity, listing->arena, diagnostic);
-    listing->problems[listing->count - 1] = (struct tune_problem){.problem = problem, .weight = visit->weight};
+    listing->problems[listing->count - 1] =
+        (struct tune_problem){.problem = problem, .weight = visit->weight};
     return STATUS_OK;
 }
 

@@ -23,10 +23,12 @@ void cpu_rates_load(const char *folder, struct arena *scratch, struct device_fac
     const char *path = rates_path(folder, facts, scratch);
     struct yaml *root;
     double values[MEASURED_COUNT];
-    if (!path || !file_exists(path) || yaml_read(path, scratch, &root, &ignored) != STATUS_OK) return;
+    if (!path || !file_exists(path) || yaml_read(path, scratch, &root, &ignored) != STATUS_OK)
+        return;
     for (int m = 0; m < MEASURED_COUNT; m++) {
         const struct yaml *value = yaml_find(root, fact_name(measured[m]));
-        if (!value || yaml_real(value, &values[m], &ignored) != STATUS_OK || !(values[m] > 0)) return;
+        if (!value || yaml_real(value, &values[m], &ignored) != STATUS_OK || !(values[m] > 0))
+            return;
     }
     for (int m = 0; m < MEASURED_COUNT; m++) facts->values[measured[m]] = values[m];
 }
@@ -35,7 +37,8 @@ status cpu_rates_save(const char *folder, const struct device_facts *facts, stru
                       struct diagnostic *diagnostic)
 {
     struct text text = {.arena = scratch};
-    text_print(&text, "# measured on %s by %d threads\n", facts->name, (int)facts->values[FACT_cores]);
+    text_print(&text, "# measured on %s by %d threads\n", facts->name,
+               (int)facts->values[FACT_cores]);
     for (int m = 0; m < MEASURED_COUNT; m++)
         text_print(&text, "%s: %.6g\n", fact_name(measured[m]), facts->values[measured[m]]);
     const char *path = rates_path(folder, facts, scratch), *bytes = text_finish(&text);

@@ -1,15 +1,14 @@
 /* Opening devices, counting their memory, and filling their queues; the rest is each kind's own. */
-#include "runtime/device_internal.h"
-
 #include "base/text.h"
 #include "runtime/device_cuda.h"
 #include "runtime/device_described.h"
+#include "runtime/device_internal.h"
 #include "runtime/threads.h"
 
 #include <string.h>
 
-status device_prepare(struct device *device, const struct device_interface *interface, struct arena *arena,
-                      const char *specification, struct diagnostic *diagnostic)
+status device_prepare(struct device *device, const struct device_interface *interface,
+                      struct arena *arena, const char *specification, struct diagnostic *diagnostic)
 {
     *device = (struct device){.interface = interface, .arena = arena, .limit_bytes = INT64_MAX};
     device->specification = arena_text(arena, specification);
@@ -49,7 +48,8 @@ static status open_cards(const struct device_specification *specifications, int 
     (void)options;
     (void)devices;
     return fail(diagnostic, STATUS_DEVICE,
-                "--devices: this build of Hone has no CUDA target: build it where the CUDA toolkit's cuda.h is, or use cpu or "
+                "--devices: this build of Hone has no CUDA target: build it where the CUDA "
+                "toolkit's cuda.h is, or use cpu or "
                 "virtual:SIZE");
 #endif
 }
@@ -85,9 +85,8 @@ status device_open(const char *specification, const struct device_options *optio
     return code;
 }
 
-status device_open_list(const char *list, const struct device_options *options,
-                        struct arena *arena, struct device ***devices, int *count,
-                        struct diagnostic *diagnostic)
+status device_open_list(const char *list, const struct device_options *options, struct arena *arena,
+                        struct device ***devices, int *count, struct diagnostic *diagnostic)
 {
     struct device_specification *specifications;
     int found = 0, hosts = 0;
@@ -109,7 +108,10 @@ void device_close(struct device *device)
     if (device) device->interface->close(device);
 }
 
-const struct device_facts *device_facts(const struct device *device) { return &device->facts; }
+const struct device_facts *device_facts(const struct device *device)
+{
+    return &device->facts;
+}
 
 status device_probe(struct device *device, struct diagnostic *diagnostic)
 {
@@ -120,7 +122,8 @@ status device_measure(struct device *device, struct device_rates *rates,
                       struct diagnostic *diagnostic)
 {
     *rates = (struct device_rates){0};
-    return device->interface->rates ? device->interface->rates(device, rates, diagnostic) : STATUS_OK;
+    return device->interface->rates ? device->interface->rates(device, rates, diagnostic)
+                                    : STATUS_OK;
 }
 
 status device_measure_peer(struct device *device, struct device *source, struct device_peer *peer,
@@ -141,25 +144,42 @@ struct device_counts device_counts(const struct device *device)
 status device_report(struct device *device, int launches, struct arena *arena, const char **report,
                      struct diagnostic *diagnostic)
 {
-    if (device->interface->report) return device->interface->report(device, launches, arena, report, diagnostic);
-    return fail(diagnostic, STATUS_UNSUPPORTED, "%s is no card of the stand-in driver: it counts nothing",
-                device->specification);
+    if (device->interface->report)
+        return device->interface->report(device, launches, arena, report, diagnostic);
+    return fail(diagnostic, STATUS_UNSUPPORTED,
+                "%s is no card of the stand-in driver: it counts nothing", device->specification);
 }
 
 status device_connect(struct device *device, struct device *source, struct diagnostic *diagnostic)
 {
-    return device->interface->connect ? device->interface->connect(device, source, diagnostic) : STATUS_OK;
+    return device->interface->connect ? device->interface->connect(device, source, diagnostic)
+                                      : STATUS_OK;
 }
 
-const char *device_specification(const struct device *device) { return device->specification; }
+const char *device_specification(const struct device *device)
+{
+    return device->specification;
+}
 
-bool device_memory_is_host(const struct device *device) { return device->interface->memory_is_host; }
+bool device_memory_is_host(const struct device *device)
+{
+    return device->interface->memory_is_host;
+}
 
-int device_threads(const struct device *device) { return device->interface->threads(device); }
+int device_threads(const struct device *device)
+{
+    return device->interface->threads(device);
+}
 
-int64_t device_memory_used(const struct device *device) { return device->used_bytes; }
+int64_t device_memory_used(const struct device *device)
+{
+    return device->used_bytes;
+}
 
-int64_t device_memory_limit(const struct device *device) { return device->limit_bytes; }
+int64_t device_memory_limit(const struct device *device)
+{
+    return device->limit_bytes;
+}
 
 status device_allocate(struct device *device, int64_t bytes, void **address,
                        struct diagnostic *diagnostic)
@@ -222,29 +242,27 @@ static status append_copy(struct device *device, struct command command,
 status device_write(struct device *device, void *to, const void *from, int64_t bytes,
                     struct diagnostic *diagnostic)
 {
-    return append_copy(device,
-                       (struct command){.kind = COMMAND_WRITE, .to = to, .from = from, .bytes = bytes},
-                       diagnostic);
+    return append_copy(
+        device, (struct command){.kind = COMMAND_WRITE, .to = to, .from = from, .bytes = bytes},
+        diagnostic);
 }
 
 status device_read(struct device *device, void *to, const void *from, int64_t bytes,
                    struct diagnostic *diagnostic)
 {
-    return append_copy(device,
-                       (struct command){.kind = COMMAND_READ, .to = to, .from = from, .bytes = bytes},
-                       diagnostic);
+    return append_copy(
+        device, (struct command){.kind = COMMAND_READ, .to = to, .from = from, .bytes = bytes},
+        diagnostic);
 }
 
 status device_copy(struct device *device, void *to, struct device *source, const void *from,
                    int64_t bytes, struct diagnostic *diagnostic)
 {
-    return append_copy(device,
-                       (struct command){.kind = COMMAND_COPY,
-                                        .to = to,
-                                        .source = source,
-                                        .from = from,
-                                        .bytes = bytes},
-                       diagnostic);
+    return append_copy(
+        device,
+        (struct command){
+            .kind = COMMAND_COPY, .to = to, .source = source, .from = from, .bytes = bytes},
+        diagnostic);
 }
 
 status device_signal(struct device *device, struct event *event, struct diagnostic *diagnostic)
@@ -259,9 +277,15 @@ status device_wait(struct device *device, struct event *event, struct diagnostic
     return append(device, &command, diagnostic);
 }
 
-void device_discard(struct device *device) { device->command_count = 0; }
+void device_discard(struct device *device)
+{
+    device->command_count = 0;
+}
 
-void device_submit(struct device *device) { device->interface->submit(device); }
+void device_submit(struct device *device)
+{
+    device->interface->submit(device);
+}
 
 status device_finish(struct device *device, struct diagnostic *diagnostic)
 {

@@ -31,10 +31,11 @@ struct kernel; /* an image loaded onto a device */
 struct event;
 
 struct device_options {
-    int threads;     /* host threads for all devices together; 0: as many as make sense */
-    const char *cpu; /* "native", "x86-64-v3" ...; NULL: native */
+    int threads;              /* host threads for all devices together; 0: as many as make sense */
+    const char *cpu;          /* "native", "x86-64-v3" ...; NULL: native */
     const char *rates_folder; /* where measured rates are kept (cpu_rates.h); NULL: rates stay 0 */
-    bool no_forks; /* this process starts no others from here on, so a card's driver may start in it at once */
+    bool
+        no_forks; /* this process starts no others from here on, so a card's driver may start in it at once */
 };
 
 CHECKED status device_open(const char *specification, const struct device_options *options,
@@ -70,8 +71,10 @@ struct device_counts device_counts(const struct device *device);
 CHECKED status device_report(struct device *device, int launches, struct arena *arena,
                              const char **report, struct diagnostic *diagnostic);
 const char *device_specification(const struct device *device);
-bool device_is_host(const struct device *device); /* reads host memory in place: weights need no copy */
-bool device_is_described(const struct device *device); /* by a profile: nothing can be allocated or run */
+bool device_is_host(
+    const struct device *device); /* reads host memory in place: weights need no copy */
+bool device_is_described(
+    const struct device *device); /* by a profile: nothing can be allocated or run */
 /* One error that says so where it is. */
 CHECKED status device_refuse_described(const struct device *device, struct diagnostic *diagnostic);
 bool device_memory_is_host(const struct device *device); /* its addresses are the host's */

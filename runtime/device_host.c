@@ -34,7 +34,8 @@ status device_host_open(const struct device_specification *specification,
         arena_destroy(arena);
         return fail_memory(diagnostic, sizeof *device);
     }
-    TRY(device_prepare(&device->base, &device_host_interface, arena, specification->text, diagnostic));
+    TRY(device_prepare(&device->base, &device_host_interface, arena, specification->text,
+                       diagnostic));
     device->host = specification->kind == DEVICE_CPU;
     device->computes = specification->kind != DEVICE_NULL;
     device->base.limit_bytes = specification->memory_bytes;
@@ -103,7 +104,8 @@ static status time_runs(struct device *device, const struct device_timing *timin
 
 bool device_is_host(const struct device *device)
 {
-    return device->interface == &device_host_interface && ((const struct host_device *)device)->host;
+    return device->interface == &device_host_interface &&
+           ((const struct host_device *)device)->host;
 }
 
 const struct device_interface device_host_interface = {

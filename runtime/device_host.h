@@ -15,7 +15,8 @@ struct host_device {
     struct device base;
     bool host;     /* the CPU itself: no queue thread, reads host memory in place */
     bool computes; /* false: the null device */
-    double operations_per_second, link_bytes_per_second; /* the model of a virtual card; 0: as fast as it goes */
+    double operations_per_second,
+        link_bytes_per_second; /* the model of a virtual card; 0: as fast as it goes */
     struct thread_pool *pool;
     void *scratch; /* workspaces of the kernel that runs */
     int64_t scratch_bytes;

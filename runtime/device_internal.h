@@ -114,7 +114,8 @@ void event_mark(struct event *event);
 void event_leave(struct event *event, const struct device_interface *interface, void *mark);
 /* The mark that an earlier generation left, to be used again: NULL when it is of another kind. */
 void *event_old_mark(struct event *event, const struct device_interface *interface);
-enum event_state event_look(struct event *event, const struct device_interface **interface, void **mark);
+enum event_state event_look(struct event *event, const struct device_interface **interface,
+                            void **mark);
 /* Waits until the event is marked or left, in the latter case for the mark itself too, unless it is of `own` kind. */
 enum event_state event_await(struct event *event, const struct device_interface *own, void **mark);
 

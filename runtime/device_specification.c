@@ -33,7 +33,8 @@ static status virtual_card(struct device_specification *specification, struct ar
     if (model) *model++ = 0;
     uint64_t bytes;
     if (!text_to_bytes(size, &bytes) || bytes == 0 || bytes > INT64_MAX)
-        return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\": the memory size is not understood; write virtual:2GiB",
+        return fail(diagnostic, STATUS_USAGE,
+                    "--devices: \"%s\": the memory size is not understood; write virtual:2GiB",
                     specification->text);
     specification->memory_bytes = (int64_t)bytes;
     if (!model) return STATUS_OK;
@@ -41,9 +42,10 @@ static status virtual_card(struct device_specification *specification, struct ar
     if (link) *link++ = 0;
     if (!link || !rate(arena, model, "FLOPS", &specification->operations_per_second) ||
         !rate(arena, link, "B/s", &specification->link_bytes_per_second))
-        return fail(diagnostic, STATUS_USAGE,
-                    "--devices: \"%s\": the speed is not understood; write virtual:2GiB@20GFLOPS,2GB/s",
-                    specification->text);
+        return fail(
+            diagnostic, STATUS_USAGE,
+            "--devices: \"%s\": the speed is not understood; write virtual:2GiB@20GFLOPS,2GB/s",
+            specification->text);
     return STATUS_OK;
 }
 
@@ -52,8 +54,10 @@ static status cuda_card(struct device_specification *specification, struct diagn
     enum { ORDINAL_MAX = 255 };
     int64_t ordinal;
     specification->kind = DEVICE_CUDA;
-    if (!text_to_integer(specification->text + strlen("cuda:"), &ordinal) || ordinal < 0 || ordinal > ORDINAL_MAX)
-        return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\": the card's number is not understood; write cuda:0",
+    if (!text_to_integer(specification->text + strlen("cuda:"), &ordinal) || ordinal < 0 ||
+        ordinal > ORDINAL_MAX)
+        return fail(diagnostic, STATUS_USAGE,
+                    "--devices: \"%s\": the card's number is not understood; write cuda:0",
                     specification->text);
     specification->ordinal = (int)ordinal;
     return STATUS_OK;
@@ -69,9 +73,10 @@ static status emulated_card(struct device_specification *specification, struct a
     size_t digits = starts_with(architecture, "sm_") ? strspn(architecture + 3, "0123456789") : 0;
     uint64_t bytes;
     char *text = size ? arena_text(arena, size + 1) : NULL;
-    if (digits < 2 || digits > 3 || architecture + 3 + digits != size || !text || !text_to_bytes(text, &bytes) ||
-        bytes == 0 || bytes > INT64_MAX)
-        return fail(diagnostic, STATUS_USAGE, "--devices: \"%s\" is not understood; write emulated:sm_86:24GiB",
+    if (digits < 2 || digits > 3 || architecture + 3 + digits != size || !text ||
+        !text_to_bytes(text, &bytes) || bytes == 0 || bytes > INT64_MAX)
+        return fail(diagnostic, STATUS_USAGE,
+                    "--devices: \"%s\" is not understood; write emulated:sm_86:24GiB",
                     specification->text);
     specification->memory_bytes = (int64_t)bytes;
     return STATUS_OK;
@@ -86,7 +91,8 @@ static status require_profile(const char *text, struct arena *arena, struct diag
         if (strcmp(names[n], text) == 0) return STATUS_OK;
     const char *nearest = text_nearest(text, names);
     return fail(diagnostic, STATUS_USAGE,
-                "--devices: \"%s\" is no device; known are cpu, cuda:NUMBER, virtual:SIZE, emulated:sm_86:SIZE, null and, for "
+                "--devices: \"%s\" is no device; known are cpu, cuda:NUMBER, virtual:SIZE, "
+                "emulated:sm_86:SIZE, null and, for "
                 "cards that are not here, profiles like %s",
                 text, nearest ? nearest : "rtx3090");
 }

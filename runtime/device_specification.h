@@ -6,7 +6,14 @@
 
 #include <stdint.h>
 
-enum device_kind { DEVICE_CPU, DEVICE_VIRTUAL, DEVICE_NULL, DEVICE_CUDA, DEVICE_EMULATED, DEVICE_DESCRIBED };
+enum device_kind {
+    DEVICE_CPU,
+    DEVICE_VIRTUAL,
+    DEVICE_NULL,
+    DEVICE_CUDA,
+    DEVICE_EMULATED,
+    DEVICE_DESCRIBED
+};
 
 struct device_specification {
     enum device_kind kind;

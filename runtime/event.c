@@ -10,7 +10,8 @@ struct event {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum event_state state;
-    const struct device_interface *interface; /* of the mark, which is kept from one generation to the next */
+    const struct device_interface
+        *interface; /* of the mark, which is kept from one generation to the next */
     void *mark;
 };
 
@@ -77,7 +78,8 @@ void *event_old_mark(struct event *event, const struct device_interface *interfa
     return mark;
 }
 
-enum event_state event_look(struct event *event, const struct device_interface **interface, void **mark)
+enum event_state event_look(struct event *event, const struct device_interface **interface,
+                            void **mark)
 {
     pthread_mutex_lock(&event->lock);
     enum event_state state = event->state;

@@ -1,9 +1,8 @@
 /* Binding a plan to devices and running steps. */
 #include "runtime/execute.h"
 
-#include "runtime/homes.h"
-
 #include "base/clock.h"
+#include "runtime/homes.h"
 
 #include <string.h>
 
@@ -11,10 +10,10 @@ struct executor {
     struct arena *arena;
     const struct plan *plan;
     struct device *const *devices;
-    struct home *homes;            /* per value: weights and states */
-    struct home *arenas;           /* per device: results */
-    struct home *inputs;           /* per device and value: device's own copy of the step's inputs */
-    struct kernel **kernels;       /* per device and image; NULL where unused */
+    struct home *homes;      /* per value: weights and states */
+    struct home *arenas;     /* per device: results */
+    struct home *inputs;     /* per device and value: device's own copy of the step's inputs */
+    struct kernel **kernels; /* per device and image; NULL where unused */
     void *(*operands)[OP_OPERANDS_MAX]; /* per plan step */
     struct event **events;
     double *seconds;
@@ -232,7 +231,8 @@ status executor_replace(struct executor *before, const struct plan *plan,
                         const struct weight_source *weights, const struct progress *progress,
                         struct executor **executor, struct diagnostic *diagnostic)
 {
-    return create_or_replace(before, plan, before->devices, weights, progress, executor, diagnostic);
+    return create_or_replace(before, plan, before->devices, weights, progress, executor,
+                             diagnostic);
 }
 
 static void free_device_parts(struct executor *executor, int d)
@@ -307,7 +307,8 @@ static status check_step(const struct plan *plan, const struct step *step,
         step->output_count > bounds->outputs || step->sequence_count > bounds->sequences ||
         step->context > bounds->context)
         return fail(diagnostic, STATUS_FAILED,
-                    "a step of %lld tokens, %lld outputs, %lld sequences and context %lld is beyond the plan's "
+                    "a step of %lld tokens, %lld outputs, %lld sequences and context %lld is "
+                    "beyond the plan's "
                     "bounds of %lld, %lld, %lld and %lld",
                     (long long)step->token_count, (long long)step->output_count,
                     (long long)step->sequence_count, (long long)step->context,
@@ -329,14 +330,15 @@ static status enqueue_launch(struct executor *executor, int s, const struct run 
     int image = plan->choices[step->node][bucket_of_rows(run.symbols[SYMBOL_ROWS])]
                              [bucket_of_context(run.context)];
     if (image < 0)
-        return fail(diagnostic, STATUS_FAILED, "the plan has no kernel for %s at %lld rows, context %lld",
-                    node->op->name, (long long)run.symbols[SYMBOL_ROWS], (long long)run.context);
+        return fail(diagnostic, STATUS_FAILED,
+                    "the plan has no kernel for %s at %lld rows, context %lld", node->op->name,
+                    (long long)run.symbols[SYMBOL_ROWS], (long long)run.context);
     if (executor->watch.see && device_is_host(executor->devices[step->device]))
         executor->watch.see(executor->watch.context, node, plan->images[image].problem, &run,
                             executor->operands[s]);
     return device_launch(executor->devices[step->device],
-                         *kernel_slot(executor, step->device, image), &run,
-                         executor->operands[s], diagnostic);
+                         *kernel_slot(executor, step->device, image), &run, executor->operands[s],
+                         diagnostic);
 }
 
 static status enqueue_step(struct executor *executor, int s, const struct run *run,
@@ -358,7 +360,8 @@ static status enqueue_step(struct executor *executor, int s, const struct run *r
     case STEP_HOST_TASK:
     case STEP_RESOLVE: break;
     }
-    return fail(diagnostic, STATUS_UNSUPPORTED, "plan step %d has a kind that this runtime does not know", s);
+    return fail(diagnostic, STATUS_UNSUPPORTED,
+                "plan step %d has a kind that this runtime does not know", s);
 }
 
 /* Cards start at once, the host works inside its finish and may be waited for by cards: so submit all, finish the host, then
@@ -455,8 +458,17 @@ status executor_copy_page(struct executor *executor, int from, int to,
     return finish_all(executor, diagnostic);
 }
 
-void executor_time_steps(struct executor *executor, bool on) { executor->timed = on; }
+void executor_time_steps(struct executor *executor, bool on)
+{
+    executor->timed = on;
+}
 
-void executor_watch(struct executor *executor, const struct step_watch *watch) { executor->watch = *watch; }
+void executor_watch(struct executor *executor, const struct step_watch *watch)
+{
+    executor->watch = *watch;
+}
 
-const double *executor_step_seconds(const struct executor *executor) { return executor->seconds; }
+const double *executor_step_seconds(const struct executor *executor)
+{
+    return executor->seconds;
+}

@@ -6,11 +6,10 @@
 #ifndef RUNTIME_EXECUTE_H
 #define RUNTIME_EXECUTE_H
 
+#include "base/progress.h"
 #include "ir/plan.h"
 #include "ir/weight_source.h"
 #include "runtime/device.h"
-
-#include "base/progress.h"
 
 struct executor;
 
@@ -26,9 +25,8 @@ struct step {
 
 /* The plan, the devices and the weight source stay the caller's and must outlive the executor. */
 CHECKED status executor_create(const struct plan *plan, struct device *const *devices,
-                               const struct weight_source *weights,
-                               const struct progress *progress, struct executor **executor,
-                               struct diagnostic *diagnostic);
+                               const struct weight_source *weights, const struct progress *progress,
+                               struct executor **executor, struct diagnostic *diagnostic);
 /* An executor in the place of `before`, which had the same devices, weight source, and bounds, and is destroyed in every
  * case: weights and kernels that both plans have (kernels: by sharing the image's memory) stay where they are, memory of
  * states and results is used again. */
@@ -45,7 +43,8 @@ struct step_watch {
                 const struct run *run, void *const *operands);
     void *context;
 };
-void executor_watch(struct executor *executor, const struct step_watch *watch); /* see NULL: no more */
+void executor_watch(struct executor *executor,
+                    const struct step_watch *watch); /* see NULL: no more */
 
 /* Runs one step.  `results[o]` receives output `o` of the plan's graph (enum plan_output), output_count rows; NULL: it is
  * not wanted and stays where it is. */

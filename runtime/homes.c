@@ -2,11 +2,10 @@
  * disk or by memory, and progress can be shown. */
 #include "runtime/homes.h"
 
-#include "ir/layout.h"
-#include "runtime/threads.h"
-
 #include "base/memory.h"
 #include "base/text.h"
+#include "ir/layout.h"
+#include "runtime/threads.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -143,9 +142,11 @@ static status place_weight(const struct value *value, struct device *device,
     TRY(weights->find(weights->context, name, &stored, diagnostic));
     int64_t symbols[SYMBOL_COUNT] = {0};
     int64_t bytes = tensor_bytes(&value->type, symbols);
-    if (stored.type.element != value->type.element || stored.part_bytes * stored.part_count != bytes)
+    if (stored.type.element != value->type.element ||
+        stored.part_bytes * stored.part_count != bytes)
         return fail(diagnostic, STATUS_BAD_INPUT,
-                    "weight %s: the plan was made for another model file (%lld bytes here, %lld in the plan)",
+                    "weight %s: the plan was made for another model file (%lld bytes here, %lld in "
+                    "the plan)",
                     name, (long long)(stored.part_bytes * stored.part_count), (long long)bytes);
     /* Files may put their tensors at odd addresses; kernels and references read whole floats. */
     bool aligned = (uintptr_t)stored.parts[0] % sizeof(float) == 0;

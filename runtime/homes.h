@@ -5,11 +5,10 @@
 #ifndef RUNTIME_HOMES_H
 #define RUNTIME_HOMES_H
 
+#include "base/progress.h"
 #include "ir/plan.h"
 #include "ir/weight_source.h"
 #include "runtime/device.h"
-
-#include "base/progress.h"
 
 struct home {
     void *address;

@@ -1,7 +1,6 @@
 /* Images loaded onto host-computing devices: code in executable pages, workspaces in the device's scratch. */
-#include "runtime/device_host.h"
-
 #include "base/memory.h"
+#include "runtime/device_host.h"
 
 static status grow_scratch(struct host_device *device, int64_t bytes, struct diagnostic *diagnostic)
 {

@@ -2,9 +2,8 @@
  *
  * All threads walk the list together: each does its share of a launch's work items, and a barrier ends every launch and
  * every copy.  So a step of hundreds of launches wakes the pool once. */
-#include "runtime/device_host.h"
-
 #include "base/clock.h"
+#include "runtime/device_host.h"
 
 #include <string.h>
 #include <time.h>
@@ -22,7 +21,8 @@ static void resolve_arguments(const struct host_device *device, const struct com
     }
 }
 
-static void run_reference(const struct host_device *device, const struct command *command, int thread)
+static void run_reference(const struct host_device *device, const struct command *command,
+                          int thread)
 {
     const struct problem *problem = command->kernel->problem;
     int64_t items = problem->op->reference_items
@@ -30,8 +30,7 @@ static void run_reference(const struct host_device *device, const struct command
                         : command->run.symbols[SYMBOL_ROWS];
     int64_t begin, end;
     thread_share(items, 1, thread, thread_pool_size(device->pool), &begin, &end);
-    if (begin < end)
-        problem->op->reference(problem, &command->run, command->operands, begin, end);
+    if (begin < end) problem->op->reference(problem, &command->run, command->operands, begin, end);
 }
 
 static void run_compiled(const struct host_device *device, const struct command *command,
@@ -57,15 +56,16 @@ static void run_compiled(const struct host_device *device, const struct command 
     function(pointers, integers, begin, end);
 }
 
-static void zero_workspaces(const struct host_device *device, const struct command *command, int thread)
+static void zero_workspaces(const struct host_device *device, const struct command *command,
+                            int thread)
 {
     const struct kernel *kernel = command->kernel;
     bool any = false;
     for (int w = 0; w < kernel->image.workspace_count; w++) {
         const struct workspace *workspace = &kernel->image.workspaces[w];
         if (!workspace->zeroed) continue;
-        int64_t bytes = workspace->per_row_bytes * command->run.symbols[SYMBOL_ROWS] +
-                        workspace->fixed_bytes;
+        int64_t bytes =
+            workspace->per_row_bytes * command->run.symbols[SYMBOL_ROWS] + workspace->fixed_bytes;
         int64_t begin, end;
         thread_share(bytes, 64, thread, thread_pool_size(device->pool), &begin, &end);
         memset((char *)device->scratch + kernel->workspace_offsets[w] + begin, 0,
@@ -75,7 +75,8 @@ static void zero_workspaces(const struct host_device *device, const struct comma
     if (any) thread_pool_barrier(device->pool);
 }
 
-static void run_launches(const struct host_device *device, const struct command *command, int thread)
+static void run_launches(const struct host_device *device, const struct command *command,
+                         int thread)
 {
     zero_workspaces(device, command, thread);
     const struct image *image = &command->kernel->image;
@@ -92,7 +93,8 @@ static void run_launches(const struct host_device *device, const struct command 
 static void fetch_copy(struct host_device *device, const struct command *command)
 {
     struct diagnostic reason = {0};
-    if (device_fetch(command->source, command->to, command->from, command->bytes, &reason) != STATUS_OK &&
+    if (device_fetch(command->source, command->to, command->from, command->bytes, &reason) !=
+            STATUS_OK &&
         device->failure.code == STATUS_OK)
         device->failure = reason;
 }
@@ -106,8 +108,7 @@ static void run_copy(struct host_device *device, const struct command *command, 
         return;
     }
     thread_share(command->bytes, 4096, thread, thread_pool_size(device->pool), &begin, &end);
-    memcpy((char *)command->to + begin, (const char *)command->from + begin,
-           (size_t)(end - begin));
+    memcpy((char *)command->to + begin, (const char *)command->from + begin, (size_t)(end - begin));
     thread_pool_barrier(device->pool);
 }
 

@@ -1,7 +1,6 @@
 /* Images loaded onto devices: what all kinds of devices share. */
-#include "runtime/device_internal.h"
-
 #include "base/checked.h"
+#include "runtime/device_internal.h"
 
 /* Workspaces start on the lines of every cache, and where the widest loads of cards want them. */
 enum { WORKSPACE_ALIGNMENT_BYTES = 256 };
@@ -52,7 +51,10 @@ status kernel_create(struct device *device, const struct problem *problem,
     return STATUS_OK;
 }
 
-void kernel_destroy(struct kernel *kernel) { arena_destroy(kernel->arena); }
+void kernel_destroy(struct kernel *kernel)
+{
+    arena_destroy(kernel->arena);
+}
 
 status kernel_load(struct device *device, const struct problem *problem, const struct image *image,
                    struct kernel **kernel, struct diagnostic *diagnostic)

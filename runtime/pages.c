@@ -3,10 +3,10 @@
 
 struct page_pool {
     int64_t page_count, page_tokens, sequence_count, stride, free_count;
-    int32_t *free_pages;   /* [page_count], the first free_count are free */
-    int32_t *users;        /* [page_count] */
-    int32_t *table;        /* [sequence_count, stride] */
-    int64_t *lengths;      /* [sequence_count] tokens; -1: closed */
+    int32_t *free_pages; /* [page_count], the first free_count are free */
+    int32_t *users;      /* [page_count] */
+    int32_t *table;      /* [sequence_count, stride] */
+    int64_t *lengths;    /* [sequence_count] tokens; -1: closed */
 };
 
 status page_pool_create(int64_t pages, int64_t page_tokens, int64_t sequences, int64_t stride,
@@ -60,7 +60,8 @@ status sequence_open(struct page_pool *pool, int *sequence, struct diagnostic *d
         *sequence = s;
         return STATUS_OK;
     }
-    return fail(diagnostic, STATUS_NO_MEMORY, "all %lld sequences are in use; ask for more with --sequences",
+    return fail(diagnostic, STATUS_NO_MEMORY,
+                "all %lld sequences are in use; ask for more with --sequences",
                 (long long)pool->sequence_count);
 }
 
@@ -104,8 +105,8 @@ void sequence_truncate(struct page_pool *pool, int sequence, int64_t length)
     pool->lengths[sequence] = length;
 }
 
-status sequence_fork(struct page_pool *pool, int from, int64_t length, int *sequence,
-                     int *original, int *copied, struct diagnostic *diagnostic)
+status sequence_fork(struct page_pool *pool, int from, int64_t length, int *sequence, int *original,
+                     int *copied, struct diagnostic *diagnostic)
 {
     int64_t shared = length / pool->page_tokens;
     bool partial = length % pool->page_tokens != 0;
@@ -127,8 +128,17 @@ status sequence_fork(struct page_pool *pool, int from, int64_t length, int *sequ
     return STATUS_OK;
 }
 
-const int32_t *page_table(const struct page_pool *pool) { return pool->table; }
+const int32_t *page_table(const struct page_pool *pool)
+{
+    return pool->table;
+}
 
-int64_t page_table_stride(const struct page_pool *pool) { return pool->stride; }
+int64_t page_table_stride(const struct page_pool *pool)
+{
+    return pool->stride;
+}
 
-int64_t pages_free(const struct page_pool *pool) { return pool->free_count; }
+int64_t pages_free(const struct page_pool *pool)
+{
+    return pool->free_count;
+}

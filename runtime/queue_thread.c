@@ -27,7 +27,8 @@ status queue_thread_start(struct queue_thread *queue, void (*run)(void *context)
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->changed, NULL);
     if (pthread_create(&queue->thread, NULL, queue_main, queue))
-        return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started", owner);
+        return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started",
+                    owner);
     queue->started = true;
     return STATUS_OK;
 }

@@ -86,7 +86,8 @@ static void pin_to_core(int index)
         if (!CPU_ISSET((size_t)core, &allowed) || index--) continue;
         CPU_ZERO(&one);
         CPU_SET((size_t)core, &one);
-        (void)sched_setaffinity(0, sizeof one, &one); /* a hint: an unpinned thread is only slower */
+        (void)sched_setaffinity(0, sizeof one,
+                                &one); /* a hint: an unpinned thread is only slower */
         return;
     }
 }
@@ -129,8 +130,9 @@ static status start_threads(struct thread_pool *pool, struct thread_start *start
     for (int thread = 1; thread < pool->size; thread++) {
         starts[thread] = (struct thread_start){.pool = pool, .thread = thread};
         if (pthread_create(&pool->threads[thread], NULL, thread_main, &starts[thread]))
-            return fail(diagnostic, STATUS_FAILED, "thread %d of %d could not be started: try --threads 1",
-                        thread + 1, pool->size);
+            return fail(diagnostic, STATUS_FAILED,
+                        "thread %d of %d could not be started: try --threads 1", thread + 1,
+                        pool->size);
         pool->started++;
     }
     return STATUS_OK;
@@ -149,7 +151,8 @@ status thread_pool_create(int threads, struct thread_pool **result, struct diagn
         return fail_memory(diagnostic, sizeof(struct thread_pool));
     }
     size_t misalignment = (uintptr_t)room % CACHE_LINE_BYTES;
-    struct thread_pool *pool = (void *)(room + (misalignment ? CACHE_LINE_BYTES - misalignment : 0));
+    struct thread_pool *pool =
+        (void *)(room + (misalignment ? CACHE_LINE_BYTES - misalignment : 0));
     pool->arena = arena;
     pool->size = threads;
     pool->started = 1;
@@ -169,11 +172,15 @@ void thread_pool_destroy(struct thread_pool *pool)
     if (!pool) return;
     atomic_store(&pool->closing, true);
     gate_open(&pool->run);
-    for (int thread = 1; thread < pool->started; thread++) pthread_join(pool->threads[thread], NULL);
+    for (int thread = 1; thread < pool->started; thread++)
+        pthread_join(pool->threads[thread], NULL);
     arena_destroy(pool->arena);
 }
 
-int thread_pool_size(const struct thread_pool *pool) { return pool->size; }
+int thread_pool_size(const struct thread_pool *pool)
+{
+    return pool->size;
+}
 
 void thread_share(int64_t items, int64_t unit, int thread, int threads, int64_t *begin,
                   int64_t *end)

@@ -12,11 +12,13 @@ char *config_read_file(struct scratch *scratch, const char *path, size_t *count)
 void config_write_file(struct scratch *scratch, const char *name, const char *bytes, size_t count);
 
 /* In scratch->folder: the model's config with the first `from` replaced by `to`. */
-void config_make_folder(struct scratch *scratch, const char *model, const char *from, const char *to);
+void config_make_folder(struct scratch *scratch, const char *model, const char *from,
+                        const char *to);
 /* With these bytes for a config. */
-void config_make_folder_of(struct scratch *scratch, const char *model, const char *config, size_t count);
+void config_make_folder_of(struct scratch *scratch, const char *model, const char *config,
+                           size_t count);
 
-CHECKED status config_open_folder(struct scratch *scratch, const struct progress *progress, struct model **model,
-                                  struct diagnostic *diagnostic);
+CHECKED status config_open_folder(struct scratch *scratch, const struct progress *progress,
+                                  struct model **model, struct diagnostic *diagnostic);
 
 #endif

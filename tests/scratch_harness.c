@@ -11,7 +11,8 @@ enum { OPEN_FOLDERS = 16 };
 int scratch_create(char folder[SCRATCH_BYTES])
 {
     const char *place = getenv("TMPDIR");
-    int length = snprintf(folder, SCRATCH_BYTES, "%s/hone_test_XXXXXX", place && *place ? place : "/tmp");
+    int length =
+        snprintf(folder, SCRATCH_BYTES, "%s/hone_test_XXXXXX", place && *place ? place : "/tmp");
     return length < SCRATCH_BYTES && mkdtemp(folder) ? 0 : -1;
 }
 

@@ -65,9 +65,9 @@ status emulate_image(const struct generation *generation, const struct image *im
                      struct arena *arena, struct emulation *emulation,
                      struct diagnostic *diagnostic)
 {
-    *emulation = (struct emulation){
-        .card = arena_print(arena, "emulated:sm_%d:%dGiB",
-                            (int)generation->facts->values[FACT_sm], CARD_GIBIBYTES)};
+    *emulation = (struct emulation){.card = arena_print(arena, "emulated:sm_%d:%dGiB",
+                                                        (int)generation->facts->values[FACT_sm],
+                                                        CARD_GIBIBYTES)};
     TRY_MEMORY(emulation->card, diagnostic);
     const struct runner_device_setup setup = {.specification = emulation->card};
     const struct runner runner = runner_device(&setup);

@@ -15,7 +15,8 @@ struct runner_timing {
 
 /* All functions but `setup` are called in the worker's process only. */
 struct runner {
-    bool compiles_apart; /* `generate` needs no context (but for variants that call a library), and compiling beside a
+    bool
+        compiles_apart; /* `generate` needs no context (but for variants that call a library), and compiling beside a
                             measurement does not disturb it */
     const void *setup; /* whatever `open` needs; must stay while workers live */
     CHECKED status (*open)(const void *setup, void **context, struct diagnostic *diagnostic);

@@ -198,10 +198,13 @@ static int ahead(const void *state, struct candidate *candidates, int most)
 {
     const struct halving *own = state;
     int count = 0, first = own->field->first_count;
-    uint64_t left = own->level == 0 && (uint64_t)own->count < own->limit ? own->limit - (uint64_t)own->count : 0;
+    uint64_t left = own->level == 0 && (uint64_t)own->count < own->limit
+                        ? own->limit - (uint64_t)own->count
+                        : 0;
     if (own->field->effort > 1) left /= 2; /* the other half are moves */
     if ((uint64_t)most > left) most = (int)left;
-    for (int f = own->first_next; f < first && count < most; f++) candidates[count++] = own->field->first[f];
+    for (int f = own->first_next; f < first && count < most; f++)
+        candidates[count++] = own->field->first[f];
     for (int r = own->ranked_next; r < own->ranked_count && count < most; r++)
         if (!find(own, &own->ranked[r].candidate)) candidates[count++] = own->ranked[r].candidate;
     return count;

@@ -1,8 +1,7 @@
 /* Judging kernels on prepared workloads. */
-#include "tuner/trial_memory.h"
-
 #include "base/clock.h"
 #include "base/memory.h"
+#include "tuner/trial_memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,8 +88,8 @@ static status create_parts(struct trial *trial, const struct trial_options *opti
 status trial_create(const struct problem *problem, const struct trial_options *options,
                     struct trial *trial, struct diagnostic *diagnostic)
 {
-    *trial = (struct trial){
-        .problem = problem, .runner = options->runner, .context = options->context};
+    *trial =
+        (struct trial){.problem = problem, .runner = options->runner, .context = options->context};
     status code = create_parts(trial, options, diagnostic);
     if (code != STATUS_OK) trial_destroy(trial);
     return code;

@@ -47,7 +47,8 @@ struct trial_options {
     struct thread_pool *pool; /* for references */
     const int *blocks;        /* numerics.operand_block of all variants that may come */
     int block_count;
-    const struct runner *runner; /* of the kernels that will come, and its open context; NULL: they use the host's memory */
+    const struct runner *
+        runner; /* of the kernels that will come, and its open context; NULL: they use the host's memory */
     void *context;
 };
 

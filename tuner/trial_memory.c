@@ -15,7 +15,8 @@ static void *translate(const struct trial *trial, void *address)
     for (int part = 0; part < TRIAL_COUNT; part++) {
         const struct workload *workload = &trial->workloads[part];
         const unsigned char *at = address;
-        if (workload->memory && at >= workload->memory && at < workload->memory + workload->memory_bytes)
+        if (workload->memory && at >= workload->memory &&
+            at < workload->memory + workload->memory_bytes)
             return (unsigned char *)trial->parts[part].memory + (at - workload->memory);
     }
     return NULL;
@@ -27,7 +28,8 @@ static status copy_part(struct trial *trial, int part, struct diagnostic *diagno
     const struct runner *runner = trial->runner;
     void **memory = &trial->parts[part].memory;
     TRY(runner->allocate(trial->context, workload->memory_bytes, memory, diagnostic));
-    return runner->store(trial->context, *memory, workload->memory, workload->memory_bytes, diagnostic);
+    return runner->store(trial->context, *memory, workload->memory, workload->memory_bytes,
+                         diagnostic);
 }
 
 static status list_operands(struct trial *trial, int part, struct diagnostic *diagnostic)
@@ -59,7 +61,8 @@ void trial_memory_destroy(struct trial *trial)
     for (int part = 0; part < TRIAL_COUNT; part++) {
         struct trial_part *own = &trial->parts[part];
         if (own->memory)
-            trial->runner->release(trial->context, own->memory, trial->workloads[part].memory_bytes);
+            trial->runner->release(trial->context, own->memory,
+                                   trial->workloads[part].memory_bytes);
         memory_unmap(own->operands, (size_t)own->operand_sets * sizeof *own->operands);
     }
 }
@@ -71,7 +74,8 @@ status trial_memory_send(const struct trial *trial, int part, struct diagnostic 
     for (int i = 0; i < workload->operand_count; i++) {
         const struct workload_operand *operand = &workload->operands[i];
         if (!operand->present || (!operand->output && !operand->written)) continue;
-        TRY(trial->runner->store(trial->context, (char *)trial->parts[part].memory + operand->offset,
+        TRY(trial->runner->store(trial->context,
+                                 (char *)trial->parts[part].memory + operand->offset,
                                  workload->memory + operand->offset, operand->bytes, diagnostic));
     }
     return STATUS_OK;
@@ -81,7 +85,8 @@ static status fetch_range(const struct trial *trial, int part, int64_t begin, in
                           struct diagnostic *diagnostic)
 {
     return trial->runner->fetch(trial->context, trial->workloads[part].memory + begin,
-                                (const char *)trial->parts[part].memory + begin, end - begin, diagnostic);
+                                (const char *)trial->parts[part].memory + begin, end - begin,
+                                diagnostic);
 }
 
 status trial_memory_fetch(const struct trial *trial, int sets, struct diagnostic *diagnostic)

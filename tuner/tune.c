@@ -89,7 +89,8 @@ static status create_worker(struct tuning *tuning, struct diagnostic *diagnostic
 static status create_pool(struct tuning *tuning, struct diagnostic *diagnostic)
 {
     if (!tuning->setup->runner->compiles_apart) return STATUS_OK;
-    return compile_pool_create(thread_count_default(), compile_limits_default(), &tuning->pool, diagnostic);
+    return compile_pool_create(thread_count_default(), compile_limits_default(), &tuning->pool,
+                               diagnostic);
 }
 
 static status find_strategy(const struct tune_options *options,

@@ -21,8 +21,9 @@ struct tune_packed {
 struct tune_problem {
     const struct problem *problem;
     double weight; /* how often it runs, relative to the others */
-    const struct tune_packed *packed; /* NULL: candidates are searched for and compiled; otherwise */
-    int packed_count;                 /* these are raced, and nothing is compiled */
+    const struct tune_packed
+        *packed;      /* NULL: candidates are searched for and compiled; otherwise */
+    int packed_count; /* these are raced, and nothing is compiled */
 };
 
 struct tune_options {

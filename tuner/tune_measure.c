@@ -102,7 +102,8 @@ status session_note(struct session *session, const struct candidate *candidate,
         .compiler = setup->compiler,
         .protocol = RECORD_PROTOCOL,
         .status = outcome->status,
-        .detail = outcome->status == RECORD_OK ? describe_image(session, candidate) : outcome->detail,
+        .detail =
+            outcome->status == RECORD_OK ? describe_image(session, candidate) : outcome->detail,
         .stage = stage,
         .roles = roles_of(session, candidate),
         .session = session->id,
@@ -132,7 +133,8 @@ static status compile_apart(struct session *session, const struct generation *ge
 {
     struct diagnostic reason = {0};
     const void *compiled;
-    status code = compile_pool_take(session->tuning->pool, generation, &compiled, image_bytes, &reason);
+    status code =
+        compile_pool_take(session->tuning->pool, generation, &compiled, image_bytes, &reason);
     if (code == STATUS_OK) {
         *image = arena_copy(session->arena, compiled, *image_bytes);
         TRY_MEMORY(*image, diagnostic);
@@ -146,8 +148,8 @@ static status compile_apart(struct session *session, const struct generation *ge
 }
 
 /* An artifact that has never been on a device leaves open what a library is to do; it is made anew. */
-static bool read_artifact(struct session *session, const struct generation *generation, void **image,
-                          size_t *image_bytes)
+static bool read_artifact(struct session *session, const struct generation *generation,
+                          void **image, size_t *image_bytes)
 {
     const char *folder = session->tuning->setup->options.artifact_folder;
     struct diagnostic ignored = {0};
@@ -234,7 +236,8 @@ status session_keep_code(struct session *session, const struct candidate *candid
     struct diagnostic reason = {0};
     void *image;
     size_t bytes;
-    if (!folder || !candidate->space || read_artifact(session, &generation, &image, &bytes)) return STATUS_OK;
+    if (!folder || !candidate->space || read_artifact(session, &generation, &image, &bytes))
+        return STATUS_OK;
     TRY(session_image(session, candidate, &image, &bytes, &outcome, diagnostic));
     if (outcome.status == RECORD_OK &&
         artifact_write(folder, compile_key(&generation), image, bytes, &reason) != STATUS_OK)

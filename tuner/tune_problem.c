@@ -127,14 +127,16 @@ static bool is_known(struct session *session, const struct search_request *reque
 }
 
 /* Keeps the compilers busy with what will be asked for whatever the next measurements say. */
-static status compile_ahead(struct session *session, const void *state, struct diagnostic *diagnostic)
+static status compile_ahead(struct session *session, const void *state,
+                            struct diagnostic *diagnostic)
 {
     enum { AHEAD_MAX = 64 };
     const struct tune_setup *setup = session->tuning->setup;
     const struct search_strategy *strategy = session->tuning->strategy;
     struct candidate candidates[AHEAD_MAX];
     if (!session->tuning->pool || !strategy->ahead) return STATUS_OK;
-    int most = 2 * thread_count_default(), count = strategy->ahead(state, candidates, most < AHEAD_MAX ? most : AHEAD_MAX);
+    int most = 2 * thread_count_default(),
+        count = strategy->ahead(state, candidates, most < AHEAD_MAX ? most : AHEAD_MAX);
     for (int c = 0; c < count; c++) {
         const struct generation generation = {.space = candidates[c].space,
                                               .problem = session->problem,

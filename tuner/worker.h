@@ -23,7 +23,7 @@ struct worker_setup {
     int64_t memory_limit_bytes; /* of one workload's operands */
     uint64_t child_bytes; /* address space that the child may add to the parent's; 0: no limit, as
                              CUDA drivers need it, which reserve more than any machine has */
-    double check_operations; /* that a reference may take */
+    double check_operations;                 /* that a reference may take */
     double prepare_seconds, compile_seconds; /* deadlines */
     double least_seconds,
         most_seconds; /* deadline for running: ten times the best so far, within these */

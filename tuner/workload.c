@@ -13,12 +13,12 @@
 #include <string.h>
 
 enum {
-    BAND_BYTES = 16384,           /* around outputs and hot inputs */
+    BAND_BYTES = 16384,               /* around outputs and hot inputs */
     EDGE_BYTES = WORKLOAD_EDGE_BYTES, /* before and after everything: strays by whole rows */
-    COLD_BAND_BYTES = 256,        /* between cold copies, which kernels only read */
-    ALIGNMENT_BYTES = 64,         /* what the runtime's arenas give */
-    SETS_MAX = 512,               /* small weights: enough to leave the first two caches */
-    ROTATION_BYTES_MAX = 1 << 30, /* of all sets together */
+    COLD_BAND_BYTES = 256,            /* between cold copies, which kernels only read */
+    ALIGNMENT_BYTES = 64,             /* what the runtime's arenas give */
+    SETS_MAX = 512,                   /* small weights: enough to leave the first two caches */
+    ROTATION_BYTES_MAX = 1 << 30,     /* of all sets together */
     BAND_BYTE = 0xa5,
     STREAM_CLASS = 3000, /* of random_bits: which row a row repeats */
     WEIGHT_ROWS_DISTINCT =

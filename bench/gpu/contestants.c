@@ -15,7 +15,8 @@ enum { RUNS_MAX = 200 };
 
 /* ---- Choosing ---- */
 
-static status add(struct contest *contest, const struct candidate *candidate, int role, struct diagnostic *diagnostic)
+static status add(struct contest *contest, const struct candidate *candidate, int role,
+                  struct diagnostic *diagnostic)
 {
     for (int c = 0; c < contest->count; c++)
         if (candidate_equal(&contest->contestants[c].candidate, candidate)) {
@@ -26,19 +27,22 @@ static status add(struct contest *contest, const struct candidate *candidate, in
     struct text text = {.arena = contest->arena};
     struct contestant *contestant = &contest->contestants[contest->count++];
     candidate_print(candidate, &text);
-    *contestant = (struct contestant){.roles = role, .candidate = *candidate, .text = text_finish(&text)};
+    *contestant =
+        (struct contestant){.roles = role, .candidate = *candidate, .text = text_finish(&text)};
     TRY_MEMORY(contestant->text, diagnostic);
     return STATUS_OK;
 }
 
-static status add_best_own(struct contest *contest, const struct record *records, int count, struct diagnostic *diagnostic)
+static status add_best_own(struct contest *contest, const struct record *records, int count,
+                           struct diagnostic *diagnostic)
 {
     struct candidate best = {.space = NULL}, candidate;
     double seconds = INFINITY;
     for (int r = 0; r < count; r++) {
         struct diagnostic ignored = {0};
         if (records[r].status != RECORD_OK || records[r].median_seconds >= seconds ||
-            candidate_parse(contest->catalogue, records[r].candidate, &candidate, &ignored) != STATUS_OK ||
+            candidate_parse(contest->catalogue, records[r].candidate, &candidate, &ignored) !=
+                STATUS_OK ||
             !candidate.space || space_calls_library(candidate.space))
             continue;
         best = candidate;
@@ -55,17 +59,20 @@ static status add_library(struct contest *contest, struct diagnostic *diagnostic
     TRY_NEW(bound, contest->arena, 1, diagnostic);
     for (int s = 0; s < contest->catalogue->count; s++) {
         const struct space *space = contest->catalogue->spaces[s];
-        if (!space_calls_library(space) || !space_bind(space, contest->problem, facts, contest->arena, bound, &reason)) continue;
+        if (!space_calls_library(space) ||
+            !space_bind(space, contest->problem, facts, contest->arena, bound, &reason))
+            continue;
         for (int rank = 0; rank < MATMUL_HEURISTIC_RANKS; rank++) {
             const struct candidate candidate = {.space = space, .config = {.values = {rank}}};
-            TRY(add(contest, &candidate, rank ? ROLE_LIBRARY : ROLE_LIBRARY | ROLE_LIBRARY_FIRST, diagnostic));
+            TRY(add(contest, &candidate, rank ? ROLE_LIBRARY : ROLE_LIBRARY | ROLE_LIBRARY_FIRST,
+                    diagnostic));
         }
     }
     return STATUS_OK;
 }
 
-status contest_choose(struct contest *contest, struct store *store, const char *compiler, const struct tune_row *row,
-                      struct diagnostic *diagnostic)
+status contest_choose(struct contest *contest, struct store *store, const char *compiler,
+                      const struct tune_row *row, struct diagnostic *diagnostic)
 {
     const struct device_facts *facts = device_facts(contest->device);
     const struct decision_policy policy = {.fast = false};
@@ -73,10 +80,11 @@ status contest_choose(struct contest *contest, struct store *store, const char *
     struct record *records;
     int count;
     TRY(add(contest, &row->decision.candidate, ROLE_TUNED, diagnostic));
-    TRY(decision_make(contest->catalogue, contest->problem, facts, compiler, &policy, NULL, 0, contest->arena, &without,
-                      diagnostic));
+    TRY(decision_make(contest->catalogue, contest->problem, facts, compiler, &policy, NULL, 0,
+                      contest->arena, &without, diagnostic));
     TRY(add(contest, &without.candidate, ROLE_DEFAULT, diagnostic));
-    TRY(store_records(store, contest->problem->key, facts->class_name, contest->arena, &records, &count, diagnostic));
+    TRY(store_records(store, contest->problem->key, facts->class_name, contest->arena, &records,
+                      &count, diagnostic));
     TRY(add_best_own(contest, records, count, diagnostic));
     return add_library(contest, diagnostic);
 }
@@ -84,8 +92,8 @@ status contest_choose(struct contest *contest, struct store *store, const char *
 /* ---- Loading and checking ---- */
 
 /* Contestants that differ only in a library's algorithm have the same code. */
-static status compile(struct contest *contest, const struct contestant *contestant, struct image *image,
-                      struct diagnostic *diagnostic)
+static status compile(struct contest *contest, const struct contestant *contestant,
+                      struct image *image, struct diagnostic *diagnostic)
 {
     const struct generation generation = {.space = contestant->candidate.space,
                                           .problem = contest->problem,
@@ -105,7 +113,8 @@ static void load_one(struct contest *contest, struct contestant *contestant)
                                                .numerics = contestant->candidate.space->numerics};
     status code = compile(contest, contestant, &image, &reason);
     if (code == STATUS_OK)
-        code = contest->runner->load(contest->device, contest->problem, &image, &contestant->kernel.kernel, &reason);
+        code = contest->runner->load(contest->device, contest->problem, &image,
+                                     &contestant->kernel.kernel, &reason);
     if (code != STATUS_OK) {
         contestant->kernel.kernel = NULL;
         contestant->outcome = (struct outcome){.status = RECORD_COMPILE};
@@ -158,16 +167,19 @@ status contest_prepare(struct contest *contest, int roles, struct diagnostic *di
 
 /* ---- Timing ---- */
 
-status contest_round(struct contest *contest, int round, double seconds[CONTESTANTS_MAX], struct diagnostic *diagnostic)
+status contest_round(struct contest *contest, int round, double seconds[CONTESTANTS_MAX],
+                     struct diagnostic *diagnostic)
 {
     for (int i = 0; i < contest->count; i++) {
         int c = (i + round) % contest->count;
         struct contestant *contestant = &contest->contestants[c];
-        const struct trial_timing timing = {.trial = &contest->trial, .kernel = &contestant->kernel};
+        const struct trial_timing timing = {.trial = &contest->trial,
+                                            .kernel = &contestant->kernel};
         float sample = 0;
         seconds[c] = 0;
         if (contestant->outcome.status != RECORD_OK) continue;
-        TRY(measure_sample(trial_run, (void *)(uintptr_t)&timing, contestant->runs, true, &contestant->next, &sample, diagnostic));
+        TRY(measure_sample(trial_run, (void *)(uintptr_t)&timing, contestant->runs, true,
+                           &contestant->next, &sample, diagnostic));
         seconds[c] = (double)sample;
     }
     return STATUS_OK;
@@ -177,7 +189,8 @@ void contest_close(struct contest *contest)
 {
     for (int c = 0; c < contest->count; c++) {
         struct contestant *contestant = &contest->contestants[c];
-        if (contestant->kernel.kernel) contest->runner->unload(contest->device, contestant->kernel.kernel);
+        if (contestant->kernel.kernel)
+            contest->runner->unload(contest->device, contestant->kernel.kernel);
         contestant->kernel.kernel = NULL;
     }
     if (contest->prepared) trial_destroy(&contest->trial);

@@ -12,10 +12,9 @@
  *     copy        the card's bandwidth, by copies within it
  *
  * Its status is 77 where there is no such card or no compiler for it. */
-#include "bench/gpu/contestants.h"
-
 #include "base/clock.h"
 #include "base/file.h"
+#include "bench/gpu/contestants.h"
 #include "codegen/compile.h"
 #include "ops/catalogue.h"
 #include "ops/op_table.h"
@@ -36,7 +35,7 @@ struct gpu_bench {
     struct store *store;
     struct tune_problem problems[PROBLEMS_MAX];
     struct contest contests[PROBLEMS_MAX];
-    bool possible; /* there is such a card, and a compiler for it */
+    bool possible;          /* there is such a card, and a compiler for it */
     int count, open, round; /* open: the contest whose operands are there, or -1 */
 };
 
@@ -50,7 +49,8 @@ static void answer(json_t *document)
 
 /* ---- Setting up ---- */
 
-static status read_problems(struct gpu_bench *bench, const char *path, struct diagnostic *diagnostic)
+static status read_problems(struct gpu_bench *bench, const char *path,
+                            struct diagnostic *diagnostic)
 {
     char *text;
     size_t bytes;
@@ -79,8 +79,8 @@ static status open_bench(struct gpu_bench *bench, char **arguments, struct diagn
     TRY(compile_check(device_facts(bench->device), diagnostic));
     bench->possible = true;
     TRY(store_open(arguments[2], NULL, &bench->store, diagnostic));
-    bench->setup = (struct runner_device_setup){.specification = arguments[1],
-                                                .memory_is_host = device_memory_is_host(bench->device)};
+    bench->setup = (struct runner_device_setup){
+        .specification = arguments[1], .memory_is_host = device_memory_is_host(bench->device)};
     bench->runner = runner_device(&bench->setup);
     return read_problems(bench, arguments[5], diagnostic);
 }
@@ -90,14 +90,16 @@ static void tell_device(const struct gpu_bench *bench)
     const struct device_facts *facts = device_facts(bench->device);
     json_t *values = json_object();
     for (enum fact f = 0; f < FACT_COUNT; f++)
-        if (facts->values[f] != 0) json_object_set_new(values, fact_name(f), json_real(facts->values[f]));
-    answer(json_pack("{s:s, s:s, s:s, s:o}", "device", facts->name, "class", facts->class_name, "compiler",
-                     compile_identity(facts->target), "facts", values));
+        if (facts->values[f] != 0)
+            json_object_set_new(values, fact_name(f), json_real(facts->values[f]));
+    answer(json_pack("{s:s, s:s, s:s, s:o}", "device", facts->name, "class", facts->class_name,
+                     "compiler", compile_identity(facts->target), "facts", values));
 }
 
 /* ---- Tuning ---- */
 
-static status tune(struct gpu_bench *bench, char **arguments, struct tune_report *report, struct diagnostic *diagnostic)
+static status tune(struct gpu_bench *bench, char **arguments, struct tune_report *report,
+                   struct diagnostic *diagnostic)
 {
     struct tune_setup setup = {.catalogue = &bench->catalogue,
                                .facts = device_facts(bench->device),
@@ -111,7 +113,8 @@ static status tune(struct gpu_bench *bench, char **arguments, struct tune_report
                                            .budget_seconds = atof(arguments[4]),
                                            .seed = 1,
                                            .artifact_folder = arguments[2]}};
-    if (!bench->setup.memory_is_host) setup.limits.child_bytes = 0; /* a driver reserves more addresses than there is memory */
+    if (!bench->setup.memory_is_host)
+        setup.limits.child_bytes = 0; /* a driver reserves more addresses than there is memory */
     return tune_run(&setup, bench->arena, report, diagnostic);
 }
 
@@ -130,14 +133,16 @@ static json_t *list_contestants(const struct contest *contest, int roles)
     for (int c = 0; c < contest->count; c++) {
         const struct contestant *own = &contest->contestants[c];
         if (!(own->roles & roles)) continue;
-        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s}", "candidate", own->text, "roles", list_roles(own->roles),
-                                              "status", record_status_name(own->outcome.status), "detail",
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s}", "candidate", own->text,
+                                              "roles", list_roles(own->roles), "status",
+                                              record_status_name(own->outcome.status), "detail",
                                               own->outcome.detail));
     }
     return list;
 }
 
-static status choose_all(struct gpu_bench *bench, const struct tune_report *report, struct diagnostic *diagnostic)
+static status choose_all(struct gpu_bench *bench, const struct tune_report *report,
+                         struct diagnostic *diagnostic)
 {
     for (int p = 0; p < bench->count; p++) {
         const struct tune_row *row = &report->rows[p];
@@ -149,10 +154,13 @@ static status choose_all(struct gpu_bench *bench, const struct tune_report *repo
                                     .runner = &bench->runner,
                                     .device = bench->device,
                                     .problem = problem};
-        TRY(contest_choose(contest, bench->store, compile_identity(device_facts(bench->device)->target), row, diagnostic));
-        answer(json_pack("{s:i, s:s, s:f, s:f, s:s, s:s, s:i, s:b}", "problem", p, "text", problem->text, "operations",
-                         cost.operations, "bytes", cost.bytes, "winner", row->winner ? row->winner : "", "basis",
-                         decision_basis_name(row->decision.basis), "measured", row->measured, "finished", row->finished));
+        TRY(contest_choose(contest, bench->store,
+                           compile_identity(device_facts(bench->device)->target), row, diagnostic));
+        answer(json_pack("{s:i, s:s, s:f, s:f, s:s, s:s, s:i, s:b}", "problem", p, "text",
+                         problem->text, "operations", cost.operations, "bytes", cost.bytes,
+                         "winner", row->winner ? row->winner : "", "basis",
+                         decision_basis_name(row->decision.basis), "measured", row->measured,
+                         "finished", row->finished));
     }
     return STATUS_OK;
 }
@@ -167,12 +175,14 @@ static void close_contest(struct gpu_bench *bench)
 
 static status open_contest(struct gpu_bench *bench, int p, int roles, struct diagnostic *diagnostic)
 {
-    if (p < 0 || p >= bench->count) return fail(diagnostic, STATUS_USAGE, "there is no problem %d", p);
+    if (p < 0 || p >= bench->count)
+        return fail(diagnostic, STATUS_USAGE, "there is no problem %d", p);
     close_contest(bench);
     bench->open = p;
     bench->round = 0;
     TRY(contest_prepare(&bench->contests[p], roles, diagnostic));
-    answer(json_pack("{s:i, s:o}", "problem", p, "contestants", list_contestants(&bench->contests[p], roles)));
+    answer(json_pack("{s:i, s:o}", "problem", p, "contestants",
+                     list_contestants(&bench->contests[p], roles)));
     return STATUS_OK;
 }
 
@@ -192,8 +202,9 @@ static status measure_copy(struct gpu_bench *bench, struct diagnostic *diagnosti
 {
     struct device_rates rates;
     TRY(device_measure(bench->device, &rates, diagnostic));
-    answer(json_pack("{s:f, s:f, s:f}", "copy_bytes_per_second", rates.memory, "link_in_bytes_per_second", rates.link_in,
-                     "link_out_bytes_per_second", rates.link_out));
+    answer(json_pack("{s:f, s:f, s:f}", "copy_bytes_per_second", rates.memory,
+                     "link_in_bytes_per_second", rates.link_in, "link_out_bytes_per_second",
+                     rates.link_out));
     return STATUS_OK;
 }
 
@@ -214,7 +225,8 @@ static void serve(struct gpu_bench *bench)
         else if (strcmp(line, "copy\n") == 0)
             code = measure_copy(bench, &diagnostic);
         else
-            code = fail(&diagnostic, STATUS_USAGE, "requests are 'open N', 'winner N', 'round' and 'copy'");
+            code = fail(&diagnostic, STATUS_USAGE,
+                        "requests are 'open N', 'winner N', 'round' and 'copy'");
         if (code != STATUS_OK) answer(json_pack("{s:s}", "error", diagnostic.text));
     }
 }
@@ -227,8 +239,8 @@ static status run(struct gpu_bench *bench, char **arguments, struct diagnostic *
     double start = clock_seconds();
     TRY(tune(bench, arguments, &report, diagnostic));
     TRY(choose_all(bench, &report, diagnostic));
-    answer(json_pack("{s:i, s:i, s:f}", "problems", bench->count, "measured", report.measured, "tuning_seconds",
-                     clock_seconds() - start));
+    answer(json_pack("{s:i, s:i, s:f}", "problems", bench->count, "measured", report.measured,
+                     "tuning_seconds", clock_seconds() - start));
     serve(bench);
     return STATUS_OK;
 }

@@ -198,7 +198,8 @@ static status read_resources(const struct compilation *c, struct image *image)
         if (launch->kind != LAUNCH_KERNEL) continue;
         launch->resources.spilled_bytes = log_spilled_bytes(c->log, launch->name);
         if (image->text_offset)
-            TRY(cubin_read(image->code, (size_t)image->text_offset, launch->name, &launch->resources, c->diagnostic));
+            TRY(cubin_read(image->code, (size_t)image->text_offset, launch->name,
+                           &launch->resources, c->diagnostic));
     }
     return STATUS_OK;
 }

@@ -147,9 +147,11 @@ status nvrtc_open(struct arena *arena, struct nvrtc *nvrtc, struct diagnostic *d
                     "%s is no NVRTC that Hone can use: it has no %s; install NVRTC 12 or 13",
                     nvrtc->path, missing);
     int result = nvrtc->version(&nvrtc->major, &nvrtc->minor);
-    if (result != NVRTC_SUCCESS) return nvrtc_fail(nvrtc, result, "asking for its version", diagnostic);
+    if (result != NVRTC_SUCCESS)
+        return nvrtc_fail(nvrtc, result, "asking for its version", diagnostic);
     if (nvrtc->major >= MAJOR_FIRST) return STATUS_OK;
-    return fail(diagnostic, STATUS_COMPILE, "%s is NVRTC %d.%d; Hone needs %d or newer: install the CUDA toolkit 12 or 13, or "
+    return fail(diagnostic, STATUS_COMPILE,
+                "%s is NVRTC %d.%d; Hone needs %d or newer: install the CUDA toolkit 12 or 13, or "
                 "the Python package nvidia-cuda-nvrtc",
                 nvrtc->path, nvrtc->major, nvrtc->minor, MAJOR_FIRST);
 }

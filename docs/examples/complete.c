@@ -2,7 +2,6 @@
  *
  *     cc complete.c $(pkg-config --cflags --libs hone) -o complete && ./complete model.gguf "Once upon a time" */
 #include <hone/hone.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +39,8 @@ int main(int argc, char **argv)
     if (!logits) return fail("out of memory");
     fputs(argv[2], stdout);
     for (int n = 0; n < 100; n++) {
-        if (hone_feed(engine, sequence, tokens, count, logits, error) != HONE_DONE) return fail(error);
+        if (hone_feed(engine, sequence, tokens, count, logits, error) != HONE_DONE)
+            return fail(error);
         tokens[0] = most_probable(logits, hone_vocabulary(engine));
         count = 1;
         if (hone_token_ends(engine, tokens[0])) break;

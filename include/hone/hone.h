@@ -34,10 +34,10 @@ typedef struct hone_engine hone_engine;
 
 /* Zero or NULL means the default everywhere. */
 typedef struct hone_options {
-    const char *devices;  /* "cpu", "virtual:2GiB,cpu" */
-    const char *cpu;      /* instruction families: "native", "x86-64-v3", "portable" */
-    const char *kv;       /* type of the KV cache: "f16", "bf16", "f32", "q8_0", "q4_0", "q4_0,rotate" */
-    const char *layer_map; /* "0..51,45..79" */
+    const char *devices; /* "cpu", "virtual:2GiB,cpu" */
+    const char *cpu;     /* instruction families: "native", "x86-64-v3", "portable" */
+    const char *kv; /* type of the KV cache: "f16", "bf16", "f32", "q8_0", "q4_0", "q4_0,rotate" */
+    const char *layer_map;    /* "0..51,45..79" */
     const char *cache_folder; /* records and compiled kernels; "": keep nothing */
     int threads;
     int64_t context;   /* tokens per sequence */

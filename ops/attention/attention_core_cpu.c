@@ -33,10 +33,8 @@ status attention_work_read(const struct problem *problem, struct attention_work 
             return fail(diagnostic, STATUS_UNSUPPORTED,
                         "this variant reads keys and values in f32, f16, bf16, q8_0 and q4_0: %s",
                         problem->text);
-    work->k = side_of(problem, ATTENTION_K_STATE, work->shape.head_size,
-                      work->shape.head_size);
-    work->v = side_of(problem, ATTENTION_V_STATE, work->shape.value_size,
-                      work->shape.value_stride);
+    work->k = side_of(problem, ATTENTION_K_STATE, work->shape.head_size, work->shape.head_size);
+    work->v = side_of(problem, ATTENTION_V_STATE, work->shape.value_size, work->shape.value_stride);
     work->has_sinks = problem->operands[ATTENTION_SINKS].present;
     return STATUS_OK;
 }

@@ -30,13 +30,14 @@ struct cuda_matmul {
     cublasLtMatmulDesc_t operation;
     cublasLtMatrixLayout_t weight, x, y; /* y: of the residual as well */
     uint64_t scratch_bytes;
-    int64_t bound_rows, rows; /* rows: of x and y at present */
+    int64_t bound_rows, rows;                /* rows: of x and y at present */
     cublasLtMatmulAlgo_t algorithm, current; /* for the bound, for the rows */
 };
 
 /* STATUS_OK, or the library's reason. */
 CHECKED status cublaslt_check(const struct cuda_device *card, const struct cublaslt *library,
-                              cublasStatus_t result, const char *what, struct diagnostic *diagnostic);
+                              cublasStatus_t result, const char *what,
+                              struct diagnostic *diagnostic);
 
 /* cuda_cublaslt_choose.c: the algorithm of a rank for the rows that the layouts have now. */
 CHECKED status cublaslt_choose(const struct cuda_device *card, const struct cuda_matmul *matmul,

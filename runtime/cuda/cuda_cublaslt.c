@@ -7,21 +7,27 @@
 
 #ifdef HAVE_CUBLASLT_HEADER
 
-_Static_assert(sizeof(cublasLtMatmulAlgo_t) == MATMUL_ALGORITHM_BYTES, "images keep whole algorithms");
+_Static_assert(sizeof(cublasLtMatmulAlgo_t) == MATMUL_ALGORITHM_BYTES,
+               "images keep whole algorithms");
 
 /* ---- The library ---- */
 
-status cublaslt_check(const struct cuda_device *card, const struct cublaslt *library, cublasStatus_t result,
-                      const char *what, struct diagnostic *diagnostic)
+status cublaslt_check(const struct cuda_device *card, const struct cublaslt *library,
+                      cublasStatus_t result, const char *what, struct diagnostic *diagnostic)
 {
     if (result == CUBLAS_STATUS_SUCCESS) return STATUS_OK;
     const char *words = library->cublasLtGetStatusString(result);
     bool refused = result == CUBLAS_STATUS_NOT_SUPPORTED || result == CUBLAS_STATUS_ARCH_MISMATCH;
-    return fail(diagnostic, result == CUBLAS_STATUS_ALLOC_FAILED ? STATUS_NO_MEMORY : refused ? STATUS_UNSUPPORTED : STATUS_DEVICE,
-                "%s: cuBLASLt: %s: status %d (%s)", card->base.specification, what, (int)result, words ? words : "");
+    return fail(diagnostic,
+                result == CUBLAS_STATUS_ALLOC_FAILED ? STATUS_NO_MEMORY
+                : refused                            ? STATUS_UNSUPPORTED
+                                                     : STATUS_DEVICE,
+                "%s: cuBLASLt: %s: status %d (%s)", card->base.specification, what, (int)result,
+                words ? words : "");
 }
 
-static status find_functions(struct cublaslt *library, const char *path, struct diagnostic *diagnostic)
+static status find_functions(struct cublaslt *library, const char *path,
+                             struct diagnostic *diagnostic)
 {
 #define CUBLASLT_FUNCTION(name) {#name, offsetof(struct cublaslt, name)},
     static const struct {
@@ -35,19 +41,22 @@ static status find_functions(struct cublaslt *library, const char *path, struct 
         void *address = dlsym(library->library, functions[f].name);
         memcpy((char *)library + functions[f].offset, &address, sizeof address);
         if (!address)
-            return fail(diagnostic, STATUS_DEVICE, "%s has no function %s: it is no cuBLASLt that Hone can use; install one of CUDA 12 or 13",
+            return fail(diagnostic, STATUS_DEVICE,
+                        "%s has no function %s: it is no cuBLASLt that Hone can use; install one "
+                        "of CUDA 12 or 13",
                         path, functions[f].name);
     }
     return STATUS_OK;
 }
 
-static status start_library(const struct cuda_device *card, struct cublaslt *library, const char *path,
-                            struct diagnostic *diagnostic)
+static status start_library(const struct cuda_device *card, struct cublaslt *library,
+                            const char *path, struct diagnostic *diagnostic)
 {
     library->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library->library) {
         const char *reason = dlerror();
-        return fail(diagnostic, STATUS_DEVICE, "cuBLASLt cannot be loaded: %s; HONE_CUBLASLT=none does without it",
+        return fail(diagnostic, STATUS_DEVICE,
+                    "cuBLASLt cannot be loaded: %s; HONE_CUBLASLT=none does without it",
                     reason ? reason : path);
     }
     TRY(find_functions(library, path, diagnostic));
@@ -85,12 +94,15 @@ static status describe_operation(struct cuda_matmul *matmul)
 {
     const struct cublaslt *library = matmul->library;
     const int32_t transposed = CUBLAS_OP_T, epilogue = CUBLASLT_EPILOGUE_BIAS;
-    bool right = library->cublasLtMatmulDescCreate(&matmul->operation, CUBLAS_COMPUTE_32F, CUDA_R_32F) ==
-                     CUBLAS_STATUS_SUCCESS &&
-                 library->cublasLtMatmulDescSetAttribute(matmul->operation, CUBLASLT_MATMUL_DESC_TRANSA, &transposed,
-                                                         sizeof transposed) == CUBLAS_STATUS_SUCCESS;
+    bool right =
+        library->cublasLtMatmulDescCreate(&matmul->operation, CUBLAS_COMPUTE_32F, CUDA_R_32F) ==
+            CUBLAS_STATUS_SUCCESS &&
+        library->cublasLtMatmulDescSetAttribute(matmul->operation, CUBLASLT_MATMUL_DESC_TRANSA,
+                                                &transposed,
+                                                sizeof transposed) == CUBLAS_STATUS_SUCCESS;
     if (right && matmul->bias)
-        right = library->cublasLtMatmulDescSetAttribute(matmul->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
+        right = library->cublasLtMatmulDescSetAttribute(matmul->operation,
+                                                        CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
                                                         sizeof epilogue) == CUBLAS_STATUS_SUCCESS;
     return right ? STATUS_OK : STATUS_DEVICE;
 }
@@ -101,12 +113,12 @@ static status describe_layouts(struct cuda_matmul *matmul)
     cudaDataType type = matmul->call.bfloat ? CUDA_R_16BF : CUDA_R_16F;
     uint64_t inner = (uint64_t)matmul->call.inner, outputs = (uint64_t)matmul->call.outputs;
     uint64_t rows = (uint64_t)matmul->rows;
-    bool right = library->cublasLtMatrixLayoutCreate(&matmul->weight, type, inner, outputs, matmul->call.inner) ==
-                     CUBLAS_STATUS_SUCCESS &&
-                 library->cublasLtMatrixLayoutCreate(&matmul->x, type, inner, rows, matmul->call.inner) ==
-                     CUBLAS_STATUS_SUCCESS &&
-                 library->cublasLtMatrixLayoutCreate(&matmul->y, CUDA_R_32F, outputs, rows, matmul->call.outputs) ==
-                     CUBLAS_STATUS_SUCCESS;
+    bool right = library->cublasLtMatrixLayoutCreate(&matmul->weight, type, inner, outputs,
+                                                     matmul->call.inner) == CUBLAS_STATUS_SUCCESS &&
+                 library->cublasLtMatrixLayoutCreate(&matmul->x, type, inner, rows,
+                                                     matmul->call.inner) == CUBLAS_STATUS_SUCCESS &&
+                 library->cublasLtMatrixLayoutCreate(&matmul->y, CUDA_R_32F, outputs, rows,
+                                                     matmul->call.outputs) == CUBLAS_STATUS_SUCCESS;
     return right ? STATUS_OK : STATUS_DEVICE;
 }
 
@@ -123,61 +135,70 @@ static bool take_found(const struct cuda_device *card, struct cuda_matmul *matmu
 
 /* Who tunes wants this very rank or a refusal.  Who runs has a rank that was once measured, maybe with a library whose list
  * was longer: the heuristic's first does as well then. */
-static status choose(struct cuda_device *card, struct cuda_matmul *matmul, bool exactly, struct diagnostic *diagnostic)
+static status choose(struct cuda_device *card, struct cuda_matmul *matmul, bool exactly,
+                     struct diagnostic *diagnostic)
 {
     struct diagnostic reason = {0};
     card->chosen_algorithms++;
-    status code = cublaslt_choose(card, matmul, matmul->call.algorithm, &matmul->algorithm, &reason);
+    status code =
+        cublaslt_choose(card, matmul, matmul->call.algorithm, &matmul->algorithm, &reason);
     if (code == STATUS_UNSUPPORTED && !exactly && matmul->call.algorithm > 0)
         return cublaslt_choose(card, matmul, 0, &matmul->algorithm, diagnostic);
     return code == STATUS_OK ? STATUS_OK : fail(diagnostic, code, "%s", reason.text);
 }
 
-static status prepare(struct cuda_device *card, struct cuda_matmul *matmul, bool exactly, struct diagnostic *diagnostic)
+static status prepare(struct cuda_device *card, struct cuda_matmul *matmul, bool exactly,
+                      struct diagnostic *diagnostic)
 {
     if (describe_operation(matmul) != STATUS_OK || describe_layouts(matmul) != STATUS_OK)
-        return fail(diagnostic, STATUS_DEVICE, "%s: cuBLASLt takes no description of a product", card->base.specification);
+        return fail(diagnostic, STATUS_DEVICE, "%s: cuBLASLt takes no description of a product",
+                    card->base.specification);
     if (!take_found(card, matmul)) TRY(choose(card, matmul, exactly, diagnostic));
     matmul->current = matmul->algorithm;
     return STATUS_OK;
 }
 
-static uint64_t scratch_bytes_of(const struct image *image, const struct launch *launch, int64_t rows)
+static uint64_t scratch_bytes_of(const struct image *image, const struct launch *launch,
+                                 int64_t rows)
 {
     const struct workspace *scratch = &image->workspaces[launch->arguments[MATMUL_SCRATCH].index];
     return (uint64_t)(scratch->fixed_bytes + scratch->per_row_bytes * rows);
 }
 
-static int64_t argument_bytes(const struct problem *problem, const struct image *image, const struct argument *argument)
+static int64_t argument_bytes(const struct problem *problem, const struct image *image,
+                              const struct argument *argument)
 {
     if (argument->kind == ARGUMENT_WORKSPACE) {
         const struct workspace *workspace = &image->workspaces[argument->index];
         return workspace->fixed_bytes + workspace->per_row_bytes * problem->rows;
     }
-    return argument->index < problem->input_count + problem->output_count ? problem_operand_bytes(problem, argument->index) : 0;
+    return argument->index < problem->input_count + problem->output_count
+               ? problem_operand_bytes(problem, argument->index)
+               : 0;
 }
 
 /* An image says what is multiplied; it must lie within what the problem's operands have. */
-static status check_sizes(const struct problem *problem, const struct image *image, const struct launch *launch,
-                          struct diagnostic *diagnostic)
+static status check_sizes(const struct problem *problem, const struct image *image,
+                          const struct launch *launch, struct diagnostic *diagnostic)
 {
     const struct matmul_call *call = &launch->matmul;
-    const double rows = (double)problem->rows, outputs = (double)call->outputs, inner = (double)call->inner;
-    const double wanted[] = {[MATMUL_X] = 2 * rows * inner,
-                             [MATMUL_WEIGHT] = 2 * outputs * inner,
-                             [MATMUL_BIAS] = 4 * outputs,
-                             [MATMUL_RESIDUAL] = 4 * rows * outputs,
-                             [MATMUL_Y] = 4 * rows * outputs,
-                             [MATMUL_SCRATCH] = 0};
+    const double rows = (double)problem->rows, outputs = (double)call->outputs,
+                 inner = (double)call->inner;
+    const double wanted[] = {
+        [MATMUL_X] = 2 * rows * inner,   [MATMUL_WEIGHT] = 2 * outputs * inner,
+        [MATMUL_BIAS] = 4 * outputs,     [MATMUL_RESIDUAL] = 4 * rows * outputs,
+        [MATMUL_Y] = 4 * rows * outputs, [MATMUL_SCRATCH] = 0};
     for (int a = 0; a < MATMUL_ARGUMENTS; a++)
         if (launch->arguments[a].kind != ARGUMENT_NULL &&
             (double)argument_bytes(problem, image, &launch->arguments[a]) < wanted[a])
-            return fail(diagnostic, STATUS_BAD_INPUT, "image: the product reaches beyond the operands of %s", problem->text);
+            return fail(diagnostic, STATUS_BAD_INPUT,
+                        "image: the product reaches beyond the operands of %s", problem->text);
     return STATUS_OK;
 }
 
-static status create(struct cuda_device *card, const struct problem *problem, const struct image *image, int launch,
-                     bool exactly, struct arena *arena, struct cuda_matmul **result, struct diagnostic *diagnostic)
+static status create(struct cuda_device *card, const struct problem *problem,
+                     const struct image *image, int launch, bool exactly, struct arena *arena,
+                     struct cuda_matmul **result, struct diagnostic *diagnostic)
 {
     const struct launch *own = &image->launches[launch];
     struct cuda_matmul *matmul;
@@ -201,7 +222,8 @@ static status create(struct cuda_device *card, const struct problem *problem, co
 status cuda_matmul_create(struct cuda_device *card, const struct kernel *kernel, int launch,
                           struct cuda_matmul **matmul, struct diagnostic *diagnostic)
 {
-    return create(card, kernel->problem, &kernel->image, launch, false, kernel->arena, matmul, diagnostic);
+    return create(card, kernel->problem, &kernel->image, launch, false, kernel->arena, matmul,
+                  diagnostic);
 }
 
 void cuda_matmul_destroy(struct cuda_matmul *matmul)
@@ -228,8 +250,8 @@ static status fit_rows(const struct cuda_device *card, struct cuda_matmul *matmu
     cublasLtMatrixLayout_t layouts[] = {matmul->x, matmul->y};
     for (int l = 0; l < 2; l++)
         TRY(cublaslt_check(card, library,
-                           library->cublasLtMatrixLayoutSetAttribute(layouts[l], CUBLASLT_MATRIX_LAYOUT_COLS, &columns,
-                                                                     sizeof columns),
+                           library->cublasLtMatrixLayoutSetAttribute(
+                               layouts[l], CUBLASLT_MATRIX_LAYOUT_COLS, &columns, sizeof columns),
                            "describing a step's rows", diagnostic));
     matmul->current = matmul->algorithm;
     if (rows != matmul->bound_rows && !cublaslt_fits(matmul, &matmul->current))
@@ -239,16 +261,18 @@ static status fit_rows(const struct cuda_device *card, struct cuda_matmul *matmu
 }
 
 /* A failure on the card is told by the card. */
-static status explain(struct cuda_device *card, const struct cuda_matmul *matmul, cublasStatus_t result,
-                      struct diagnostic *diagnostic)
+static status explain(struct cuda_device *card, const struct cuda_matmul *matmul,
+                      cublasStatus_t result, struct diagnostic *diagnostic)
 {
     if (result == CUBLAS_STATUS_EXECUTION_FAILED)
-        TRY(cuda_answer(card, card->driver.cuStreamSynchronize(card->stream), "a product by cuBLASLt", diagnostic));
+        TRY(cuda_answer(card, card->driver.cuStreamSynchronize(card->stream),
+                        "a product by cuBLASLt", diagnostic));
     return cublaslt_check(card, matmul->library, result, "a product", diagnostic);
 }
 
 status cuda_matmul_run(struct cuda_device *card, struct cuda_matmul *matmul,
-                       const CUdeviceptr addresses[MATMUL_ARGUMENTS], int64_t rows, struct diagnostic *diagnostic)
+                       const CUdeviceptr addresses[MATMUL_ARGUMENTS], int64_t rows,
+                       struct diagnostic *diagnostic)
 {
     const struct cublaslt *library = matmul->library;
     const float alpha = 1, beta = matmul->residual ? 1 : 0;
@@ -258,21 +282,24 @@ status cuda_matmul_run(struct cuda_device *card, struct cuda_matmul *matmul,
     TRY(fit_rows(card, matmul, rows, diagnostic));
     if (matmul->bias)
         TRY(cublaslt_check(card, library,
-                           library->cublasLtMatmulDescSetAttribute(matmul->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                                                                   &pointers[MATMUL_BIAS], sizeof(void *)),
+                           library->cublasLtMatmulDescSetAttribute(
+                               matmul->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                               &pointers[MATMUL_BIAS], sizeof(void *)),
                            "naming a bias", diagnostic));
-    void *y = (void *)(uintptr_t)addresses[MATMUL_Y], *scratch = (void *)(uintptr_t)addresses[MATMUL_SCRATCH];
+    void *y = (void *)(uintptr_t)addresses[MATMUL_Y],
+         *scratch = (void *)(uintptr_t)addresses[MATMUL_SCRATCH];
     cublasStatus_t result = library->cublasLtMatmul(
-        library->handle, matmul->operation, &alpha, pointers[MATMUL_WEIGHT], matmul->weight, pointers[MATMUL_X],
-        matmul->x, &beta, matmul->residual ? pointers[MATMUL_RESIDUAL] : y, matmul->y, y, matmul->y, &matmul->current,
-        scratch, matmul->scratch_bytes, card->stream);
+        library->handle, matmul->operation, &alpha, pointers[MATMUL_WEIGHT], matmul->weight,
+        pointers[MATMUL_X], matmul->x, &beta, matmul->residual ? pointers[MATMUL_RESIDUAL] : y,
+        matmul->y, y, matmul->y, &matmul->current, scratch, matmul->scratch_bytes, card->stream);
     return result == CUBLAS_STATUS_SUCCESS ? STATUS_OK : explain(card, matmul, result, diagnostic);
 }
 
 /* ---- Keeping what was found ---- */
 
-static status resolve_launch(struct cuda_device *card, const struct problem *problem, struct image *image, int l,
-                             struct arena *scratch, struct diagnostic *diagnostic)
+static status resolve_launch(struct cuda_device *card, const struct problem *problem,
+                             struct image *image, int l, struct arena *scratch,
+                             struct diagnostic *diagnostic)
 {
     struct matmul_algorithm *found = &image->launches[l].matmul.found;
     struct cuda_matmul *matmul;
@@ -302,7 +329,8 @@ status cuda_resolve(struct device *device, const struct problem *problem, struct
 
 static status refuse(const struct cuda_device *card, struct diagnostic *diagnostic)
 {
-    return fail(diagnostic, STATUS_UNSUPPORTED, "%s: Hone was built without cublasLt.h", card->base.specification);
+    return fail(diagnostic, STATUS_UNSUPPORTED, "%s: Hone was built without cublasLt.h",
+                card->base.specification);
 }
 
 status cuda_matmul_create(struct cuda_device *card, const struct kernel *kernel, int launch,
@@ -318,7 +346,8 @@ void cuda_matmul_destroy(struct cuda_matmul *matmul)
 }
 
 status cuda_matmul_run(struct cuda_device *card, struct cuda_matmul *matmul,
-                       const CUdeviceptr addresses[MATMUL_ARGUMENTS], int64_t rows, struct diagnostic *diagnostic)
+                       const CUdeviceptr addresses[MATMUL_ARGUMENTS], int64_t rows,
+                       struct diagnostic *diagnostic)
 {
     (void)matmul, (void)addresses, (void)rows;
     return refuse(card, diagnostic);

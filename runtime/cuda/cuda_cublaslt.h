@@ -11,8 +11,8 @@ bool cuda_cublaslt_is_here(const char *emulated_cards, struct arena *scratch);
 
 /* The same with the file's path: HONE_CUBLASLT where it is set ("none": no library), a folder named in HONE_CUDA_PATH, the
  * toolkit's, LD_LIBRARY_PATH's and the system's folders, Python's packages. */
-CHECKED status cuda_cublaslt_find(const char *emulated_cards, struct arena *arena, const char **path,
-                                  struct diagnostic *diagnostic);
+CHECKED status cuda_cublaslt_find(const char *emulated_cards, struct arena *arena,
+                                  const char **path, struct diagnostic *diagnostic);
 
 /* Prepares a launch of a kernel that is being loaded: in the kernel's arena, with its algorithm. */
 CHECKED status cuda_matmul_create(struct cuda_device *card, const struct kernel *kernel, int launch,

@@ -1,7 +1,6 @@
 /* Where cuBLASLt lies.  Its file has half a gigabyte, so it is looked for by name and loaded only to be used. */
-#include "runtime/cuda/cuda_cublaslt.h"
-
 #include "base/file.h"
+#include "runtime/cuda/cuda_cublaslt.h"
 
 #include <glob.h>
 #include <stdlib.h>
@@ -53,7 +52,8 @@ static const char *find_in(struct arena *arena, const char *folder, const char *
     glob_t found;
     const char *pattern = folder ? file_join(arena, folder, name) : NULL;
     if (!pattern || glob(pattern, 0, NULL, &found) != 0) return NULL;
-    const char *path = found.gl_pathc ? arena_text(arena, found.gl_pathv[found.gl_pathc - 1]) : NULL;
+    const char *path =
+        found.gl_pathc ? arena_text(arena, found.gl_pathv[found.gl_pathc - 1]) : NULL;
     globfree(&found);
     return path;
 }
@@ -62,7 +62,8 @@ static const char *find_in_list(struct arena *arena, const char *list, const cha
 {
     while (list && *list) {
         size_t length = strcspn(list, ":");
-        const char *path = length ? find_in(arena, arena_text_range(arena, list, length), name) : NULL;
+        const char *path =
+            length ? find_in(arena, arena_text_range(arena, list, length), name) : NULL;
         if (path) return path;
         list += length + (list[length] == ':');
     }
@@ -85,15 +86,18 @@ status cuda_cublaslt_find(const char *emulated_cards, struct arena *arena, const
 {
     const char *given = getenv("HONE_CUBLASLT");
 #ifndef HAVE_CUBLASLT_HEADER
-    return fail(diagnostic, STATUS_UNSUPPORTED, "Hone was built without cublasLt.h; build it where the CUDA toolkit has it");
+    return fail(diagnostic, STATUS_UNSUPPORTED,
+                "Hone was built without cublasLt.h; build it where the CUDA toolkit has it");
 #endif
     if (given && strcmp(given, "none") == 0)
-        return fail(diagnostic, STATUS_UNSUPPORTED, "HONE_CUBLASLT is 'none': cuBLASLt is not used");
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "HONE_CUBLASLT is 'none': cuBLASLt is not used");
     if (emulated_cards) return cuda_stand_in_path(library_names[0], arena, path, diagnostic);
     *path = given && *given ? (file_exists(given) ? given : NULL) : find_anywhere(arena);
     if (*path) return STATUS_OK;
     return fail(diagnostic, STATUS_UNSUPPORTED,
-                "cuBLASLt was not found: install the CUDA toolkit's or the Python package nvidia-cublas, or name "
+                "cuBLASLt was not found: install the CUDA toolkit's or the Python package "
+                "nvidia-cublas, or name "
                 "libcublasLt.so.13 in HONE_CUBLASLT");
 }
 

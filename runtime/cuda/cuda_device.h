@@ -13,10 +13,11 @@
 #include <sys/types.h>
 
 enum {
-    STAGING_COUNT = 4,      /* pieces that are on their way at once */
+    STAGING_COUNT = 4,       /* pieces that are on their way at once */
     STAGING_BYTES = 2 << 20, /* long enough to reach a link's bandwidth */
-    INPUT_BYTES = 256 << 10, /* of a step's tokens, positions and page tables: written without waiting */
-    STEPS_MAX = 64,         /* different sizes of launches in one submission */
+    INPUT_BYTES =
+        256 << 10,  /* of a step's tokens, positions and page tables: written without waiting */
+    STEPS_MAX = 64, /* different sizes of launches in one submission */
     GRAPHS_MAX = 64,
     PEERS_MAX = 16
 };
@@ -54,7 +55,7 @@ struct cuda_kernel {
 struct cuda_device {
     struct device base;
     int ordinal;
-    bool emulated, blocking;  /* blocking: each kernel is waited for, so that a fault has a name */
+    bool emulated, blocking; /* blocking: each kernel is waited for, so that a fault has a name */
     const char *emulated_cards; /* the stand-in driver's; NULL: the system's driver */
     struct cuda_driver driver;
     bool started;
@@ -63,8 +64,8 @@ struct cuda_device {
     CUcontext context;
     CUstream stream, side;
     CUevent side_done, timing[2];
-    _Atomic bool side_used;        /* since the stream last waited for it */
-    pthread_mutex_t lock;          /* starting, slots, failure */
+    _Atomic bool side_used; /* since the stream last waited for it */
+    pthread_mutex_t lock;   /* starting, slots, failure */
     pthread_cond_t slot_freed;
     struct cuda_slot slots[STAGING_COUNT];
     char *input; /* pinned */
@@ -75,13 +76,14 @@ struct cuda_device {
     void *scratch; /* workspaces of the kernel that runs */
     int64_t scratch_bytes;
     struct queue_thread queue;
-    int walked;                    /* commands that the stream has got */
-    bool submitted, handed_over;   /* handed_over: to the queue's thread */
-    struct diagnostic failure;     /* of the submission; a fatal one stays */
+    int walked;                  /* commands that the stream has got */
+    bool submitted, handed_over; /* handed_over: to the queue's thread */
+    struct diagnostic failure;   /* of the submission; a fatal one stays */
     _Atomic bool fatal;
     struct cublaslt *cublaslt; /* NULL: not loaded yet */
     int64_t chosen_algorithms; /* of the library, by their rank */
-    int64_t translated_images; /* that were loaded from PTX, because the card does not know their cubin */
+    int64_t
+        translated_images; /* that were loaded from PTX, because the card does not know their cubin */
     struct cuda_graph graphs[GRAPHS_MAX];
     int graph_count;
     uint64_t submissions, graph_launches;

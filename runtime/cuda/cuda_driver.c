@@ -26,7 +26,8 @@ status cuda_stand_in_path(const char *library, struct arena *arena, const char *
         if (file_exists(*path)) return STATUS_OK;
     }
     return fail(diagnostic, STATUS_DEVICE,
-                "the stand-in CUDA driver for emulated cards is not in hone/emulator below %s: build Hone with the CUDA "
+                "the stand-in CUDA driver for emulated cards is not in hone/emulator below %s: "
+                "build Hone with the CUDA "
                 "toolkit's headers",
                 folder ? folder : "the library's folder");
 }
@@ -52,7 +53,7 @@ static bool find_function(void *library, const char *name, void *slot)
 static status find_functions(struct cuda_driver *driver, const char *path,
                              struct diagnostic *diagnostic)
 {
-#define TEXT(name) #name
+#define TEXT(name)          #name
 #define CUDA_FUNCTION(name) {TEXT(name), offsetof(struct cuda_driver, name)},
     static const struct {
         const char *name;
@@ -63,15 +64,18 @@ static status find_functions(struct cuda_driver *driver, const char *path,
 #undef CUDA_FUNCTION
 #undef TEXT
     for (size_t f = 0; f < sizeof functions / sizeof *functions; f++)
-        if (!find_function(driver->library, functions[f].name, (char *)driver + functions[f].offset))
+        if (!find_function(driver->library, functions[f].name,
+                           (char *)driver + functions[f].offset))
             return fail(diagnostic, STATUS_DEVICE,
-                        "the CUDA driver %s has no function %s: it is older than CUDA %d.%d; install a newer driver", path,
-                        functions[f].name, VERSION_LEAST / 1000, VERSION_LEAST % 1000 / 10);
+                        "the CUDA driver %s has no function %s: it is older than CUDA %d.%d; "
+                        "install a newer driver",
+                        path, functions[f].name, VERSION_LEAST / 1000, VERSION_LEAST % 1000 / 10);
     find_function(driver->library, "hone_emulator_report", &driver->report);
     if (find_function(driver->library, "cuEventElapsedTime_v2", &driver->elapsed_time) ||
         find_function(driver->library, "cuEventElapsedTime", &driver->elapsed_time))
         return STATUS_OK;
-    return fail(diagnostic, STATUS_DEVICE, "the CUDA driver %s has no function cuEventElapsedTime", path);
+    return fail(diagnostic, STATUS_DEVICE, "the CUDA driver %s has no function cuEventElapsedTime",
+                path);
 }
 
 static status start_driver(struct cuda_driver *driver, const char *path,
@@ -79,19 +83,21 @@ static status start_driver(struct cuda_driver *driver, const char *path,
 {
     TRY(find_functions(driver, path, diagnostic));
     CUresult result = driver->cuInit(0);
-    if (driver->cuDriverGetVersion(&driver->version) == CUDA_SUCCESS && driver->version < VERSION_LEAST)
+    if (driver->cuDriverGetVersion(&driver->version) == CUDA_SUCCESS &&
+        driver->version < VERSION_LEAST)
         return fail(diagnostic, STATUS_DEVICE,
-                    "the CUDA driver %s is of CUDA %d.%d; Hone needs %d.%d: install a newer driver", path,
-                    driver->version / 1000, driver->version % 1000 / 10, VERSION_LEAST / 1000,
+                    "the CUDA driver %s is of CUDA %d.%d; Hone needs %d.%d: install a newer driver",
+                    path, driver->version / 1000, driver->version % 1000 / 10, VERSION_LEAST / 1000,
                     VERSION_LEAST % 1000 / 10);
     if (result == CUDA_ERROR_NO_DEVICE)
         return fail(diagnostic, STATUS_DEVICE,
-                    "the CUDA driver %s sees no card: look at nvidia-smi, or use --devices cpu", path);
+                    "the CUDA driver %s sees no card: look at nvidia-smi, or use --devices cpu",
+                    path);
     return cuda_check(driver, result, path, "starting the CUDA driver", diagnostic);
 }
 
-status cuda_driver_open(const char *emulated_cards, struct arena *arena,
-                        struct cuda_driver *driver, struct diagnostic *diagnostic)
+status cuda_driver_open(const char *emulated_cards, struct arena *arena, struct cuda_driver *driver,
+                        struct diagnostic *diagnostic)
 {
     const char *path;
     *driver = (struct cuda_driver){.closes = emulated_cards != NULL};
@@ -102,7 +108,8 @@ status cuda_driver_open(const char *emulated_cards, struct arena *arena,
     if (!driver->library) {
         const char *reason = dlerror();
         return fail(diagnostic, STATUS_DEVICE,
-                    "no CUDA driver: %s; install NVIDIA's driver, name its folder in HONE_CUDA_PATH, or use --devices cpu",
+                    "no CUDA driver: %s; install NVIDIA's driver, name its folder in "
+                    "HONE_CUDA_PATH, or use --devices cpu",
                     reason ? reason : path);
     }
     status code = start_driver(driver, path, diagnostic);
@@ -124,7 +131,8 @@ status cuda_check(const struct cuda_driver *driver, CUresult result, const char 
     driver->cuGetErrorName(result, &name);
     driver->cuGetErrorString(result, &words);
     return fail(diagnostic, result == CUDA_ERROR_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_DEVICE,
-                "%s: %s: %s (%s)", owner, what, name ? name : "an unknown error", words ? words : "");
+                "%s: %s: %s (%s)", owner, what, name ? name : "an unknown error",
+                words ? words : "");
 }
 
 bool cuda_is_fatal(CUresult result)

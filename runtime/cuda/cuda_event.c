@@ -10,8 +10,8 @@ static status create_mark(struct cuda_device *card, struct cuda_mark **result,
     pthread_mutex_unlock(&card->lock);
     TRY_MEMORY(mark, diagnostic);
     mark->card = card;
-    TRY(cuda_answer(card, card->driver.cuEventCreate(&mark->event, CU_EVENT_DISABLE_TIMING), "creating an event",
-                    diagnostic));
+    TRY(cuda_answer(card, card->driver.cuEventCreate(&mark->event, CU_EVENT_DISABLE_TIMING),
+                    "creating an event", diagnostic));
     *result = mark;
     return STATUS_OK;
 }
@@ -20,7 +20,8 @@ status cuda_signal(struct cuda_device *card, struct event *event, struct diagnos
 {
     struct cuda_mark *mark = event_old_mark(event, &device_cuda_interface);
     if (!mark || mark->card != card) TRY(create_mark(card, &mark, diagnostic));
-    TRY(cuda_answer(card, card->driver.cuEventRecord(mark->event, card->stream), "signalling", diagnostic));
+    TRY(cuda_answer(card, card->driver.cuEventRecord(mark->event, card->stream), "signalling",
+                    diagnostic));
     event_leave(event, &device_cuda_interface, mark);
     return STATUS_OK;
 }
@@ -43,8 +44,8 @@ status cuda_wait(struct cuda_device *card, struct event *event, struct diagnosti
         cuda_mark_await(mark);
         return cuda_enter(card, diagnostic);
     }
-    return cuda_answer(card, card->driver.cuStreamWaitEvent(card->stream, mark->event, 0), "waiting for another card",
-                       diagnostic);
+    return cuda_answer(card, card->driver.cuStreamWaitEvent(card->stream, mark->event, 0),
+                       "waiting for another card", diagnostic);
 }
 
 /* A failure is told by the card whose mark it is. */
@@ -52,7 +53,8 @@ void cuda_mark_await(void *mark)
 {
     struct cuda_mark *own = mark;
     struct diagnostic ignored = {0};
-    if (cuda_enter(own->card, &ignored) == STATUS_OK) own->card->driver.cuEventSynchronize(own->event);
+    if (cuda_enter(own->card, &ignored) == STATUS_OK)
+        own->card->driver.cuEventSynchronize(own->event);
 }
 
 void cuda_mark_destroy(void *mark)

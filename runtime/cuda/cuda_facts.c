@@ -1,7 +1,6 @@
 /* The facts of a card, from the driver's attributes.  Rates are what clocks and widths promise; hone devices measures. */
-#include "runtime/cuda/cuda_cublaslt.h"
-
 #include "ir/card.h"
+#include "runtime/cuda/cuda_cublaslt.h"
 
 static const struct {
     CUdevice_attribute attribute;
@@ -36,17 +35,21 @@ static status read_facts(const struct cuda_driver *driver, CUdevice card, double
 {
     struct device_facts facts = {0};
     for (size_t a = 0; a < sizeof attribute_facts / sizeof *attribute_facts; a++)
-        facts.values[attribute_facts[a].fact] = attribute(driver, card, attribute_facts[a].attribute);
-    facts.values[FACT_sm] = 10 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) +
-                            attribute(driver, card, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+        facts.values[attribute_facts[a].fact] =
+            attribute(driver, card, attribute_facts[a].attribute);
+    facts.values[FACT_sm] =
+        10 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) +
+        attribute(driver, card, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
     /* Both edges of the clock carry bits. */
     facts.values[FACT_read_bandwidth] =
         2 * 1e3 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE) *
         attribute(driver, card, CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH) / 8;
-    if (facts.values[FACT_read_bandwidth] <= 0) facts.values[FACT_read_bandwidth] = memory_bytes_per_second;
+    if (facts.values[FACT_read_bandwidth] <= 0)
+        facts.values[FACT_read_bandwidth] = memory_bytes_per_second;
     facts.values[FACT_link_bandwidth] = link_bytes_per_second;
     facts.values[FACT_launch_nanoseconds] = launch_nanoseconds;
-    TRY(card_complete(&facts, 1e3 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_CLOCK_RATE), diagnostic));
+    TRY(card_complete(&facts, 1e3 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_CLOCK_RATE),
+                      diagnostic));
     for (int f = 0; f < FACT_COUNT; f++) values[f] = facts.values[f];
     return STATUS_OK;
 }
@@ -57,7 +60,8 @@ static status read_memory(const struct cuda_driver *driver, CUdevice card, const
 {
     size_t available = 0, total = 0;
     CUcontext context;
-    TRY(cuda_check(driver, driver->cuDevicePrimaryCtxRetain(&context, card), owner, "starting the card", diagnostic));
+    TRY(cuda_check(driver, driver->cuDevicePrimaryCtxRetain(&context, card), owner,
+                   "starting the card", diagnostic));
     CUresult result = driver->cuCtxSetCurrent(context);
     if (result == CUDA_SUCCESS) result = driver->cuMemGetInfo(&available, &total);
     driver->cuCtxSetCurrent(NULL);
@@ -72,12 +76,16 @@ static status describe_card(const struct cuda_driver *driver, int ordinal, const
 {
     CUdevice card;
     int count = 0;
-    TRY(cuda_check(driver, driver->cuDeviceGetCount(&count), owner, "counting the cards", diagnostic));
+    TRY(cuda_check(driver, driver->cuDeviceGetCount(&count), owner, "counting the cards",
+                   diagnostic));
     if (ordinal >= count)
-        return fail(diagnostic, STATUS_DEVICE, "%s: there is no such card; the driver sees %d", owner, count);
-    TRY(cuda_check(driver, driver->cuDeviceGet(&card, ordinal), owner, "finding the card", diagnostic));
-    TRY(cuda_check(driver, driver->cuDeviceGetName(description->name, (int)sizeof description->name, card), owner,
-                   "asking for its name", diagnostic));
+        return fail(diagnostic, STATUS_DEVICE, "%s: there is no such card; the driver sees %d",
+                    owner, count);
+    TRY(cuda_check(driver, driver->cuDeviceGet(&card, ordinal), owner, "finding the card",
+                   diagnostic));
+    TRY(cuda_check(driver,
+                   driver->cuDeviceGetName(description->name, (int)sizeof description->name, card),
+                   owner, "asking for its name", diagnostic));
     TRY(read_facts(driver, card, description->values, diagnostic));
     return read_memory(driver, card, owner, description, diagnostic);
 }

@@ -22,20 +22,22 @@ static struct hash hash_launches(const struct cuda_device *card, const struct co
         const struct problem *problem = commands[c].kernel->problem;
         size_t operands = (size_t)(problem->input_count + problem->output_count);
         hash = hash_combine(hash, hash_bytes(&commands[c].kernel, sizeof commands[c].kernel));
-        hash = hash_combine(hash, hash_bytes(commands[c].operands, operands * sizeof *commands[c].operands));
+        hash = hash_combine(
+            hash, hash_bytes(commands[c].operands, operands * sizeof *commands[c].operands));
         hash = hash_combine(hash, hash_bytes(&steps[c], sizeof steps[c]));
         const int32_t *rows = &card->steps[steps[c]].rows;
-        if (holds_rows(commands[c].kernel)) hash = hash_combine(hash, hash_bytes(rows, sizeof *rows));
+        if (holds_rows(commands[c].kernel))
+            hash = hash_combine(hash, hash_bytes(rows, sizeof *rows));
     }
     return hash;
 }
 
-static status launch_all(struct cuda_device *card, const struct command *commands,
-                         const int *steps, int count, struct diagnostic *diagnostic)
+static status launch_all(struct cuda_device *card, const struct command *commands, const int *steps,
+                         int count, struct diagnostic *diagnostic)
 {
     for (int c = 0; c < count; c++)
-        TRY(cuda_launch(card, (const struct cuda_kernel *)commands[c].kernel, commands[c].operands, steps[c],
-                        diagnostic));
+        TRY(cuda_launch(card, (const struct cuda_kernel *)commands[c].kernel, commands[c].operands,
+                        steps[c], diagnostic));
     return STATUS_OK;
 }
 
@@ -73,13 +75,15 @@ static status capture(struct cuda_device *card, const struct command *commands, 
     const struct cuda_driver *driver = &card->driver;
     const char *what = "capturing a graph";
     CUgraph graph = NULL;
-    TRY(cuda_answer(card, driver->cuStreamBeginCapture(card->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), what,
-                    diagnostic));
+    TRY(cuda_answer(card,
+                    driver->cuStreamBeginCapture(card->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+                    what, diagnostic));
     status code = launch_all(card, commands, steps, count, diagnostic);
     CUresult result = driver->cuStreamEndCapture(card->stream, &graph);
     if (code == STATUS_OK) code = cuda_answer(card, result, what, diagnostic);
     if (code == STATUS_OK)
-        code = cuda_answer(card, driver->cuGraphInstantiateWithFlags(executable, graph, 0), what, diagnostic);
+        code = cuda_answer(card, driver->cuGraphInstantiateWithFlags(executable, graph, 0), what,
+                           diagnostic);
     if (graph) driver->cuGraphDestroy(graph);
     return code;
 }
@@ -101,7 +105,8 @@ status cuda_graph_run(struct cuda_device *card, const int *steps, int first, int
                       struct diagnostic *diagnostic)
 {
     const struct command *commands = &card->base.commands[first];
-    if (count < LAUNCHES_LEAST || card->blocking) return launch_all(card, commands, steps, count, diagnostic);
+    if (count < LAUNCHES_LEAST || card->blocking)
+        return launch_all(card, commands, steps, count, diagnostic);
     struct hash launches = hash_launches(card, commands, steps, count);
     struct cuda_graph *graph = find_graph(card, launches);
     if (!graph) {
@@ -113,7 +118,8 @@ status cuda_graph_run(struct cuda_device *card, const int *steps, int first, int
         TRY(capture_or_refuse(card, graph, commands, steps, count, diagnostic));
     if (graph->refused) return launch_all(card, commands, steps, count, diagnostic);
     card->graph_launches++;
-    return cuda_answer(card, card->driver.cuGraphLaunch(graph->executable, card->stream), "replaying a graph", diagnostic);
+    return cuda_answer(card, card->driver.cuGraphLaunch(graph->executable, card->stream),
+                       "replaying a graph", diagnostic);
 }
 
 void cuda_graphs_drop(struct cuda_device *card)

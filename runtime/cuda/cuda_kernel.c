@@ -28,7 +28,8 @@ static status load_module(struct cuda_device *card, struct cuda_kernel *kernel,
     const char *code = image->code;
     CUresult result = CUDA_ERROR_NO_BINARY_FOR_GPU;
     if (image->text_offset > 0) {
-        void *cubin = arena_copy(kernel->base.arena, code, (size_t)image->text_offset); /* aligned */
+        void *cubin =
+            arena_copy(kernel->base.arena, code, (size_t)image->text_offset); /* aligned */
         TRY_MEMORY(cubin, diagnostic);
         result = driver->cuModuleLoadDataEx(&kernel->module, cubin, 0, NULL, NULL);
     }
@@ -48,17 +49,20 @@ static status check_launch(const struct cuda_device *card, const struct launch *
     double most = card->base.facts.values[FACT_shared_bytes_per_block];
     if (launch->shared_bytes > most)
         return fail(diagnostic, STATUS_UNSUPPORTED,
-                    "kernel %s wants %d bytes of shared memory per block; %s has %.0f", launch->name,
-                    launch->shared_bytes, card->base.specification, most);
+                    "kernel %s wants %d bytes of shared memory per block; %s has %.0f",
+                    launch->name, launch->shared_bytes, card->base.specification, most);
     bool takes_maps = card->base.facts.values[FACT_sm] >= TENSOR_MAP_SM_LEAST;
     for (int a = 0; a < launch->argument_count; a++) {
         if (launch->arguments[a].kind == ARGUMENT_TABLE)
-            return fail(diagnostic, STATUS_UNSUPPORTED, "kernel %s wants a table of pointers, which cards have not yet",
+            return fail(diagnostic, STATUS_UNSUPPORTED,
+                        "kernel %s wants a table of pointers, which cards have not yet",
                         launch->name);
         if (launch->arguments[a].kind == ARGUMENT_TENSOR_MAP && !takes_maps)
-            return fail(diagnostic, STATUS_UNSUPPORTED,
-                        "kernel %s wants a tensor map, which cards have from sm_%d on; %s is sm_%.0f", launch->name,
-                        TENSOR_MAP_SM_LEAST, card->base.specification, card->base.facts.values[FACT_sm]);
+            return fail(
+                diagnostic, STATUS_UNSUPPORTED,
+                "kernel %s wants a tensor map, which cards have from sm_%d on; %s is sm_%.0f",
+                launch->name, TENSOR_MAP_SM_LEAST, card->base.specification,
+                card->base.facts.values[FACT_sm]);
     }
     return STATUS_OK;
 }
@@ -71,8 +75,9 @@ static status find_function(struct cuda_device *card, struct cuda_kernel *kernel
     char what[128];
     TRY(check_launch(card, launch, diagnostic));
     snprintf(what, sizeof what, "finding kernel %.64s in its image", launch->name);
-    TRY(cuda_answer(card, driver->cuModuleGetFunction(&kernel->functions[l], kernel->module, launch->name), what,
-                    diagnostic));
+    TRY(cuda_answer(
+        card, driver->cuModuleGetFunction(&kernel->functions[l], kernel->module, launch->name),
+        what, diagnostic));
     if (launch->shared_bytes <= PLAIN_SHARED_BYTES) return STATUS_OK;
     return cuda_answer(card,
                        driver->cuFuncSetAttribute(kernel->functions[l],
@@ -131,7 +136,8 @@ status cuda_load(struct device *device, const struct problem *problem, const str
                       diagnostic));
     status code = keep_names(kernel, diagnostic);
     if (code == STATUS_OK)
-        code = load_parts(card_of(device), (struct cuda_kernel *)kernel, image, scratch_bytes, diagnostic);
+        code = load_parts(card_of(device), (struct cuda_kernel *)kernel, image, scratch_bytes,
+                          diagnostic);
     if (code != STATUS_OK) {
         cuda_unload(kernel);
         return code;
@@ -161,7 +167,8 @@ static CUdeviceptr argument_address(const struct cuda_device *card, const struct
     switch (argument->kind) {
     case ARGUMENT_OPERAND: return card_address(operands[argument->index]);
     case ARGUMENT_WORKSPACE:
-        return card_address(card->scratch) + (CUdeviceptr)kernel->workspace_offsets[argument->index];
+        return card_address(card->scratch) +
+               (CUdeviceptr)kernel->workspace_offsets[argument->index];
     case ARGUMENT_TABLE:
     case ARGUMENT_TENSOR_MAP:
     case ARGUMENT_NULL: break;
@@ -179,7 +186,8 @@ static CUtensorMapSwizzle swizzle_of(int bytes)
 
 /* Zeros where there is no matrix.  Sectors around a box's rows are fetched with them: the next box is beside it. */
 static CUresult encode_tensor(const struct cuda_device *card, const struct cuda_kernel *kernel,
-                              const struct tensor_argument *tensor, void *const *operands, CUtensorMap *map)
+                              const struct tensor_argument *tensor, void *const *operands,
+                              CUtensorMap *map)
 {
     CUdeviceptr address = argument_address(card, &kernel->base, &tensor->of, operands);
     memset(map, 0, sizeof *map);
@@ -189,17 +197,18 @@ static CUresult encode_tensor(const struct cuda_device *card, const struct cuda_
                                                                   : CU_TENSOR_MAP_DATA_TYPE_UINT32;
     const cuuint64_t sizes[] = {(cuuint64_t)tensor->columns, (cuuint64_t)tensor->rows};
     const cuuint64_t row_bytes[] = {(cuuint64_t)(tensor->columns * tensor->element_bytes)};
-    const cuuint32_t box[] = {(cuuint32_t)tensor->box_columns, (cuuint32_t)tensor->box_rows}, steps[] = {1, 1};
-    return card->driver.cuTensorMapEncodeTiled(map, type, 2, (void *)(uintptr_t)address, sizes, row_bytes, box, steps,
-                                               CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(tensor->swizzle_bytes),
-                                               CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                                               CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    const cuuint32_t box[] = {(cuuint32_t)tensor->box_columns, (cuuint32_t)tensor->box_rows},
+                     steps[] = {1, 1};
+    return card->driver.cuTensorMapEncodeTiled(
+        map, type, 2, (void *)(uintptr_t)address, sizes, row_bytes, box, steps,
+        CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_of(tensor->swizzle_bytes),
+        CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }
 
 /* Points `parameters` at the arguments: at an address in `values`, or at an encoded map. */
 static CUresult resolve_arguments(const struct cuda_device *card, const struct cuda_kernel *kernel,
-                                  const struct launch *launch, void *const *operands, CUdeviceptr *values,
-                                  CUtensorMap *maps, void **parameters)
+                                  const struct launch *launch, void *const *operands,
+                                  CUdeviceptr *values, CUtensorMap *maps, void **parameters)
 {
     for (int a = 0; a < launch->argument_count; a++) {
         const struct argument *argument = &launch->arguments[a];
@@ -207,8 +216,8 @@ static CUresult resolve_arguments(const struct cuda_device *card, const struct c
         values[a] = argument_address(card, &kernel->base, argument, operands);
         if (argument->kind != ARGUMENT_TENSOR_MAP) continue;
         CUtensorMap *map = &maps[argument->index];
-        CUresult result =
-            encode_tensor(card, kernel, &kernel->base.image.tensors[argument->index], operands, map);
+        CUresult result = encode_tensor(card, kernel, &kernel->base.image.tensors[argument->index],
+                                        operands, map);
         if (result != CUDA_SUCCESS) return result;
         parameters[a] = map;
     }
@@ -219,7 +228,8 @@ static CUresult launch_one(const struct cuda_device *card, const struct cuda_ker
                            void *const *operands, int step)
 {
     const struct launch *launch = &kernel->base.image.launches[l];
-    CUdeviceptr values[LAUNCH_ARGUMENTS_MAX], step_address = card->card_steps + (CUdeviceptr)step * sizeof *card->steps;
+    CUdeviceptr values[LAUNCH_ARGUMENTS_MAX],
+        step_address = card->card_steps + (CUdeviceptr)step * sizeof *card->steps;
     CUtensorMap maps[IMAGE_TENSORS_MAX]; /* the type is aligned as the driver wants it */
     void *parameters[LAUNCH_ARGUMENTS_MAX + 1];
     CUresult result = resolve_arguments(card, kernel, launch, operands, values, maps, parameters);
@@ -280,9 +290,11 @@ status cuda_launch(struct cuda_device *card, const struct cuda_kernel *kernel,
             TRY(run_matmul(card, kernel, l, operands, step, diagnostic));
         else
             result = launch_one(card, kernel, l, operands, step);
-        if (result == CUDA_SUCCESS && card->blocking) result = card->driver.cuStreamSynchronize(card->stream);
+        if (result == CUDA_SUCCESS && card->blocking)
+            result = card->driver.cuStreamSynchronize(card->stream);
         if (result == CUDA_SUCCESS) continue;
-        snprintf(what, sizeof what, "kernel %.64s of %.500s", image->launches[l].name, kernel->base.problem->text);
+        snprintf(what, sizeof what, "kernel %.64s of %.500s", image->launches[l].name,
+                 kernel->base.problem->text);
         return cuda_answer(card, result, what, diagnostic);
     }
     return STATUS_OK;

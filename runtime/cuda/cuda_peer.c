@@ -2,10 +2,9 @@
  *
  * Cards may reach each other's memory, by the driver's word; boards and settings exist on which bytes then arrive wrong.
  * So a pair is believed only when patterns have arrived as they were sent; otherwise bytes go through the host. */
-#include "runtime/cuda/cuda_device.h"
-
 #include "base/memory.h"
 #include "base/random.h"
+#include "runtime/cuda/cuda_device.h"
 
 #include <string.h>
 
@@ -17,7 +16,8 @@ enum { PROBE_BYTES = 64 << 10, PROBE_ROUNDS = 2 };
 static bool driver_allows(const struct cuda_device *card, const struct cuda_device *source)
 {
     int pulls = 0;
-    return card->driver.cuDeviceCanAccessPeer(&pulls, card->card, source->card) == CUDA_SUCCESS && pulls;
+    return card->driver.cuDeviceCanAccessPeer(&pulls, card->card, source->card) == CUDA_SUCCESS &&
+           pulls;
 }
 
 static status enable_peer(struct cuda_device *card, struct cuda_device *source,
@@ -30,7 +30,8 @@ static status enable_peer(struct cuda_device *card, struct cuda_device *source,
 
 static void fill_pattern(uint64_t *words, int round)
 {
-    for (size_t w = 0; w < PROBE_BYTES / sizeof *words; w++) words[w] = random_bits((uint64_t)round, 1, w);
+    for (size_t w = 0; w < PROBE_BYTES / sizeof *words; w++)
+        words[w] = random_bits((uint64_t)round, 1, w);
 }
 
 /* Pulls a pattern over and compares. */
@@ -42,8 +43,9 @@ static status probe_round(struct cuda_device *card, struct cuda_device *source, 
     TRY(device_fetch(&source->base, received, from, PROBE_BYTES, diagnostic)); /* it is there */
     TRY(cuda_enter(card, diagnostic));
     TRY(cuda_answer(card,
-                    card->driver.cuMemcpyPeerAsync(card_address(to), card->context, card_address(from),
-                                                   source->context, PROBE_BYTES, card->side),
+                    card->driver.cuMemcpyPeerAsync(card_address(to), card->context,
+                                                   card_address(from), source->context, PROBE_BYTES,
+                                                   card->side),
                     "copying from another card", diagnostic));
     memset(received, 0, PROBE_BYTES);
     TRY(device_fetch(&card->base, received, to, PROBE_BYTES, diagnostic));
@@ -72,7 +74,8 @@ static status probe_pair(struct cuda_device *card, struct device *other, bool *d
     struct cuda_device *source = card_of(other);
     void *to = NULL, *from = NULL;
     *direct = false;
-    if (source->driver.library != card->driver.library || !driver_allows(card, source)) return STATUS_OK;
+    if (source->driver.library != card->driver.library || !driver_allows(card, source))
+        return STATUS_OK;
     TRY(enable_peer(card, source, diagnostic));
     status code = device_allocate(other, PROBE_BYTES, &from, diagnostic);
     if (code == STATUS_OK) code = device_allocate(&card->base, PROBE_BYTES, &to, diagnostic);
@@ -96,7 +99,8 @@ bool cuda_is_direct(const struct cuda_device *card, const struct device *source)
 status cuda_connect(struct device *device, struct device *source, struct diagnostic *diagnostic)
 {
     struct cuda_device *card = card_of(device);
-    if (source == device || !cuda_is_card(source) || card->peer_count == PEERS_MAX) return STATUS_OK;
+    if (source == device || !cuda_is_card(source) || card->peer_count == PEERS_MAX)
+        return STATUS_OK;
     for (int p = 0; p < card->peer_count; p++)
         if (card->peers[p].source == source) return STATUS_OK;
     struct cuda_peer peer = {.source = source};
@@ -112,15 +116,18 @@ static status copy_through_host(struct cuda_device *card, const struct command *
                                 struct diagnostic *diagnostic)
 {
     void *memory;
-    TRY(cuda_answer(card, card->driver.cuStreamSynchronize(card->stream), "copying from another card", diagnostic));
+    TRY(cuda_answer(card, card->driver.cuStreamSynchronize(card->stream),
+                    "copying from another card", diagnostic));
     TRY(memory_map(STAGING_BYTES, &memory, diagnostic));
     status code = STATUS_OK;
     for (int64_t at = 0; at < command->bytes && code == STATUS_OK; at += STAGING_BYTES) {
         int64_t piece = command->bytes - at < STAGING_BYTES ? command->bytes - at : STAGING_BYTES;
-        code = device_fetch(command->source, memory, (const char *)command->from + at, piece, diagnostic);
+        code = device_fetch(command->source, memory, (const char *)command->from + at, piece,
+                            diagnostic);
         if (code == STATUS_OK) code = cuda_enter(card, diagnostic);
         if (code == STATUS_OK)
-            code = cuda_move_in(card, card->stream, (char *)command->to + at, memory, piece, diagnostic);
+            code = cuda_move_in(card, card->stream, (char *)command->to + at, memory, piece,
+                                diagnostic);
     }
     memory_unmap(memory, STAGING_BYTES);
     return code;
@@ -143,7 +150,8 @@ status cuda_copy(struct cuda_device *card, const struct command *command,
 {
     if (command->source == &card->base)
         return cuda_answer(card,
-                           card->driver.cuMemcpyDtoDAsync(card_address(command->to), card_address(command->from),
+                           card->driver.cuMemcpyDtoDAsync(card_address(command->to),
+                                                          card_address(command->from),
                                                           (size_t)command->bytes, card->stream),
                            "copying", diagnostic);
     if (cuda_is_card(command->source)) return copy_from_card(card, command, diagnostic);

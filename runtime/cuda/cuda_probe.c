@@ -18,7 +18,8 @@ struct probing {
 static CUresult copy_within(const struct probing *probing)
 {
     const struct cuda_device *card = probing->card;
-    return card->driver.cuMemcpyDtoDAsync(card_address(probing->memory[0]), card_address(probing->memory[1]),
+    return card->driver.cuMemcpyDtoDAsync(card_address(probing->memory[0]),
+                                          card_address(probing->memory[1]),
                                           (size_t)probing->device_bytes, card->stream);
 }
 
@@ -47,13 +48,15 @@ static CUresult copy_both(const struct probing *probing)
                                            (size_t)probing->link_bytes, card->side);
     if (result == CUDA_SUCCESS) result = driver->cuEventRecord(card->side_done, card->side);
     if (result == CUDA_SUCCESS) result = copy_in(probing);
-    if (result == CUDA_SUCCESS) result = driver->cuStreamWaitEvent(card->stream, card->side_done, 0);
+    if (result == CUDA_SUCCESS)
+        result = driver->cuStreamWaitEvent(card->stream, card->side_done, 0);
     return result;
 }
 
 /* Bytes per second of the best of a few copies. */
-static status measure(const struct probing *probing, CUresult (*copy)(const struct probing *probing),
-                      double bytes, double *rate, struct diagnostic *diagnostic)
+static status measure(const struct probing *probing,
+                      CUresult (*copy)(const struct probing *probing), double bytes, double *rate,
+                      struct diagnostic *diagnostic)
 {
     struct cuda_device *card = probing->card;
     const struct cuda_driver *driver = &card->driver;
@@ -61,11 +64,14 @@ static status measure(const struct probing *probing, CUresult (*copy)(const stru
     *rate = 0;
     for (int r = 0; r < REPEATS; r++) {
         float milliseconds = 0;
-        TRY(cuda_answer(card, driver->cuEventRecord(card->timing[0], card->stream), what, diagnostic));
+        TRY(cuda_answer(card, driver->cuEventRecord(card->timing[0], card->stream), what,
+                        diagnostic));
         TRY(cuda_answer(card, copy(probing), what, diagnostic));
-        TRY(cuda_answer(card, driver->cuEventRecord(card->timing[1], card->stream), what, diagnostic));
+        TRY(cuda_answer(card, driver->cuEventRecord(card->timing[1], card->stream), what,
+                        diagnostic));
         TRY(cuda_answer(card, driver->cuStreamSynchronize(card->stream), what, diagnostic));
-        TRY(cuda_answer(card, driver->elapsed_time(&milliseconds, card->timing[0], card->timing[1]), what, diagnostic));
+        TRY(cuda_answer(card, driver->elapsed_time(&milliseconds, card->timing[0], card->timing[1]),
+                        what, diagnostic));
         double own = milliseconds > 0 ? bytes / ((double)milliseconds * 1e-3) : 0;
         if (own > *rate) *rate = own;
     }
@@ -91,7 +97,8 @@ static status prepare(struct probing *probing, struct diagnostic *diagnostic)
     for (int m = 0; m < 2; m++) {
         TRY(device_allocate(&card->base, probing->device_bytes, &probing->memory[m], diagnostic));
         TRY(cuda_answer(card,
-                        card->driver.cuMemHostAlloc(&probing->pinned[m], (size_t)probing->link_bytes,
+                        card->driver.cuMemHostAlloc(&probing->pinned[m],
+                                                    (size_t)probing->link_bytes,
                                                     CU_MEMHOSTALLOC_PORTABLE),
                         "allocating pinned host memory", diagnostic));
     }
@@ -129,14 +136,18 @@ static status measure_peer(struct cuda_device *card, struct device *source, void
     for (int r = 0; r < REPEATS; r++) {
         float milliseconds = 0;
         TRY(cuda_enter(card, diagnostic));
-        TRY(cuda_answer(card, card->driver.cuEventRecord(card->timing[0], card->stream), "timing", diagnostic));
+        TRY(cuda_answer(card, card->driver.cuEventRecord(card->timing[0], card->stream), "timing",
+                        diagnostic));
         TRY(device_copy(&card->base, to, source, from, LINK_BYTES, diagnostic));
         device_submit(&card->base);
         TRY(device_finish(&card->base, diagnostic));
-        TRY(cuda_answer(card, card->driver.cuEventRecord(card->timing[1], card->stream), "timing", diagnostic));
-        TRY(cuda_answer(card, card->driver.cuEventSynchronize(card->timing[1]), "timing", diagnostic));
-        TRY(cuda_answer(card, card->driver.elapsed_time(&milliseconds, card->timing[0], card->timing[1]), "timing",
+        TRY(cuda_answer(card, card->driver.cuEventRecord(card->timing[1], card->stream), "timing",
                         diagnostic));
+        TRY(cuda_answer(card, card->driver.cuEventSynchronize(card->timing[1]), "timing",
+                        diagnostic));
+        TRY(cuda_answer(card,
+                        card->driver.elapsed_time(&milliseconds, card->timing[0], card->timing[1]),
+                        "timing", diagnostic));
         double own = milliseconds > 0 ? LINK_BYTES / ((double)milliseconds * 1e-3) : 0;
         if (own > *rate) *rate = own;
     }

@@ -19,9 +19,11 @@ static void name_kernels(const struct cuda_device *card, char *text, size_t room
     if (count == 0)
         snprintf(text, room, "copying");
     else if (count == 1)
-        snprintf(text, room, "kernel %.64s of %.500s", first->kernel->image.launches[0].name, first->kernel->problem->text);
+        snprintf(text, room, "kernel %.64s of %.500s", first->kernel->image.launches[0].name,
+                 first->kernel->problem->text);
     else
-        snprintf(text, room, "one of %d kernels, from %.64s to %.64s (HONE_CUDA_BLOCKING=1 tells which)", count,
+        snprintf(text, room,
+                 "one of %d kernels, from %.64s to %.64s (HONE_CUDA_BLOCKING=1 tells which)", count,
                  first->kernel->image.launches[0].name, last->kernel->image.launches[0].name);
 }
 
@@ -47,7 +49,8 @@ static status run_launches(struct cuda_device *card, struct diagnostic *diagnost
     enum { RUN_MAX = 1024 };
     int steps[RUN_MAX], first = card->walked, count = 0;
     const struct command *commands = &card->base.commands[first];
-    while (count < RUN_MAX && first + count < card->base.command_count && commands[count].kind == COMMAND_LAUNCH) {
+    while (count < RUN_MAX && first + count < card->base.command_count &&
+           commands[count].kind == COMMAND_LAUNCH) {
         TRY(cuda_steps_find(card, &commands[count].run, &steps[count], diagnostic));
         count++;
     }
@@ -65,7 +68,8 @@ static status run_command(struct cuda_device *card, const struct command *comman
         TRY(cuda_move_input(card, command->to, command->from, command->bytes, diagnostic));
         break;
     case COMMAND_READ:
-        TRY(cuda_move_out(card, card->stream, command->to, command->from, command->bytes, diagnostic));
+        TRY(cuda_move_out(card, card->stream, command->to, command->from, command->bytes,
+                          diagnostic));
         break;
     case COMMAND_COPY: TRY(cuda_copy(card, command, diagnostic)); break;
     case COMMAND_SIGNAL: TRY(cuda_signal(card, command->event, diagnostic)); break;
@@ -121,7 +125,8 @@ static status begin(struct cuda_device *card, struct diagnostic *diagnostic)
 static status hand_over(struct cuda_device *card, struct diagnostic *diagnostic)
 {
     if (!card->queue.started)
-        TRY(queue_thread_start(&card->queue, walk_rest, card, card->base.specification, diagnostic));
+        TRY(queue_thread_start(&card->queue, walk_rest, card, card->base.specification,
+                               diagnostic));
     card->handed_over = true;
     queue_thread_submit(&card->queue);
     return STATUS_OK;
@@ -185,11 +190,14 @@ static status time_launches(struct cuda_device *card, const struct device_timing
     TRY(cuda_join_side(card, diagnostic));
     TRY(cuda_steps_find(card, timing->run, &step, diagnostic));
     TRY(cuda_steps_send(card, diagnostic));
-    TRY(cuda_answer(card, driver->cuEventRecord(card->timing[0], card->stream), "timing", diagnostic));
+    TRY(cuda_answer(card, driver->cuEventRecord(card->timing[0], card->stream), "timing",
+                    diagnostic));
     for (int n = 0; n < timing->count; n++)
         TRY(cuda_launch(card, (const struct cuda_kernel *)timing->kernel,
-                        timing->operands[(timing->first + n) % timing->operand_sets], step, diagnostic));
-    return cuda_answer(card, driver->cuEventRecord(card->timing[1], card->stream), "timing", diagnostic);
+                        timing->operands[(timing->first + n) % timing->operand_sets], step,
+                        diagnostic));
+    return cuda_answer(card, driver->cuEventRecord(card->timing[1], card->stream), "timing",
+                       diagnostic);
 }
 
 status cuda_time(struct device *device, const struct device_timing *timing, double *seconds,
@@ -202,7 +210,9 @@ status cuda_time(struct device *device, const struct device_timing *timing, doub
     snprintf(what, sizeof what, "kernel %.64s of %.500s", timing->kernel->image.launches[0].name,
              timing->kernel->problem->text);
     TRY(cuda_answer(card, card->driver.cuStreamSynchronize(card->stream), what, diagnostic));
-    TRY(cuda_answer(card, card->driver.elapsed_time(&milliseconds, card->timing[0], card->timing[1]), "timing", diagnostic));
+    TRY(cuda_answer(card,
+                    card->driver.elapsed_time(&milliseconds, card->timing[0], card->timing[1]),
+                    "timing", diagnostic));
     *seconds = (double)milliseconds * 1e-3;
     return STATUS_OK;
 }

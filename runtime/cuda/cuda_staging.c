@@ -17,12 +17,14 @@ status cuda_staging_create(struct cuda_device *card, struct diagnostic *diagnost
 {
     for (int s = 0; s < STAGING_COUNT; s++) {
         TRY(allocate_pinned(card, STAGING_BYTES, &card->slots[s].host, diagnostic));
-        TRY(cuda_answer(card, card->driver.cuEventCreate(&card->slots[s].done, CU_EVENT_DISABLE_TIMING),
+        TRY(cuda_answer(card,
+                        card->driver.cuEventCreate(&card->slots[s].done, CU_EVENT_DISABLE_TIMING),
                         "creating an event", diagnostic));
     }
     TRY(allocate_pinned(card, INPUT_BYTES, &card->input, diagnostic));
     TRY(allocate_pinned(card, STEPS_MAX * sizeof *card->steps, &card->steps, diagnostic));
-    return cuda_answer(card, card->driver.cuMemAlloc(&card->card_steps, STEPS_MAX * sizeof *card->steps),
+    return cuda_answer(card,
+                       card->driver.cuMemAlloc(&card->card_steps, STEPS_MAX * sizeof *card->steps),
                        "allocating memory", diagnostic);
 }
 
@@ -69,7 +71,8 @@ static status send_slot(struct cuda_device *card, struct cuda_slot *slot, CUstre
     const struct cuda_driver *driver = &card->driver;
     TRY(cuda_answer(card, driver->cuMemcpyHtoDAsync(card_address(to), slot->host, bytes, stream),
                     "copying to the card", diagnostic));
-    return cuda_answer(card, driver->cuEventRecord(slot->done, stream), "copying to the card", diagnostic);
+    return cuda_answer(card, driver->cuEventRecord(slot->done, stream), "copying to the card",
+                       diagnostic);
 }
 
 static status receive_slot(struct cuda_device *card, struct cuda_slot *slot, CUstream stream,
@@ -77,7 +80,8 @@ static status receive_slot(struct cuda_device *card, struct cuda_slot *slot, CUs
 {
     const struct cuda_driver *driver = &card->driver;
     const char *what = "copying from the card";
-    TRY(cuda_answer(card, driver->cuMemcpyDtoHAsync(slot->host, card_address(from), bytes, stream), what, diagnostic));
+    TRY(cuda_answer(card, driver->cuMemcpyDtoHAsync(slot->host, card_address(from), bytes, stream),
+                    what, diagnostic));
     TRY(cuda_answer(card, driver->cuEventRecord(slot->done, stream), what, diagnostic));
     return cuda_answer(card, driver->cuEventSynchronize(slot->done), what, diagnostic);
 }
@@ -124,9 +128,9 @@ status cuda_move_input(struct cuda_device *card, void *to, const void *from, int
     card->input_used += (bytes + 63) / 64 * 64; /* one line of cache belongs to one copy */
     if (card->input_used > INPUT_BYTES) card->input_used = INPUT_BYTES;
     memcpy(pinned, from, (size_t)bytes);
-    return cuda_answer(card,
-                       card->driver.cuMemcpyHtoDAsync(card_address(to), pinned, (size_t)bytes, card->stream),
-                       "copying to the card", diagnostic);
+    return cuda_answer(
+        card, card->driver.cuMemcpyHtoDAsync(card_address(to), pinned, (size_t)bytes, card->stream),
+        "copying to the card", diagnostic);
 }
 
 status cuda_store(struct device *device, void *to, const void *from, int64_t bytes,
@@ -151,7 +155,8 @@ status cuda_join_side(struct cuda_device *card, struct diagnostic *diagnostic)
     const struct cuda_driver *driver = &card->driver;
     if (!card->side_used) return STATUS_OK;
     card->side_used = false;
-    TRY(cuda_answer(card, driver->cuEventRecord(card->side_done, card->side), "ordering its queues", diagnostic));
-    return cuda_answer(card, driver->cuStreamWaitEvent(card->stream, card->side_done, 0), "ordering its queues",
-                       diagnostic);
+    TRY(cuda_answer(card, driver->cuEventRecord(card->side_done, card->side), "ordering its queues",
+                    diagnostic));
+    return cuda_answer(card, driver->cuStreamWaitEvent(card->stream, card->side_done, 0),
+                       "ordering its queues", diagnostic);
 }

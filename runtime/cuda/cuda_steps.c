@@ -16,8 +16,9 @@ status cuda_steps_find(struct cuda_device *card, const struct run *run, int *ste
     for (*step = 0; *step < card->step_count; ++*step)
         if (memcmp(&card->steps[*step], &wanted, sizeof wanted) == 0) return STATUS_OK;
     if (card->step_count == STEPS_MAX)
-        return fail(diagnostic, STATUS_UNSUPPORTED, "%s: one step has launches of more than %d sizes",
-                    card->base.specification, STEPS_MAX);
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "%s: one step has launches of more than %d sizes", card->base.specification,
+                    STEPS_MAX);
     card->steps[card->step_count++] = wanted;
     return STATUS_OK;
 }
@@ -26,8 +27,8 @@ status cuda_steps_send(struct cuda_device *card, struct diagnostic *diagnostic)
 {
     if (card->step_count == 0) return STATUS_OK;
     return cuda_answer(card,
-                       card->driver.cuMemcpyHtoDAsync(card->card_steps, card->steps,
-                                                      (size_t)card->step_count * sizeof *card->steps,
-                                                      card->stream),
+                       card->driver.cuMemcpyHtoDAsync(
+                           card->card_steps, card->steps,
+                           (size_t)card->step_count * sizeof *card->steps, card->stream),
                        "sending a step's sizes", diagnostic);
 }

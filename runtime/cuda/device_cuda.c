@@ -24,11 +24,15 @@ static status create_streams(struct cuda_device *card, struct diagnostic *diagno
 {
     const struct cuda_driver *driver = &card->driver;
     const char *what = "creating its queues";
-    TRY(cuda_answer(card, driver->cuStreamCreate(&card->stream, CU_STREAM_NON_BLOCKING), what, diagnostic));
-    TRY(cuda_answer(card, driver->cuStreamCreate(&card->side, CU_STREAM_NON_BLOCKING), what, diagnostic));
-    TRY(cuda_answer(card, driver->cuEventCreate(&card->side_done, CU_EVENT_DISABLE_TIMING), what, diagnostic));
+    TRY(cuda_answer(card, driver->cuStreamCreate(&card->stream, CU_STREAM_NON_BLOCKING), what,
+                    diagnostic));
+    TRY(cuda_answer(card, driver->cuStreamCreate(&card->side, CU_STREAM_NON_BLOCKING), what,
+                    diagnostic));
+    TRY(cuda_answer(card, driver->cuEventCreate(&card->side_done, CU_EVENT_DISABLE_TIMING), what,
+                    diagnostic));
     for (int e = 0; e < 2; e++)
-        TRY(cuda_answer(card, driver->cuEventCreate(&card->timing[e], CU_EVENT_DEFAULT), what, diagnostic));
+        TRY(cuda_answer(card, driver->cuEventCreate(&card->timing[e], CU_EVENT_DEFAULT), what,
+                        diagnostic));
     return cuda_staging_create(card, diagnostic);
 }
 
@@ -38,8 +42,10 @@ static status start(struct cuda_device *card, struct diagnostic *diagnostic)
     if (!driver->library)
         TRY(cuda_driver_open(card->emulated_cards, card->base.arena, &card->driver, diagnostic));
     card->process = getpid();
-    TRY(cuda_answer(card, driver->cuDeviceGet(&card->card, card->ordinal), "finding the card", diagnostic));
-    TRY(cuda_answer(card, driver->cuDevicePrimaryCtxRetain(&card->context, card->card), "starting the card", diagnostic));
+    TRY(cuda_answer(card, driver->cuDeviceGet(&card->card, card->ordinal), "finding the card",
+                    diagnostic));
+    TRY(cuda_answer(card, driver->cuDevicePrimaryCtxRetain(&card->context, card->card),
+                    "starting the card", diagnostic));
     TRY(cuda_answer(card, driver->cuCtxSetCurrent(card->context), "using the card", diagnostic));
     TRY(create_streams(card, diagnostic));
     card->started = true;
@@ -50,9 +56,10 @@ static status enter_locked(struct cuda_device *card, struct diagnostic *diagnost
 {
     if (card->fatal) return fail(diagnostic, card->failure.code, "%s", card->failure.text);
     if (card->started && card->process != getpid())
-        return fail(diagnostic, STATUS_FAILED,
-                    "%s was started before this process was forked; a child must open the card itself",
-                    card->base.specification);
+        return fail(
+            diagnostic, STATUS_FAILED,
+            "%s was started before this process was forked; a child must open the card itself",
+            card->base.specification);
     return card->started ? STATUS_OK : start(card, diagnostic);
 }
 
@@ -62,7 +69,8 @@ status cuda_enter(struct cuda_device *card, struct diagnostic *diagnostic)
     status code = enter_locked(card, diagnostic);
     pthread_mutex_unlock(&card->lock);
     TRY(code);
-    return cuda_answer(card, card->driver.cuCtxSetCurrent(card->context), "using the card", diagnostic);
+    return cuda_answer(card, card->driver.cuCtxSetCurrent(card->context), "using the card",
+                       diagnostic);
 }
 
 status cuda_answer(struct cuda_device *card, CUresult result, const char *what,
@@ -94,7 +102,8 @@ static status allocate(struct device *device, int64_t bytes, void **address,
     TRY(cuda_answer(card, driver->cuMemAlloc(&memory, room), what, diagnostic));
     *address = (void *)(uintptr_t)memory;
     card->side_used = true;
-    return cuda_answer(card, driver->cuMemsetD8Async(memory, 0, room, card->side), what, diagnostic);
+    return cuda_answer(card, driver->cuMemsetD8Async(memory, 0, room, card->side), what,
+                       diagnostic);
 }
 
 static void release(struct device *device, void *address, int64_t bytes)
@@ -241,10 +250,12 @@ static status describe(struct describing *describing, bool no_forks, struct aren
         return STATUS_OK;
     }
     void *answer;
-    TRY(process_call(describe_in_child, describing, (struct process_limits){.seconds = describe_seconds},
-                     arena, &answer, &bytes, diagnostic));
+    TRY(process_call(describe_in_child, describing,
+                     (struct process_limits){.seconds = describe_seconds}, arena, &answer, &bytes,
+                     diagnostic));
     if (bytes != wanted)
-        return fail(diagnostic, STATUS_CRASHED, "the process that looks at the cards sent a broken answer");
+        return fail(diagnostic, STATUS_CRASHED,
+                    "the process that looks at the cards sent a broken answer");
     *descriptions = answer;
     return STATUS_OK;
 }
@@ -282,7 +293,8 @@ static status create_card(const struct device_specification *specification, int 
         arena_destroy(arena);
         return fail_memory(diagnostic, sizeof *card);
     }
-    TRY(device_prepare(&card->base, &device_cuda_interface, arena, specification->text, diagnostic));
+    TRY(device_prepare(&card->base, &device_cuda_interface, arena, specification->text,
+                       diagnostic));
     const char *blocking = getenv("HONE_CUDA_BLOCKING");
     pthread_mutex_init(&card->lock, NULL);
     pthread_cond_init(&card->slot_freed, NULL);
@@ -305,9 +317,9 @@ static status open_described(const struct describing *describing,
 {
     for (int d = 0; d < describing->count; d++) {
         if (!is_card(&describing->specifications[d])) continue;
-        status code = create_card(&describing->specifications[d], describing->ordinals[d],
-                                  describing->emulated_cards, &descriptions[d], &devices[d],
-                                  diagnostic);
+        status code =
+            create_card(&describing->specifications[d], describing->ordinals[d],
+                        describing->emulated_cards, &descriptions[d], &devices[d], diagnostic);
         if (code == STATUS_OK) continue;
         while (d-- > 0) {
             if (!is_card(&describing->specifications[d])) continue;
@@ -326,11 +338,13 @@ static status open_cards(const struct device_specification *specifications, int 
     int *ordinals, emulated = 0;
     TRY_NEW(ordinals, scratch, count, diagnostic);
     for (int d = 0; d < count; d++)
-        ordinals[d] = specifications[d].kind == DEVICE_EMULATED ? emulated++ : specifications[d].ordinal;
+        ordinals[d] =
+            specifications[d].kind == DEVICE_EMULATED ? emulated++ : specifications[d].ordinal;
     struct describing describing = {.specifications = specifications,
                                     .ordinals = ordinals,
                                     .count = count,
-                                    .emulated_cards = list_emulated(specifications, count, scratch)};
+                                    .emulated_cards =
+                                        list_emulated(specifications, count, scratch)};
     TRY_MEMORY(describing.emulated_cards, diagnostic);
     struct card_description *descriptions;
     TRY(describe(&describing, options->no_forks, scratch, &descriptions, diagnostic));

@@ -24,20 +24,21 @@
     F(cuInit)                                                                                      \
     F(cuDriverGetVersion)                                                                          \
     F(cuDeviceGetCount)                                                                            \
-    F(cuDeviceGet) F(cuDeviceGetName) F(cuDeviceGetAttribute) F(cuDeviceTotalMem) F(               \
-        cuDeviceCanAccessPeer) F(cuDevicePrimaryCtxRetain) F(cuDevicePrimaryCtxRelease)            \
-        F(cuDevicePrimaryCtxReset) F(cuCtxSetCurrent) F(cuCtxSynchronize) F(cuCtxEnablePeerAccess) \
-            F(cuMemAlloc) F(cuMemFree) F(cuMemHostAlloc) F(cuMemFreeHost) F(cuMemGetInfo) F(       \
-                cuMemcpyHtoD) F(cuMemcpyDtoH) F(cuMemcpyHtoDAsync) F(cuMemcpyDtoHAsync)            \
-                F(cuMemcpyDtoDAsync) F(cuMemcpyPeerAsync) F(cuMemcpy2D) F(cuMemsetD8Async) F(      \
-                    cuMemsetD32) F(cuStreamCreate) F(cuStreamDestroy) F(cuStreamSynchronize)       \
-                    F(cuStreamWaitEvent) F(cuStreamBeginCapture) F(cuStreamEndCapture) F(          \
-                        cuStreamIsCapturing) F(cuEventCreate) F(cuEventDestroy) F(cuEventRecord)   \
-                        F(cuEventSynchronize) F(cuEventElapsedTime) F(cuModuleLoadData)            \
-                            F(cuModuleLoadDataEx) F(cuModuleUnload) F(cuModuleGetFunction) F(      \
-                                cuModuleGetGlobal) F(cuLibraryLoadData) F(cuLibraryUnload)         \
-                                F(cuLibraryGetKernel) F(cuKernelGetFunction) F(cuFuncGetAttribute) \
-                                    F(cuFuncSetAttribute) F(cuLaunchKernel) F(cuLaunchKernelEx)    \
+    F(cuDeviceGet)                                                                                 \
+    F(cuDeviceGetName) F(cuDeviceGetAttribute) F(cuDeviceTotalMem) F(cuDeviceCanAccessPeer) F(     \
+        cuDevicePrimaryCtxRetain) F(cuDevicePrimaryCtxRelease) F(cuDevicePrimaryCtxReset)          \
+        F(cuCtxSetCurrent) F(cuCtxSynchronize) F(cuCtxEnablePeerAccess) F(cuMemAlloc) F(cuMemFree) \
+            F(cuMemHostAlloc) F(cuMemFreeHost) F(cuMemGetInfo) F(cuMemcpyHtoD) F(cuMemcpyDtoH) F(  \
+                cuMemcpyHtoDAsync) F(cuMemcpyDtoHAsync) F(cuMemcpyDtoDAsync) F(cuMemcpyPeerAsync)  \
+                F(cuMemcpy2D) F(cuMemsetD8Async) F(cuMemsetD32) F(cuStreamCreate) F(               \
+                    cuStreamDestroy) F(cuStreamSynchronize) F(cuStreamWaitEvent)                   \
+                    F(cuStreamBeginCapture) F(cuStreamEndCapture) F(cuStreamIsCapturing) F(        \
+                        cuEventCreate) F(cuEventDestroy) F(cuEventRecord) F(cuEventSynchronize)    \
+                        F(cuEventElapsedTime) F(cuModuleLoadData) F(cuModuleLoadDataEx)            \
+                            F(cuModuleUnload) F(cuModuleGetFunction) F(cuModuleGetGlobal) F(       \
+                                cuLibraryLoadData) F(cuLibraryUnload) F(cuLibraryGetKernel)        \
+                                F(cuKernelGetFunction) F(cuFuncGetAttribute) F(cuFuncSetAttribute) \
+                                    F(cuLaunchKernel) F(cuLaunchKernelEx)                          \
                                         F(cuLaunchCooperativeKernel) F(cuLaunchHostFunc)           \
                                             F(cuOccupancyMaxActiveBlocksPerMultiprocessor)         \
                                                 F(cuGraphInstantiate) F(cuGraphLaunch)             \
@@ -124,7 +125,8 @@ static inline double emulator_tolerance(const struct emulator *emulator, int ele
 }
 
 /* As emulator_run; the test fails when the launch does, under this name. */
-void emulator_run_right(struct emulator *emulator, const struct emulation *emulation, const char *name);
+void emulator_run_right(struct emulator *emulator, const struct emulation *emulation,
+                        const char *name);
 
 /* Random bits that are the same in every run. */
 uint32_t emulator_random(uint64_t *state);

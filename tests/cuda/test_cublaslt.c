@@ -4,9 +4,9 @@
 #include "ops/catalogue.h"
 #include "runtime/device.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/ops/device_harness.h"
 #include "tests/ops/variant_harness.h"
+#include "tests/scratch_harness.h"
 #include "tuner/artifact.h"
 #include "tuner/tune.h"
 
@@ -108,15 +108,18 @@ static void place_operands(struct bench *bench, int64_t rows)
         if (!bytes) continue;
         CHECK_OK(device_allocate(bench->device, bytes, &bench->operands[o], &diagnostic));
         if (o < bench->problem->input_count)
-            CHECK_OK(device_store(bench->device, bench->operands[o], bench->trial->originals[o], bytes, &diagnostic));
+            CHECK_OK(device_store(bench->device, bench->operands[o], bench->trial->originals[o],
+                                  bytes, &diagnostic));
     }
 }
 
-static status fetch_result(void *context, const struct op_trial *trial, struct diagnostic *diagnostic)
+static status fetch_result(void *context, const struct op_trial *trial,
+                           struct diagnostic *diagnostic)
 {
     struct bench *bench = context;
     int y = bench->problem->input_count;
-    return device_fetch(bench->device, trial->operands[y], bench->operands[y], trial->bytes[y], diagnostic);
+    return device_fetch(bench->device, trial->operands[y], bench->operands[y], trial->bytes[y],
+                        diagnostic);
 }
 
 static void check_result(struct bench *bench)
@@ -129,18 +132,20 @@ static void run_and_check(struct bench *bench, int64_t rows)
 {
     struct diagnostic diagnostic = {0};
     place_operands(bench, rows);
-    CHECK_OK(device_run(bench->device, bench->kernel, &bench->trial->run, bench->operands, &diagnostic));
+    CHECK_OK(
+        device_run(bench->device, bench->kernel, &bench->trial->run, bench->operands, &diagnostic));
     check_result(bench);
 }
 
 /* ---- Tuning: before any other test, because its children start the driver for themselves ---- */
 
-static int count_records(const struct record *records, int count, enum record_status wanted, const char *detail)
+static int count_records(const struct record *records, int count, enum record_status wanted,
+                         const char *detail)
 {
     int found = 0;
     for (int r = 0; r < count; r++)
-        found += strncmp(records[r].candidate, "linear_library_bf16_cuda", 24) == 0 && records[r].status == wanted &&
-                 strstr(records[r].detail, detail) != NULL;
+        found += strncmp(records[r].candidate, "linear_library_bf16_cuda", 24) == 0 &&
+                 records[r].status == wanted && strstr(records[r].detail, detail) != NULL;
     return found;
 }
 
@@ -177,21 +182,23 @@ static void tuning_measures_the_librarys_algorithms(void **unused)
     const struct runner_device_setup setup = {.specification = bench.specification};
     const struct runner runner = runner_device(&setup);
     const struct tune_problem problem = {.problem = bench.problem, .weight = 1};
-    struct tune_setup tune = {.catalogue = &bench.catalogue,
-                              .facts = device_facts(bench.device),
-                              .compiler = compile_identity(TARGET_CUDA),
-                              .runner = &runner,
-                              .limits = worker_setup_default(),
-                              .store = store,
-                              .problems = &problem,
-                              .problem_count = 1,
-                              .options = {.effort = 2, .seed = 1, .budget_seconds = 60, .artifact_folder = folder}};
+    struct tune_setup tune = {
+        .catalogue = &bench.catalogue,
+        .facts = device_facts(bench.device),
+        .compiler = compile_identity(TARGET_CUDA),
+        .runner = &runner,
+        .limits = worker_setup_default(),
+        .store = store,
+        .problems = &problem,
+        .problem_count = 1,
+        .options = {.effort = 2, .seed = 1, .budget_seconds = 60, .artifact_folder = folder}};
     tune.limits.child_bytes = 0;
     CHECK_OK(tune_run(&tune, bench.arena, &report, &diagnostic));
-    CHECK_OK(store_records(store, bench.problem->key, device_facts(bench.device)->class_name, bench.arena, &records, &count,
-                           &diagnostic));
+    CHECK_OK(store_records(store, bench.problem->key, device_facts(bench.device)->class_name,
+                           bench.arena, &records, &count, &diagnostic));
     int right = count_records(records, count, RECORD_OK, "");
-    print_message("  winner %s, %d of %d records are the library's and right\n", report.rows[0].winner, right, count);
+    print_message("  winner %s, %d of %d records are the library's and right\n",
+                  report.rows[0].winner, right, count);
     assert_true(right >= (device_harness_has_card() ? 1 : 4));
     assert_int_equal(count_records(records, count, RECORD_MISMATCH, ""), 0);
     /* Whoever won, was as fast as the fastest record. */
@@ -231,7 +238,9 @@ static void every_rank_gives_the_references_result(void **unused)
     bench_open(&bench, NULL);
     for (int rank = 0; rank < 48; rank++) ranks += check_rank(&bench, rank);
     print_message("  %d algorithms\n", ranks);
-    assert_true(ranks > (device_harness_has_card() ? 0 : 24)); /* how many a card's library has, nobody knows */
+    assert_true(
+        ranks >
+        (device_harness_has_card() ? 0 : 24)); /* how many a card's library has, nobody knows */
     /* Beyond the end of the list there is none; who only runs gets the first. */
     if (!device_harness_has_card()) {
         assert_false(check_rank(&bench, 250));
@@ -245,7 +254,8 @@ static void every_rank_gives_the_references_result(void **unused)
 static void keep_library(struct variant_check *check)
 {
     const struct catalogue *all = &check->catalogue;
-    const struct space **spaces = arena_allocate(check->arena, (size_t)all->count + 1, sizeof *spaces);
+    const struct space **spaces =
+        arena_allocate(check->arena, (size_t)all->count + 1, sizeof *spaces);
     int count = 0;
     for (int s = 0; s < all->count; s++)
         if (space_calls_library(all->spaces[s])) spaces[count++] = all->spaces[s];
@@ -261,7 +271,9 @@ static void odd_rows_types_and_cards(void **unused)
         "linear(f32[tokens,128], bf16[65,128], f32[65], f32[tokens,65])"};
     static const int64_t rows[] = {17, 30, 61};
     struct variant_check check;
-    if (!variant_check_open(&check, 1, "emulated:sm_86:1GiB,emulated:sm_75:1GiB,emulated:sm_90:1GiB,emulated:sm_120:1GiB"))
+    if (!variant_check_open(
+            &check, 1,
+            "emulated:sm_86:1GiB,emulated:sm_75:1GiB,emulated:sm_90:1GiB,emulated:sm_120:1GiB"))
         skip();
     keep_library(&check);
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++)
@@ -348,15 +360,17 @@ static void graphs_hold_a_steps_rows(void **unused)
         const struct op_step step = {.rows = rows[r]};
         trial->run = op_step_run(bench.problem, &step);
         for (int l = 0; l < 4; l++)
-            CHECK_OK(device_launch(bench.device, bench.kernel, &trial->run, bench.operands, &diagnostic));
+            CHECK_OK(device_launch(bench.device, bench.kernel, &trial->run, bench.operands,
+                                   &diagnostic));
         CHECK_OK(device_finish(bench.device, &diagnostic));
         CHECK_OK(op_trial_create(bench.problem, &step, 5, bench.arena, &bench.trial, &diagnostic));
         /* The operands are those of the larger trial: rows of one seed differ, so they are sent anew. */
         for (int o = 0; o < bench.problem->input_count; o++)
-            CHECK_OK(device_store(bench.device, bench.operands[o], bench.trial->originals[o], bench.trial->bytes[o],
-                                  &diagnostic));
+            CHECK_OK(device_store(bench.device, bench.operands[o], bench.trial->originals[o],
+                                  bench.trial->bytes[o], &diagnostic));
         for (int l = 0; l < 4; l++)
-            CHECK_OK(device_launch(bench.device, bench.kernel, &bench.trial->run, bench.operands, &diagnostic));
+            CHECK_OK(device_launch(bench.device, bench.kernel, &bench.trial->run, bench.operands,
+                                   &diagnostic));
         CHECK_OK(device_finish(bench.device, &diagnostic));
         check_result(&bench);
     }
@@ -376,7 +390,8 @@ static void without_the_library_the_variant_says_so(void **unused)
     struct diagnostic diagnostic = {0};
     const struct device_options options = {.threads = 1};
     bench = (struct bench){.arena = arena_create(0)};
-    if (device_open(device_harness_list(stand_in, bench.arena), &options, &bench.device, &diagnostic) != STATUS_OK) {
+    if (device_open(device_harness_list(stand_in, bench.arena), &options, &bench.device,
+                    &diagnostic) != STATUS_OK) {
         unsetenv("HONE_CUBLASLT");
         print_message("skipped: %s\n", diagnostic.text);
         skip();
@@ -385,7 +400,8 @@ static void without_the_library_the_variant_says_so(void **unused)
     CHECK_OK(catalogue_read(NULL, bench.arena, &bench.catalogue, &diagnostic));
     CHECK_OK(op_case_problem(product, ROWS, 0, bench.arena, &bench.problem, &diagnostic));
     bound = arena_allocate(bench.arena, 1, sizeof *bound);
-    assert_false(space_bind(library_space(&bench), bench.problem, device_facts(bench.device), bench.arena, bound, &reason));
+    assert_false(space_bind(library_space(&bench), bench.problem, device_facts(bench.device),
+                            bench.arena, bound, &reason));
     assert_non_null(strstr(reason, "cuBLASLt is not here"));
     bench_close(&bench);
 }
@@ -404,15 +420,17 @@ static void failures_have_reasons(void **unused)
     compile_rank(&bench, 0);
     CHECK_OK(load(&bench, &diagnostic));
     place_operands(&bench, 19);
-    CHECK_REFUSED(device_run(bench.device, bench.kernel, &bench.trial->run, bench.operands, &diagnostic), STATUS_DEVICE,
-                  "ILLEGAL_ADDRESS");
+    CHECK_REFUSED(
+        device_run(bench.device, bench.kernel, &bench.trial->run, bench.operands, &diagnostic),
+        STATUS_DEVICE, "ILLEGAL_ADDRESS");
     bench_close(&bench);
     bench_open(&bench, "library:1=invalid");
     compile_rank(&bench, 0);
     CHECK_OK(load(&bench, &diagnostic));
     place_operands(&bench, 19);
-    CHECK_REFUSED(device_run(bench.device, bench.kernel, &bench.trial->run, bench.operands, &diagnostic), STATUS_DEVICE,
-                  "cuBLASLt: a product");
+    CHECK_REFUSED(
+        device_run(bench.device, bench.kernel, &bench.trial->run, bench.operands, &diagnostic),
+        STATUS_DEVICE, "cuBLASLt: a product");
     run_and_check(&bench, 19); /* the card is as good as before */
     bench_close(&bench);
 }

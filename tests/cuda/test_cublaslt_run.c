@@ -6,8 +6,8 @@
 #include "codegen/cuda/nvrtc.h"
 #include "engine/engine.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/ops/device_harness.h"
+#include "tests/scratch_harness.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,8 +49,10 @@ static const char *make_variants(struct arena *arena)
 static const char *make_model(struct arena *arena)
 {
     const char *model = arena_print(arena, "%s/demo-bf16.gguf", folder);
-    const char *command = arena_print(arena, "%s/bin/hone quantize %s/models/demo/demo-dense.gguf -o %s --type bf16 >/dev/null 2>&1",
-                                      HONE_BUILD_FOLDER, HONE_SOURCE_FOLDER, model);
+    const char *command = arena_print(
+        arena,
+        "%s/bin/hone quantize %s/models/demo/demo-dense.gguf -o %s --type bf16 >/dev/null 2>&1",
+        HONE_BUILD_FOLDER, HONE_SOURCE_FOLDER, model);
     assert_int_equal(system(command), 0);
     return model;
 }
@@ -76,7 +78,9 @@ static float *run(struct engine *engine, struct arena *arena, int32_t *tokens, b
 {
     struct diagnostic diagnostic = {0};
     int64_t vocabulary = engine_model(engine)->vocabulary;
-    float *logits = arena_allocate(arena, (size_t)(vocabulary * (PROMPT + GENERATED)), sizeof *logits), margin;
+    float *logits =
+              arena_allocate(arena, (size_t)(vocabulary * (PROMPT + GENERATED)), sizeof *logits),
+          margin;
     struct engine_input input = {.tokens = tokens, .count = PROMPT, .all_logits = true};
     CHECK_OK(engine_sequence_open(engine, &input.sequence, &diagnostic));
     CHECK_OK(engine_feed(engine, &input, 1, logits, &diagnostic));
@@ -105,7 +109,8 @@ static void compare(const float *expected, const float *got, int64_t vocabulary)
     for (int row = 0; row < PROMPT + GENERATED; row++, expected += vocabulary, got += vocabulary) {
         for (int64_t t = 0; t < vocabulary; t++)
             if (!(fabsf(got[t] - expected[t]) <= bound))
-                CHECK_FAIL("row %d, logit %lld is %g, must be %g", row, (long long)t, (double)got[t], (double)expected[t]);
+                CHECK_FAIL("row %d, logit %lld is %g, must be %g", row, (long long)t,
+                           (double)got[t], (double)expected[t]);
         int32_t token = greedy(expected, vocabulary, &margin);
         if (margin > 2 * bound) assert_int_equal(greedy(got, vocabulary, &ignored), token);
     }
@@ -126,7 +131,8 @@ static void a_model_runs_through_the_library(void **unused)
     int64_t vocabulary = engine_model(engine)->vocabulary;
     const float *expected = run(engine, arena, tokens, false);
     engine_close(engine);
-    options = options_for(device_harness_list("emulated:sm_86:1GiB,cpu", arena), make_variants(arena));
+    options =
+        options_for(device_harness_list("emulated:sm_86:1GiB,cpu", arena), make_variants(arena));
     status code = engine_open(model, &options, &engine, &diagnostic);
     if (code == STATUS_DEVICE) {
         print_message("skipped: %s\n", diagnostic.text);

@@ -114,7 +114,8 @@ static bool answers(const struct space *space, const struct problem *problem)
 }
 
 /* Architectures take turns, `each` per problem, so that each meets every variant with some problem. */
-static void compile_table(const struct space *space, const struct op_case *table, int each, int *turn)
+static void compile_table(const struct space *space, const struct op_case *table, int each,
+                          int *turn)
 {
     const char *wanted = getenv("HONE_TEST_SAMPLES");
     for (const struct op_case *row = table; row->text; row++) {

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char cards[] = "emulated:sm_89:1GiB,emulated:sm_120:1GiB,emulated:sm_86:1GiB,emulated:sm_90:1GiB";
+static const char cards[] =
+    "emulated:sm_89:1GiB,emulated:sm_120:1GiB,emulated:sm_86:1GiB,emulated:sm_90:1GiB";
 
 /* Scaled sums in f32, in blocks and parts; relative to the largest output. */
 static const double bound = 2e-5;
@@ -31,22 +32,31 @@ static const struct narrow_case {
     enum kept kept;
     int rows;
 } cases[] = {
-    {"linear(f32[tokens,256], f8_e4m3_128[70,256], f32[70], f32[tokens,70])", "linear_tile_f8_cuda", KEPT_E4M3, 37},
+    {"linear(f32[tokens,256], f8_e4m3_128[70,256], f32[70], f32[tokens,70])", "linear_tile_f8_cuda",
+     KEPT_E4M3, 37},
     {"linear(f32[tokens,640], f8_e5m2_128[33,640])", "linear_tile_f8_cuda", KEPT_E4M3, 17},
-    {"linear_gated(f32[tokens,256], f8_e4m3_128[64,256], f8_e4m3_128[64,256])", "linear_tile_f8_cuda", KEPT_E4M3, 9},
+    {"linear_gated(f32[tokens,256], f8_e4m3_128[64,256], f8_e4m3_128[64,256])",
+     "linear_tile_f8_cuda", KEPT_E4M3, 9},
     {"linear_group(f32[tokens,128], f8_e4m3_128[24,128], f8_e4m3_128[9,128], f8_e4m3_128[9,128])",
      "linear_tile_f8_cuda", KEPT_E4M3, 70},
-    {"linear(f32[tokens,256], f8_e4m3_128[70,256], f32[70], f32[tokens,70])", "linear_tile_f8_f16_cuda", KEPT_E4M3, 37},
-    {"linear_gated(f32[tokens,640], f8_e5m2_128[64,640], f8_e5m2_128[64,640])", "linear_tile_f8_f16_cuda", KEPT_E4M3, 17},
+    {"linear(f32[tokens,256], f8_e4m3_128[70,256], f32[70], f32[tokens,70])",
+     "linear_tile_f8_f16_cuda", KEPT_E4M3, 37},
+    {"linear_gated(f32[tokens,640], f8_e5m2_128[64,640], f8_e5m2_128[64,640])",
+     "linear_tile_f8_f16_cuda", KEPT_E4M3, 17},
     {"linear(f32[tokens,512], i8_128[70,512], f32[70])", "linear_tile_i8_cuda", KEPT_BYTES, 37},
-    {"linear_gated(f32[tokens,128], i8_128[64,128], i8_128[64,128])", "linear_tile_i8_cuda", KEPT_BYTES, 9},
-    {"linear(f32[tokens,256], f8_e4m3_128[128,256], f32[128], f32[tokens,128])", "linear_tile_mxf8_cuda", KEPT_E4M3, 37},
+    {"linear_gated(f32[tokens,128], i8_128[64,128], i8_128[64,128])", "linear_tile_i8_cuda",
+     KEPT_BYTES, 9},
+    {"linear(f32[tokens,256], f8_e4m3_128[128,256], f32[128], f32[tokens,128])",
+     "linear_tile_mxf8_cuda", KEPT_E4M3, 37},
     {"linear(f32[tokens,640], f8_e5m2_128[33,640])", "linear_tile_mxf8_cuda", KEPT_E4M3, 17},
     {"linear(f32[tokens,640], mxfp4[70,640], f32[70])", "linear_tile_mxfp4_cuda", KEPT_E2M1, 37},
-    {"linear_gated(f32[tokens,256], mxfp4[40,256], mxfp4[40,256])", "linear_tile_mxfp4_cuda", KEPT_E2M1, 9},
-    {"linear_group(f32[tokens,128], mxfp4[24,128], mxfp4[9,128], mxfp4[9,128])", "linear_tile_mxfp4_cuda", KEPT_E2M1, 70},
+    {"linear_gated(f32[tokens,256], mxfp4[40,256], mxfp4[40,256])", "linear_tile_mxfp4_cuda",
+     KEPT_E2M1, 9},
+    {"linear_group(f32[tokens,128], mxfp4[24,128], mxfp4[9,128], mxfp4[9,128])",
+     "linear_tile_mxfp4_cuda", KEPT_E2M1, 70},
     {"linear(f32[tokens,640], mxfp4[70,640], f32[70])", "linear_tile_mxf4_cuda", KEPT_E2M1, 37},
-    {"linear_gated(f32[tokens,256], mxfp4[40,256], mxfp4[40,256])", "linear_tile_mxf4_cuda", KEPT_E2M1, 17},
+    {"linear_gated(f32[tokens,256], mxfp4[40,256], mxfp4[40,256])", "linear_tile_mxf4_cuda",
+     KEPT_E2M1, 17},
 };
 
 /* Groups of columns differ by powers of two, and so do rows. */
@@ -58,7 +68,9 @@ static float number_kept(enum kept kept, uint64_t bits, int64_t row, int64_t col
     switch (kept) {
     case KEPT_E4M3: return ldexpf(sign * (float)(bits >> 1 & 15) / 8, piece);
     case KEPT_E2M1: return ldexpf(sign * halves[bits >> 1 & 7], piece);
-    case KEPT_BYTES: return ldexpf(column % 128 == 77 ? 127 : sign * (float)(bits >> 1 & 63), (int)((column / 128 + row) % 4));
+    case KEPT_BYTES:
+        return ldexpf(column % 128 == 77 ? 127 : sign * (float)(bits >> 1 & 63),
+                      (int)((column / 128 + row) % 4));
     }
     return 0;
 }
@@ -74,8 +86,10 @@ static void vary_scales(const struct tensor_type *type, unsigned char *bytes)
         float scale;
         memcpy(&scale, at, sizeof scale);
         scale = ldexpf(scale, turn - 2);
-        if (type->element == ELEMENT_MXFP4) *at = (unsigned char)(*at + turn);
-        else memcpy(at, &scale, sizeof scale);
+        if (type->element == ELEMENT_MXFP4)
+            *at = (unsigned char)(*at + turn);
+        else
+            memcpy(at, &scale, sizeof scale);
     }
 }
 
@@ -85,9 +99,11 @@ static void fill_kept(struct op_trial *trial, enum kept kept)
     int64_t columns = problem->operands[0].type.shape[1].scale;
     float *x = trial->originals[0];
     for (int64_t i = 0; i < trial->bytes[0] / (int64_t)sizeof *x; i++)
-        x[i] = number_kept(kept, random_bits(trial->seed, 77, (uint64_t)i), i / columns, i % columns);
+        x[i] =
+            number_kept(kept, random_bits(trial->seed, 77, (uint64_t)i), i / columns, i % columns);
     for (int i = 1; i < problem->input_count; i++)
-        if (problem->operands[i].present && element_of(problem->operands[i].type.element)->block_elements > 1)
+        if (problem->operands[i].present &&
+            element_of(problem->operands[i].type.element)->block_elements > 1)
             vary_scales(&problem->operands[i].type, trial->originals[i]);
     variant_renew_trial(trial);
 }

@@ -5,8 +5,8 @@
 #include "ops/catalogue.h"
 #include "runtime/device.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/ops/op_harness.h"
+#include "tests/scratch_harness.h"
 #include "tuner/tune.h"
 
 #include <stdlib.h>
@@ -32,8 +32,10 @@ static bool copy_kernel(struct bench *bench, const char *ending)
     struct diagnostic diagnostic = {0};
     char *bytes;
     size_t count;
-    const char *from = arena_print(bench->arena, HONE_SOURCE_FOLDER "/tests/cuda/variants/rmsnorm_planted.%s", ending);
-    const char *to = arena_print(bench->arena, "%s/variants/rmsnorm_cuda.%s", bench->folder, ending);
+    const char *from = arena_print(
+        bench->arena, HONE_SOURCE_FOLDER "/tests/cuda/variants/rmsnorm_planted.%s", ending);
+    const char *to =
+        arena_print(bench->arena, "%s/variants/rmsnorm_cuda.%s", bench->folder, ending);
     return file_read(from, 1 << 20, bench->arena, &bytes, &count, &diagnostic) == STATUS_OK &&
            file_write(to, bytes, count, &diagnostic) == STATUS_OK;
 }
@@ -62,11 +64,12 @@ static void bench_open(struct bench *bench)
     assert_int_equal(scratch_create(bench->folder), 0);
     assert_true(copy_kernel(bench, "cu") && copy_kernel(bench, "yaml"));
     CHECK_OK(store_open(bench->folder, NULL, &bench->store, &diagnostic));
-    CHECK_OK(catalogue_read(arena_print(bench->arena, "%s/variants", bench->folder), bench->arena, &bench->catalogue,
-                            &diagnostic));
+    CHECK_OK(catalogue_read(arena_print(bench->arena, "%s/variants", bench->folder), bench->arena,
+                            &bench->catalogue, &diagnostic));
     bench->setup = (struct runner_device_setup){.specification = specification};
     bench->runner = runner_device(&bench->setup);
-    CHECK_OK(op_case_problem("rmsnorm(f32[tokens,64], f32[64])", 64, 0, bench->arena, &problem, &diagnostic));
+    CHECK_OK(op_case_problem("rmsnorm(f32[tokens,64], f32[64])", 64, 0, bench->arena, &problem,
+                             &diagnostic));
     bench->problem = (struct tune_problem){.problem = problem, .weight = 1};
     bench->tune = (struct tune_setup){.catalogue = &bench->catalogue,
                                       .facts = device_facts(bench->device),
@@ -92,7 +95,8 @@ static void bench_close(struct bench *bench)
 static const struct record *find_record(const struct record *records, int count, int plant)
 {
     for (int r = 0; r < count; r++)
-        if (records[r].candidate[strlen(records[r].candidate) - 1] == '0' + plant) return &records[r];
+        if (records[r].candidate[strlen(records[r].candidate) - 1] == '0' + plant)
+            return &records[r];
     CHECK_FAIL("there is no record of plant %d", plant);
     return NULL;
 }
@@ -100,8 +104,9 @@ static const struct record *find_record(const struct record *records, int count,
 static void mistakes_become_records(void **unused)
 {
     (void)unused;
-    static const enum record_status expected[] = {RECORD_OK,      RECORD_MISMATCH,      RECORD_OUT_OF_BOUNDS,
-                                                  RECORD_CRASHED, RECORD_OUT_OF_BOUNDS, RECORD_TIMEOUT};
+    static const enum record_status expected[] = {
+        RECORD_OK,      RECORD_MISMATCH,      RECORD_OUT_OF_BOUNDS,
+        RECORD_CRASHED, RECORD_OUT_OF_BOUNDS, RECORD_TIMEOUT};
     struct diagnostic diagnostic = {0};
     struct bench bench;
     struct tune_report report;
@@ -111,14 +116,16 @@ static void mistakes_become_records(void **unused)
     CHECK_OK(tune_run(&bench.tune, bench.arena, &report, &diagnostic));
     CHECK_TEXT(report.rows[0].winner, "rmsnorm_cuda plant=0");
     assert_int_equal(report.rows[0].decision.basis, DECISION_FINAL);
-    CHECK_OK(store_records(bench.store, bench.problem.problem->key, device_facts(bench.device)->class_name, bench.arena,
-                           &records, &count, &diagnostic));
+    CHECK_OK(store_records(bench.store, bench.problem.problem->key,
+                           device_facts(bench.device)->class_name, bench.arena, &records, &count,
+                           &diagnostic));
     for (int plant = 0; plant < (int)(sizeof expected / sizeof *expected); plant++) {
         const struct record *record = find_record(records, count, plant);
-        print_message("  plant %d: %s %s\n", plant, record_status_name(record->status), record->detail);
+        print_message("  plant %d: %s %s\n", plant, record_status_name(record->status),
+                      record->detail);
         if (record->status != expected[plant])
-            CHECK_FAIL("plant %d is %s (%s), must be %s", plant, record_status_name(record->status), record->detail,
-                       record_status_name(expected[plant]));
+            CHECK_FAIL("plant %d is %s (%s), must be %s", plant, record_status_name(record->status),
+                       record->detail, record_status_name(expected[plant]));
     }
     /* The card's model, not the interpreter's pace: microseconds, the same in every sample. */
     const struct record *best = find_record(records, count, 0);

@@ -22,7 +22,8 @@ static void facts_are_the_cards_own(void **unused)
     (void)unused;
     struct cards cards;
     cards_open(&cards, "emulated:sm_86:2GiB,cpu,emulated:sm_120:1GiB", NULL);
-    const struct device_facts *first = device_facts(cards.devices[0]), *second = device_facts(cards.devices[2]);
+    const struct device_facts *first = device_facts(cards.devices[0]),
+                              *second = device_facts(cards.devices[2]);
     assert_int_equal(cards.count, 3);
     assert_int_equal(first->target, TARGET_CUDA);
     assert_int_equal(device_facts(cards.devices[1])->target, TARGET_CPU);
@@ -42,12 +43,14 @@ static void facts_are_the_cards_own(void **unused)
 static void copies_arrive_whatever_their_size(void **unused)
 {
     (void)unused;
-    static const int64_t sizes[] = {1, 63, 4096, (256 << 10) + 3, (2 << 20) - 1, 2 << 20, (9 << 20) + 5};
+    static const int64_t sizes[] = {1,       63,           4096, (256 << 10) + 3, (2 << 20) - 1,
+                                    2 << 20, (9 << 20) + 5};
     struct cards cards;
     struct diagnostic diagnostic = {0};
     cards_open(&cards, "emulated:sm_86:256MiB", NULL);
     struct device *card = cards.devices[0];
-    unsigned char *sent = arena_allocate(cards.arena, 10 << 20, 1), *got = arena_allocate(cards.arena, 10 << 20, 1);
+    unsigned char *sent = arena_allocate(cards.arena, 10 << 20, 1),
+                  *got = arena_allocate(cards.arena, 10 << 20, 1);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         int64_t bytes = sizes[s];
         for (int64_t i = 0; i < bytes; i++) sent[i] = (unsigned char)random_bits(s, 1, (uint64_t)i);
@@ -79,13 +82,14 @@ static void memory_runs_out_with_a_message(void **unused)
     struct diagnostic diagnostic = {0};
     void *address;
     cards_open(&cards, "emulated:sm_86:64MiB", NULL);
-    CHECK_REFUSED(device_allocate(cards.devices[0], 65 << 20, &address, &diagnostic), STATUS_NO_MEMORY,
-                  "emulated:sm_86:64MiB: 65 MiB are needed");
+    CHECK_REFUSED(device_allocate(cards.devices[0], 65 << 20, &address, &diagnostic),
+                  STATUS_NO_MEMORY, "emulated:sm_86:64MiB: 65 MiB are needed");
     cards_close(&cards);
     /* The driver may have less than it said. */
     cards_open(&cards, "emulated:sm_86:64MiB", "alloc:1+=oom");
     diagnostic = (struct diagnostic){0};
-    CHECK_REFUSED(device_allocate(cards.devices[0], 1 << 20, &address, &diagnostic), STATUS_NO_MEMORY, "OUT_OF_MEMORY");
+    CHECK_REFUSED(device_allocate(cards.devices[0], 1 << 20, &address, &diagnostic),
+                  STATUS_NO_MEMORY, "OUT_OF_MEMORY");
     cards_close(&cards);
 }
 
@@ -113,18 +117,21 @@ static void kernels_find_the_steps_sizes(void **unused)
     const struct problem *problem = card_problem(cards.arena, ROWS);
     struct kernel *kernel = load_scale(card, problem);
     assert_int_equal(device_counts(card).translated_images, 1);
-    void *operands[OP_OPERANDS_MAX] = {card_block(card, x, sizeof x), NULL, card_block(card, NULL, sizeof y)};
+    void *operands[OP_OPERANDS_MAX] = {card_block(card, x, sizeof x), NULL,
+                                       card_block(card, NULL, sizeof y)};
     for (int rows = 1; rows <= ROWS; rows += 3) {
         struct run run = card_run(problem, rows);
         memset(y, 0, sizeof y);
         CHECK_OK(device_store(card, operands[2], y, sizeof y, &diagnostic));
         CHECK_OK(device_run(card, kernel, &run, operands, &diagnostic));
         CHECK_OK(device_fetch(card, y, operands[2], sizeof y, &diagnostic));
-        for (int i = 0; i < COUNT; i++) assert_true(y[i] == (i < rows * COLUMNS ? 2 * x[i] + 1 : 0));
+        for (int i = 0; i < COUNT; i++)
+            assert_true(y[i] == (i < rows * COLUMNS ? 2 * x[i] + 1 : 0));
     }
     double seconds = 0;
     struct run run = card_run(problem, ROWS);
-    const struct device_timing timing = {.kernel = kernel, .run = &run, .operands = &operands, .operand_sets = 1, .count = 5};
+    const struct device_timing timing = {
+        .kernel = kernel, .run = &run, .operands = &operands, .operand_sets = 1, .count = 5};
     CHECK_OK(device_time(card, &timing, &seconds, &diagnostic));
     assert_true(seconds > 0 && seconds < 1);
     kernel_unload(kernel);
@@ -141,23 +148,29 @@ static void bad_images_are_refused(void **unused)
     cards_open(&cards, "emulated:sm_86:64MiB,cpu", NULL);
     const struct problem *problem = card_problem(cards.arena, ROWS);
     card_image("this is no PTX\n", "scale", &image);
-    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_DEVICE, "PTX");
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_DEVICE, "PTX");
     card_image(card_kernel_scale, "absent", &image);
     diagnostic = (struct diagnostic){0};
-    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_DEVICE, "kernel absent");
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_DEVICE, "kernel absent");
     card_image(card_kernel_scale, "scale", &image);
     image.launches[0].shared_bytes = 200 << 10;
     diagnostic = (struct diagnostic){0};
-    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_UNSUPPORTED, "shared memory");
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_UNSUPPORTED, "shared memory");
     card_image(card_kernel_scale, "scale", &image);
     image.launches[0].arguments[1] = (struct argument){ARGUMENT_TENSOR_MAP, 0};
     diagnostic = (struct diagnostic){0};
-    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_UNSUPPORTED, "from sm_90 on");
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_UNSUPPORTED, "from sm_90 on");
     diagnostic = (struct diagnostic){0};
-    CHECK_REFUSED(kernel_load(cards.devices[1], problem, &image, &kernel, &diagnostic), STATUS_DEVICE, "made for cuda");
+    CHECK_REFUSED(kernel_load(cards.devices[1], problem, &image, &kernel, &diagnostic),
+                  STATUS_DEVICE, "made for cuda");
     image_reference(problem, &image);
     diagnostic = (struct diagnostic){0};
-    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic), STATUS_DEVICE, "made for cpu");
+    CHECK_REFUSED(kernel_load(cards.devices[0], problem, &image, &kernel, &diagnostic),
+                  STATUS_DEVICE, "made for cpu");
     cards_close(&cards);
 }
 
@@ -178,7 +191,8 @@ static void repeated_launches_become_graphs(void **unused)
     for (int t = 0; t < TIMES; t++) {
         int rows = t % 2 ? ROWS : 3;
         struct run run = card_run(problem, rows);
-        for (int c = 0; c < CHAIN; c++) CHECK_OK(device_launch(card, kernel, &run, operands, &diagnostic));
+        for (int c = 0; c < CHAIN; c++)
+            CHECK_OK(device_launch(card, kernel, &run, operands, &diagnostic));
         device_submit(card);
         CHECK_OK(device_finish(card, &diagnostic));
         for (int c = 0; c < CHAIN; c++)
@@ -197,7 +211,8 @@ static void repeated_launches_become_graphs(void **unused)
 static void queues_of_host_and_card_take_turns(void **unused)
 {
     (void)unused;
-    static const char *const lists[] = {"emulated:sm_86:64MiB,cpu", "emulated:sm_86:64MiB,virtual:64MiB",
+    static const char *const lists[] = {"emulated:sm_86:64MiB,cpu",
+                                        "emulated:sm_86:64MiB,virtual:64MiB",
                                         "emulated:sm_86:64MiB,emulated:sm_89:64MiB"};
     enum { TURNS = 3 };
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
@@ -249,9 +264,11 @@ static void copy_between(const char *faults, bool direct)
     struct diagnostic diagnostic = {0};
     struct device_peer peer;
     cards_open(&cards, "emulated:sm_86:128MiB,emulated:sm_86:128MiB", faults);
-    unsigned char *sent = arena_allocate(cards.arena, BYTES, 1), *got = arena_allocate(cards.arena, BYTES, 1);
+    unsigned char *sent = arena_allocate(cards.arena, BYTES, 1),
+                  *got = arena_allocate(cards.arena, BYTES, 1);
     for (int i = 0; i < BYTES; i++) sent[i] = (unsigned char)random_bits(3, 0, (uint64_t)i);
-    void *from = card_block(cards.devices[0], sent, BYTES), *to = card_block(cards.devices[1], NULL, BYTES);
+    void *from = card_block(cards.devices[0], sent, BYTES),
+         *to = card_block(cards.devices[1], NULL, BYTES);
     CHECK_OK(device_connect(cards.devices[1], cards.devices[0], &diagnostic));
     CHECK_OK(device_copy(cards.devices[1], to, cards.devices[0], from, BYTES, &diagnostic));
     CHECK_OK(device_finish(cards.devices[1], &diagnostic));
@@ -288,14 +305,19 @@ static void a_fault_becomes_one_error_with_the_kernels_name(void **unused)
     card_image(card_kernel_stray, "stray", &image);
     CHECK_OK(kernel_load(card, problem, &image, &stray, &diagnostic));
     struct kernel *scale = load_scale(healthy, problem);
-    void *operands[OP_OPERANDS_MAX] = {card_block(card, x, sizeof x), NULL, card_block(card, NULL, sizeof x)};
+    void *operands[OP_OPERANDS_MAX] = {card_block(card, x, sizeof x), NULL,
+                                       card_block(card, NULL, sizeof x)};
     assert_int_equal(device_run(card, stray, &run, operands, &diagnostic), STATUS_DEVICE);
-    static const char *const words[] = {"kernel stray of add(", "ILLEGAL_ADDRESS", "cannot be used any more"};
+    static const char *const words[] = {"kernel stray of add(", "ILLEGAL_ADDRESS",
+                                        "cannot be used any more"};
     for (size_t w = 0; w < sizeof words / sizeof *words; w++)
-        if (!strstr(diagnostic.text, words[w])) CHECK_FAIL("\"%s\" is not in: %s", words[w], diagnostic.text);
+        if (!strstr(diagnostic.text, words[w]))
+            CHECK_FAIL("\"%s\" is not in: %s", words[w], diagnostic.text);
     diagnostic = (struct diagnostic){0}; /* and stays: */
-    CHECK_REFUSED(device_fetch(card, x, operands[0], sizeof x, &diagnostic), STATUS_DEVICE, "kernel stray");
-    void *others[OP_OPERANDS_MAX] = {card_block(healthy, x, sizeof x), NULL, card_block(healthy, NULL, sizeof x)};
+    CHECK_REFUSED(device_fetch(card, x, operands[0], sizeof x, &diagnostic), STATUS_DEVICE,
+                  "kernel stray");
+    void *others[OP_OPERANDS_MAX] = {card_block(healthy, x, sizeof x), NULL,
+                                     card_block(healthy, NULL, sizeof x)};
     diagnostic = (struct diagnostic){0};
     CHECK_OK(device_run(healthy, scale, &run, others, &diagnostic));
     kernel_unload(stray);
@@ -316,7 +338,8 @@ static void nobody_waits_for_a_card_that_failed(void **unused)
     const struct problem *problem = card_problem(cards.arena, ROWS);
     struct run run = card_run(problem, ROWS);
     struct kernel *kernel = load_scale(card, problem);
-    void *operands[OP_OPERANDS_MAX] = {card_block(card, x, sizeof x), NULL, card_block(card, NULL, sizeof x)};
+    void *operands[OP_OPERANDS_MAX] = {card_block(card, x, sizeof x), NULL,
+                                       card_block(card, NULL, sizeof x)};
     void *there = card_block(other, NULL, sizeof x);
     CHECK_OK(event_create(&event, &diagnostic));
     CHECK_OK(device_launch(card, kernel, &run, operands, &diagnostic));
@@ -379,9 +402,11 @@ static void children_open_their_own_cards(void **unused)
     size_t bytes;
     cards_open(&cards, "emulated:sm_86:64MiB", NULL);
     const struct process_limits limits = {.seconds = 30};
-    CHECK_OK(process_call(use_in_child, cards.devices[0], limits, cards.arena, &result, &bytes, &diagnostic));
+    CHECK_OK(process_call(use_in_child, cards.devices[0], limits, cards.arena, &result, &bytes,
+                          &diagnostic));
     void *address = card_block(cards.devices[0], NULL, 64);
-    CHECK_REFUSED(process_call(use_in_child, cards.devices[0], limits, cards.arena, &result, &bytes, &diagnostic),
+    CHECK_REFUSED(process_call(use_in_child, cards.devices[0], limits, cards.arena, &result, &bytes,
+                               &diagnostic),
                   STATUS_FAILED, "before this process was forked");
     device_free(cards.devices[0], address, 64);
     cards_close(&cards);

@@ -113,13 +113,17 @@ static void test_multicast(void **unused)
 /* Every block sends a box of 4 rows of 32 numbers to all; each box is fetched once. */
 static const char box_source[] = VOCABULARY
     "struct __align__(64) map { u64 opaque[16]; };\n"
-    "extern \"C\" __global__ void __cluster_dims__(4) k(const u32 *in, u32 *out, const __grid_constant__ map m) {\n"
+    "extern \"C\" __global__ void __cluster_dims__(4) k(const u32 *in, u32 *out, const "
+    "__grid_constant__ map m) {\n"
     " __shared__ __align__(128) u32 s[512]; __shared__ u64 b; int t = threadIdx.x;\n"
     " if (t == 0) { start(place(&b), 1); expect(place(&b), 2048); }\n"
     " asm volatile(\"fence.mbarrier_init.release.cluster;\" ::: \"memory\"); meet();\n"
-    " if (t == 0) asm volatile(\"cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes"
-    ".multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;\" :: \"r\"(place(s + rank() * 128)), \"l\"(&m), "
-    "\"r\"(place(&b)), \"r\"(rank() * 32), \"r\"(blockIdx.x / 4 * 4), \"h\"((short)15) : \"memory\");\n"
+    " if (t == 0) asm "
+    "volatile(\"cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes"
+    ".multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;\" :: \"r\"(place(s + rank() * 128)), "
+    "\"l\"(&m), "
+    "\"r\"(place(&b)), \"r\"(rank() * 32), \"r\"(blockIdx.x / 4 * 4), \"h\"((short)15) : "
+    "\"memory\");\n"
     " wait(place(&b), 0); out[blockIdx.x * 128 + t] = s[(rank() + 1) % 4 * 128 + t]; meet(); }\n";
 
 static void test_multicast_boxes(void **unused)
@@ -144,8 +148,9 @@ static void test_multicast_boxes(void **unused)
     if (result) CHECK_FAIL("%d: %s", result, emulator.last_fault());
     for (int b = 0; b < BLOCKS; b++)
         for (int t = 0; t < THREADS; t++)
-            assert_int_equal(output[b * THREADS + t],
-                             input[(b / CLUSTER * 4 + t / 32) * 128 + (b + 1) % CLUSTER * 32 + t % 32]);
+            assert_int_equal(
+                output[b * THREADS + t],
+                input[(b / CLUSTER * 4 + t / 32) * 128 + (b + 1) % CLUSTER * 32 + t % 32]);
     if (emulator.real) return;
     assert_true(emulator.last_launches(&counters, 1) >= 1);
     assert_int_equal(counters.global_bytes, 2 * sizeof output);
@@ -205,7 +210,6 @@ static int fill_input(void **state_of_group)
 
 EMULATOR_TESTS("sm_90:1GiB", fill_input, cmocka_unit_test(test_shared_memory),
                cmocka_unit_test(test_arrivals), cmocka_unit_test(test_multicast),
-               cmocka_unit_test(test_multicast_boxes),
-               cmocka_unit_test(test_mistakes))
+               cmocka_unit_test(test_multicast_boxes), cmocka_unit_test(test_mistakes))
 
 #endif

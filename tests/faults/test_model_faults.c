@@ -96,7 +96,8 @@ static void fail_each(struct fixture *scratch, const char *path, bool files, lon
 {
     long points = points_of(scratch, path), tried = 0;
     status result = STATUS_FAILED;
-    for (long fault = 1; result != STATUS_OK; fault = files ? fault + 1 : next_fault(fault, points, offset)) {
+    for (long fault = 1; result != STATUS_OK;
+         fault = files ? fault + 1 : next_fault(fault, points, offset)) {
         struct diagnostic diagnostic = {0};
         fault_set(files ? 0 : fault, files ? fault : 0);
         result = attempt(scratch, path, &diagnostic);

@@ -2,9 +2,9 @@
  * after every one. */
 #include "ops/op_table.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/faults/planted.h"
 #include "tests/ops/op_harness.h"
+#include "tests/scratch_harness.h"
 #include "tuner/tune.h"
 
 #include <unistd.h>

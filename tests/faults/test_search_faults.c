@@ -9,21 +9,24 @@
 
 #ifdef HONE_FAULTS
 
-static const char model_path[] = HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/llama/llama-f32.gguf";
-static const char passage[] = "3 4 5 6 7 8 9 4 6 8 3 7 5 9 3 5 8 4 9 7 6 3 8 8 5\n"; /* words of its vocabulary */
+static const char model_path[] =
+    HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/llama/llama-f32.gguf";
+static const char passage[] =
+    "3 4 5 6 7 8 9 4 6 8 3 7 5 9 3 5 8 4 9 7 6 3 8 8 5\n"; /* words of its vocabulary */
 enum { PASSAGES = 4, BLOCKS = 3, /* of a model of two layers */ CALLS = 40 };
 
 struct paths {
     const char *probe, *ledger;
 };
 
-static status search(const struct paths *paths, struct arena *arena, struct layer_search_result *result,
-                     struct diagnostic *diagnostic)
+static status search(const struct paths *paths, struct arena *arena,
+                     struct layer_search_result *result, struct diagnostic *diagnostic)
 {
     struct probe whole, kept, held_out;
     const struct layer_search_options options = {
         .model = model_path,
-        .engine = {.context = 64, .threads = 1, .references = true, .cache_folder = "", .outputs = 64},
+        .engine =
+            {.context = 64, .threads = 1, .references = true, .cache_folder = "", .outputs = 64},
         .probe = &kept,
         .held_out = &held_out,
         .last_layer = -1,
@@ -43,7 +46,8 @@ static void write_probe(struct scratch *scratch, const struct paths *paths)
     CHECK_OK(file_write(paths->probe, text_finish(&text), text.length, &diagnostic));
 }
 
-static void check_same(const struct layer_search_result *right, const struct layer_search_result *result)
+static void check_same(const struct layer_search_result *right,
+                       const struct layer_search_result *result)
 {
     assert_int_equal(result->scanned, BLOCKS);
     assert_int_equal(result->best_count, right->best_count);
@@ -54,7 +58,8 @@ static void check_same(const struct layer_search_result *right, const struct lay
 }
 
 /* Fails the n-th allocation, or the n-th input or output; true when there was none any more. */
-static bool fail_once(const struct paths *paths, const struct layer_search_result *right, long allocation, long io)
+static bool fail_once(const struct paths *paths, const struct layer_search_result *right,
+                      long allocation, long io)
 {
     struct diagnostic diagnostic = {0};
     struct layer_search_result result;
@@ -65,7 +70,8 @@ static bool fail_once(const struct paths *paths, const struct layer_search_resul
     fault_set(0, 0);
     if (code != STATUS_OK) {
         if (!diagnostic.text[0] || (allocation && code != STATUS_NO_MEMORY))
-            CHECK_FAIL("allocation %ld, i/o %ld: %s: %s", allocation, io, status_name(code), diagnostic.text);
+            CHECK_FAIL("allocation %ld, i/o %ld: %s: %s", allocation, io, status_name(code),
+                       diagnostic.text);
         diagnostic = (struct diagnostic){0};
         arena_reset(arena);
         CHECK_OK(search(paths, arena, &result, &diagnostic));
@@ -90,7 +96,8 @@ static void one_failure_is_told_and_costs_nothing(void **state)
     print_message("%d failing allocations\n", failures);
     assert_true(failures > 30);
     int writes = 0;
-    for (long n = 1; n <= CALLS; n++) writes += !fail_once(&paths, &right, 0, n); /* some may fail: is it a plan? */
+    for (long n = 1; n <= CALLS; n++)
+        writes += !fail_once(&paths, &right, 0, n); /* some may fail: is it a plan? */
     print_message("%d failing inputs and outputs\n", writes);
     assert_true(writes >= 2 * (BLOCKS + 4));
 }
@@ -98,11 +105,15 @@ static void one_failure_is_told_and_costs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(one_failure_is_told_and_costs_nothing, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(one_failure_is_told_and_costs_nothing, scratch_set_up,
+                                        scratch_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 #else
-int main(void) { return 0; }
+int main(void)
+{
+    return 0;
+}
 #endif

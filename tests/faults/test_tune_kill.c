@@ -4,9 +4,9 @@
 #include "base/random.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/faults/planted.h"
 #include "tests/ops/op_harness.h"
+#include "tests/scratch_harness.h"
 #include "tuner/tune.h"
 
 #include <signal.h>

@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const double SECONDS_MOST = 2; /* a refusal takes milliseconds; sanitizers and a busy machine take more */
+static const double SECONDS_MOST =
+    2; /* a refusal takes milliseconds; sanitizers and a busy machine take more */
 
 /* 1 when the config.json that is there is not refused with these words: the tests go on and count. */
 static int check_refused(struct scratch *scratch, const char *what, const char *words)
@@ -24,8 +25,11 @@ static int check_refused(struct scratch *scratch, const char *what, const char *
         return 1;
     }
     bool named = strstr(diagnostic.text, scratch->folder) && !strchr(diagnostic.text, '\n');
-    if (code == STATUS_BAD_INPUT && named && strstr(diagnostic.text, words) && seconds < SECONDS_MOST) return 0;
-    print_error("%.200s: %s '%s', not '%s', after %.1f s\n", what, status_name(code), diagnostic.text, words, seconds);
+    if (code == STATUS_BAD_INPUT && named && strstr(diagnostic.text, words) &&
+        seconds < SECONDS_MOST)
+        return 0;
+    print_error("%.200s: %s '%s', not '%s', after %.1f s\n", what, status_name(code),
+                diagnostic.text, words, seconds);
     return 1;
 }
 
@@ -81,7 +85,8 @@ static void files_that_are_no_config_are_refused(void **state)
     struct scratch *scratch = *state;
     int wrong = 0;
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-        config_make_folder_of(scratch, "mistral", rows[r].bytes, rows[r].count ? rows[r].count : strlen(rows[r].bytes));
+        config_make_folder_of(scratch, "mistral", rows[r].bytes,
+                              rows[r].count ? rows[r].count : strlen(rows[r].bytes));
         wrong += check_refused(scratch, rows[r].bytes, rows[r].words);
     }
     config_make_folder_of(scratch, "mistral", "", 0);
@@ -91,7 +96,8 @@ static void files_that_are_no_config_are_refused(void **state)
 }
 
 /* A config with a key "x" of PART PART ... and what closes them. */
-static void make_long_config(struct scratch *scratch, const char *part, size_t parts, const char *closing, size_t closings)
+static void make_long_config(struct scratch *scratch, const char *part, size_t parts,
+                             const char *closing, size_t closings)
 {
     struct text text = {.arena = scratch->arena};
     text_append(&text, "\"x\": ");
@@ -154,7 +160,8 @@ static void what_is_no_file_is_refused(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     wrong += check_refused(scratch, "a FIFO that nobody writes to", "not a regular file");
     assert_int_equal(unlink(path), 0);
-    static const char *const targets[] = {"/dev/zero", "/dev/null", "config.json", "/nowhere/config.json"};
+    static const char *const targets[] = {"/dev/zero", "/dev/null", "config.json",
+                                          "/nowhere/config.json"};
     for (int t = 0; t < 4; t++) {
         assert_int_equal(symlink(targets[t], path), 0);
         wrong += check_refused(scratch, targets[t], "config.json");
@@ -208,12 +215,14 @@ static void values_that_make_no_model_are_refused(void **state)
         {"\"sliding_window\": 48", "\"sliding_window\": -1", "out of bounds"},
         {"\"sliding_window\": 48", "\"sliding_window\": 1.5", "must be a whole number"},
         {"\"sliding_window\": 48", "\"sliding_window\": \"48\"", "must be a whole number"},
-        {"\"sliding_window\": 48", "\"sliding_window\": [48, 48, 48]", "3 values, but there are 2 layers"},
-        {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": \"no\"", "must be true or false"},
+        {"\"sliding_window\": 48", "\"sliding_window\": [48, 48, 48]",
+         "3 values, but there are 2 layers"},
+        {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": \"no\"",
+         "must be true or false"},
         {"\"hidden_act\": \"silu\"", "\"hidden_act\": 1", "is not supported"},
         {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"silu\\u000a\"", "is not supported"},
         {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"__import__('os')\"", "is not supported"},
-        /* The kind of model. */
+    /* The kind of model. */
 #define TYPE "\"model_type\": \"mistral\""
         {TYPE, "\"model_type\": \"mistrals\"", "(did you mean mistral?); known are"},
         {TYPE, "\"model_type\": \"\"", "model_type"},
@@ -222,13 +231,18 @@ static void values_that_make_no_model_are_refused(void **state)
         {TYPE, "\"model_type\": [\"mistral\"]", "model_type"},
         {TYPE, "\"model_type\": \"../../etc/passwd\"", "is not known"},
         {TYPE, "\"model_type\": \"gguf\"", "is not known"},
-        /* Keys that change the meaning and are not known. */
+    /* Keys that change the meaning and are not known. */
 #define SCALING "\"rope_scaling\": null"
-        {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"extra\": 0}", "'rope_scaling.extra' is not known"},
-        {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"a\": {\"b\": 1}}", "'rope_scaling.a.b' is not known"},
+        {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"extra\": 0}",
+         "'rope_scaling.extra' is not known"},
+        {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2, \"a\": {\"b\": 1}}",
+         "'rope_scaling.a.b' is not known"},
         {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}", "out of bounds"},
-        {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": \"2\"}", "must be a number"},
-        {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"rope_type\": \"llama3\", \"factor\": 2}", "contradicts"},
+        {SCALING, "\"rope_scaling\": {\"type\": \"linear\", \"factor\": \"2\"}",
+         "must be a number"},
+        {SCALING,
+         "\"rope_scaling\": {\"type\": \"linear\", \"rope_type\": \"llama3\", \"factor\": 2}",
+         "contradicts"},
         {SCALING, "\"rope_scaling\": [2]", "rope_scaling"},
         {SCALING, "\"rope_scaling\": \"linear\"", "rope_scaling"},
         {SCALING, "\"quantization_config\": {\"quant_method\": \"magic\"}", "magic"},
@@ -237,7 +251,8 @@ static void values_that_make_no_model_are_refused(void **state)
         {SCALING, "\"final_logit_softcapping\": 30", "'final_logit_softcapping' is not known"},
         {SCALING, "\"qk_layernorm\": true", "'qk_layernorm' is not known"},
         {SCALING, "\"num_experts\": 8", "is not known"},
-        {SCALING, "\"attention_sinks\": {\"deep\": {\"deeper\": [{\"deepest\": 1}]}}", "is not known"},
+        {SCALING, "\"attention_sinks\": {\"deep\": {\"deeper\": [{\"deepest\": 1}]}}",
+         "is not known"},
         {SCALING, "\"rope_theta.\": 1", "is not known"},
         {SCALING, "\"\": 1", "is not known"},
     };
@@ -266,8 +281,9 @@ static void custom_code_is_named_and_never_run(void **state)
     struct model *model;
     int warnings = 0;
     const struct progress progress = {.context = &warnings, .warn = count_warning};
-    config_make_folder(scratch, "mistral", "\"rope_scaling\": null",
-                       "\"auto_map\": {\"AutoModel\": \"evil--modeling.Evil\", \"AutoConfig\": \"/etc/passwd\"}");
+    config_make_folder(
+        scratch, "mistral", "\"rope_scaling\": null",
+        "\"auto_map\": {\"AutoModel\": \"evil--modeling.Evil\", \"AutoConfig\": \"/etc/passwd\"}");
     CHECK_OK(config_open_folder(scratch, &progress, &model, &diagnostic));
     model_close(model);
     assert_int_equal(warnings, 1);
@@ -277,10 +293,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(files_that_are_no_config_are_refused),
-        TEST(what_is_too_much_is_refused_early),
-        TEST(what_is_no_file_is_refused),
-        TEST(values_that_make_no_model_are_refused),
+        TEST(files_that_are_no_config_are_refused), TEST(what_is_too_much_is_refused_early),
+        TEST(what_is_no_file_is_refused),           TEST(values_that_make_no_model_are_refused),
         TEST(custom_code_is_named_and_never_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

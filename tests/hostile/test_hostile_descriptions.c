@@ -5,8 +5,8 @@
 #include "models/model_source.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/hostile/gguf_seed.h"
+#include "tests/scratch_harness.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -4,8 +4,8 @@
 #include "models/model.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/hostile/gguf_seed.h"
+#include "tests/scratch_harness.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -2,14 +2,12 @@
  *
  * Two walls are tested apart.  Files changed as they are must fall at the seal; files changed and sealed again (as if the
  * key were known, or a bug had written them) must fall at a field or be legal, without a crash, under the sanitizers. */
+#include "base/file.h"
 #include "ops/op_table.h"
 #include "planner/build.h"
 #include "planner/plan_file.h"
 #include "planner/plan_seal.h"
-
 #include "tests/check.h"
-
-#include "base/file.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,7 +42,8 @@ static struct plan *build_small_plan(void)
     CHECK_OK(graph_parse("test", graph_text, op_table(), arena, &graph, &diagnostic));
     graph->layer_count = 1;
     const struct device_facts facts = {.class_name = "test", .features = "+avx2"};
-    const struct build_device device = {.specification = "cpu", .facts = &facts, .memory_bytes = INT64_MAX};
+    const struct build_device device = {
+        .specification = "cpu", .facts = &facts, .memory_bytes = INT64_MAX};
     const struct catalogue nothing = {0};
     const struct build_options options = {
         .bounds = {.tokens = 8, .outputs = 8, .sequences = 2, .context = 64, .page_tokens = 32},
@@ -105,7 +104,8 @@ static void seal_again(uint8_t *bytes, size_t count)
 {
     struct diagnostic diagnostic = {0};
     for (int b = 0; b < 8; b++) bytes[LENGTH_OFFSET + b] = (uint8_t)(count >> (8 * b));
-    CHECK_OK(plan_seal(bytes + HEAD_BYTES, count - HEAD_BYTES, false, bytes + SEAL_OFFSET, &diagnostic));
+    CHECK_OK(
+        plan_seal(bytes + HEAD_BYTES, count - HEAD_BYTES, false, bytes + SEAL_OFFSET, &diagnostic));
 }
 
 static void a_plan_is_read_back_as_written(void **state)
@@ -120,7 +120,8 @@ static void a_plan_is_read_back_as_written(void **state)
     CHECK_TEXT(header.layer_map, "0..1,1");
     assert_int_equal(read->step_count, built->step_count);
     assert_int_equal(read->image_count, built->image_count);
-    assert_memory_equal(read->choices, built->choices, (size_t)built->graph->node_count * sizeof *built->choices);
+    assert_memory_equal(read->choices, built->choices,
+                        (size_t)built->graph->node_count * sizeof *built->choices);
     for (int i = 0; i < built->image_count; i++)
         CHECK_TEXT(read->images[i].problem->text, built->images[i].problem->text);
     struct text first = {.arena = read->arena}, second = {.arena = built->arena};
@@ -162,16 +163,21 @@ static void wrong_lengths_are_refused(void **state)
     for (size_t b = 0; b < sizeof behind / sizeof *behind; b++) {
         uint8_t *longer = arena_allocate(file->arena, file->count + behind[b], 1);
         memcpy(longer, file->bytes, file->count);
-        CHECK_REFUSED(read_changed(longer, file->count + behind[b], &diagnostic), STATUS_BAD_INPUT, "should have");
+        CHECK_REFUSED(read_changed(longer, file->count + behind[b], &diagnostic), STATUS_BAD_INPUT,
+                      "should have");
         seal_again(longer, file->count + behind[b]);
-        CHECK_REFUSED(read_changed(longer, file->count + behind[b], &diagnostic), STATUS_BAD_INPUT, "behind the plan");
+        CHECK_REFUSED(read_changed(longer, file->count + behind[b], &diagnostic), STATUS_BAD_INPUT,
+                      "behind the plan");
     }
     uint8_t *copy = arena_copy(file->arena, file->bytes, file->count);
     for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
-        for (int b = 0; b < 8; b++) copy[LENGTH_OFFSET + b] = (uint8_t)((uint64_t)lengths[l] >> (8 * b));
-        CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "should have");
+        for (int b = 0; b < 8; b++)
+            copy[LENGTH_OFFSET + b] = (uint8_t)((uint64_t)lengths[l] >> (8 * b));
+        CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT,
+                      "should have");
     }
-    print_message("%zu wrong lengths\n", 2 * sizeof behind / sizeof *behind + sizeof lengths / sizeof *lengths);
+    print_message("%zu wrong lengths\n",
+                  2 * sizeof behind / sizeof *behind + sizeof lengths / sizeof *lengths);
 }
 
 /* No byte of the seal may differ, and a seal of the same key over other bytes is none. */
@@ -186,7 +192,8 @@ static void wrong_seals_are_refused(void **state)
             CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "seal");
             copy[at] ^= (uint8_t)(1 << bit);
         }
-    CHECK_OK(plan_seal(file->bytes + HEAD_BYTES, file->count - HEAD_BYTES - 1, false, copy + SEAL_OFFSET, &diagnostic));
+    CHECK_OK(plan_seal(file->bytes + HEAD_BYTES, file->count - HEAD_BYTES - 1, false,
+                       copy + SEAL_OFFSET, &diagnostic));
     CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "seal");
     print_message("%d wrong seals\n", 2 * (HEAD_BYTES - SEAL_OFFSET) + 1);
 }
@@ -194,20 +201,23 @@ static void wrong_seals_are_refused(void **state)
 static void what_is_no_file_is_refused(void **state)
 {
     static const char odd[] = HONE_BUILD_FOLDER "/tests/plan_file.odd";
-    static const char *const targets[] = {"plan_file.odd", "/nowhere/plan", "/dev/zero", "/dev/null", "/proc/self/mem"};
+    static const char *const targets[] = {"plan_file.odd", "/nowhere/plan", "/dev/zero",
+                                          "/dev/null", "/proc/self/mem"};
     struct diagnostic diagnostic = {0};
     struct plan_header header;
     struct plan *plan;
     (void)state;
     unlink(odd);
     assert_int_equal(mkfifo(odd, 0600), 0);
-    CHECK_REFUSED(plan_file_read(odd, op_table(), &header, &plan, &diagnostic), STATUS_BAD_INPUT, "not a regular file");
+    CHECK_REFUSED(plan_file_read(odd, op_table(), &header, &plan, &diagnostic), STATUS_BAD_INPUT,
+                  "not a regular file");
     assert_false(plan_file_recognise(odd));
     for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
         unlink(odd);
         assert_int_equal(symlink(targets[t], odd), 0);
         status code = plan_file_read(odd, op_table(), &header, &plan, &diagnostic);
-        if (code == STATUS_OK || !strstr(diagnostic.text, odd)) CHECK_FAIL("%s: %s", targets[t], diagnostic.text);
+        if (code == STATUS_OK || !strstr(diagnostic.text, odd))
+            CHECK_FAIL("%s: %s", targets[t], diagnostic.text);
         diagnostic = (struct diagnostic){0};
         assert_false(plan_file_recognise(odd));
     }
@@ -219,11 +229,13 @@ static void another_users_plan_is_refused(void **state)
     const struct file *file = *state;
     struct diagnostic diagnostic = {0};
     setenv("XDG_CONFIG_HOME", HONE_BUILD_FOLDER "/tests/plan_config_of_nobody", 1);
-    CHECK_REFUSED(read_changed(file->bytes, file->count, &diagnostic), STATUS_BAD_INPUT, "hone compile");
+    CHECK_REFUSED(read_changed(file->bytes, file->count, &diagnostic), STATUS_BAD_INPUT,
+                  "hone compile");
     const char *key = HONE_BUILD_FOLDER "/tests/plan_config/hone/plan.key";
     setenv("XDG_CONFIG_HOME", HONE_BUILD_FOLDER "/tests/plan_config", 1);
     assert_int_equal(chmod(key, 0644), 0);
-    CHECK_REFUSED(read_changed(file->bytes, file->count, &diagnostic), STATUS_FAILED, "open to other users");
+    CHECK_REFUSED(read_changed(file->bytes, file->count, &diagnostic), STATUS_FAILED,
+                  "open to other users");
     assert_int_equal(chmod(key, 0600), 0);
 }
 
@@ -232,7 +244,8 @@ static void every_truncation_is_refused(void **state)
     const struct file *file = *state;
     for (size_t count = 0; count < file->count; count += count < 200 ? 1 : 7) {
         struct diagnostic diagnostic = {0};
-        CHECK_REFUSED(read_changed(file->bytes, count, &diagnostic), STATUS_BAD_INPUT, "plan_file.changed");
+        CHECK_REFUSED(read_changed(file->bytes, count, &diagnostic), STATUS_BAD_INPUT,
+                      "plan_file.changed");
     }
 }
 
@@ -280,7 +293,8 @@ static void missing_features_are_named(void **state)
     assert_null(plan_missing_features("+avx2,+fma", "+fma,+avx2,+avx512f", file->arena));
     assert_null(plan_missing_features("", "", file->arena));
     assert_null(plan_missing_features("+avx2,-avx512f", "+avx2", file->arena));
-    CHECK_TEXT(plan_missing_features("+avx2,+avx512f,+avx512vnni", "+avx2", file->arena), "avx512f, avx512vnni");
+    CHECK_TEXT(plan_missing_features("+avx2,+avx512f,+avx512vnni", "+avx2", file->arena),
+               "avx512f, avx512vnni");
     CHECK_TEXT(plan_missing_features("+avx", "+avx2", file->arena), "avx");
 }
 

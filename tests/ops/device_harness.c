@@ -14,7 +14,7 @@ enum { ALIGNMENT_BYTES = 64 }; /* what the runtime's arenas give */
 
 /* An operand's block: guard, operand, guard. */
 struct block {
-    char *address;     /* on the device */
+    char *address;       /* on the device */
     unsigned char *host; /* its copy */
     unsigned char guard;
     int64_t operand_bytes, bytes;
@@ -57,7 +57,8 @@ static status fetch_block(struct blocks *blocks, const struct op_trial *trial, i
     TRY(device_fetch(blocks->device, block->host, block->address, block->bytes, diagnostic));
     for (int64_t at = 0; at < block->bytes; at++)
         if (is_guard(block, at) && block->host[at] != block->guard)
-            return fail(diagnostic, STATUS_MISMATCH, "written at %+lld bytes of operand %d, which has %lld",
+            return fail(diagnostic, STATUS_MISMATCH,
+                        "written at %+lld bytes of operand %d, which has %lld",
                         (long long)(at - GUARD_BYTES), i, (long long)block->operand_bytes);
     memcpy(trial->operands[i], block->host + GUARD_BYTES, (size_t)block->operand_bytes);
     return STATUS_OK;
@@ -118,7 +119,8 @@ bool device_harness_open(const char *list, struct arena *arena, struct device **
     struct diagnostic diagnostic = {0};
     const struct device_options options = {.threads = 1, .no_forks = true};
     list = device_harness_list(list, arena);
-    if (device_open_list(list, &options, arena, devices, count, &diagnostic) == STATUS_OK) return true;
+    if (device_open_list(list, &options, arena, devices, count, &diagnostic) == STATUS_OK)
+        return true;
     if (diagnostic.code != STATUS_DEVICE) CHECK_FAIL("%s: %s", list, diagnostic.text);
     print_message("left out: %s\n", diagnostic.text);
     return false;

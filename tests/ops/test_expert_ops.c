@@ -255,10 +255,12 @@ static void test_ties(void **state)
 static void test_top_of_few(void **state)
 {
     struct arena *arena = arena_create(0);
-    static const float mixed[6] = {NAN, -INFINITY, -0.0f, 0, NAN, -1}, none[6] = {NAN, NAN, NAN, NAN, NAN, NAN};
+    static const float mixed[6] = {NAN, -INFINITY, -0.0f, 0, NAN, -1},
+                       none[6] = {NAN, NAN, NAN, NAN, NAN, NAN};
     static const int32_t order[6] = {2, 3, 5, 1, -1, -1};
     (void)state;
-    struct op_trial *trial = trial_with(arena, "top(f32[outputs,6]) {count=6}", mixed, sizeof mixed);
+    struct op_trial *trial =
+        trial_with(arena, "top(f32[outputs,6]) {count=6}", mixed, sizeof mixed);
     const float *values = trial->operands[TOP_VALUES];
     assert_memory_equal(trial->operands[TOP_IDS], order, sizeof order);
     assert_int_equal(*(const int32_t *)trial->operands[TOP_NOT_NUMBERS], 2);
@@ -319,10 +321,8 @@ static void test_foreign_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_definitions),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_top_of_few),
-        cmocka_unit_test(test_group_fill),
+        cmocka_unit_test(test_definitions), cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_top_of_few),  cmocka_unit_test(test_group_fill),
         cmocka_unit_test(test_foreign_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

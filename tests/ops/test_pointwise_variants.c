@@ -189,8 +189,9 @@ int main(void)
         cmocka_unit_test(test_rmsnorm),   cmocka_unit_test(test_add),
         cmocka_unit_test(test_gate),      cmocka_unit_test(test_select),
         cmocka_unit_test(test_combine),   cmocka_unit_test(test_embed),
-        cmocka_unit_test(test_hadamard),  cmocka_unit_test(test_rare),     cmocka_unit_test(test_experts),
-       
+        cmocka_unit_test(test_hadamard),  cmocka_unit_test(test_rare),
+        cmocka_unit_test(test_experts),
+
         cmocka_unit_test(test_positions), cmocka_unit_test(test_holes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -9,8 +9,8 @@
 #include "runtime/cpu_facts.h"
 #include "runtime/threads.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/ops/op_harness.h"
+#include "tests/scratch_harness.h"
 #include "tuner/artifact.h"
 #include "tuner/tune.h"
 

@@ -229,8 +229,9 @@ void variant_check_destroy(struct variant_check *check)
     arena_destroy(check->arena);
 }
 
-static status run_image(struct variant_check *check, struct device *device, const struct image *image,
-                        struct op_trial *trial, double bound, struct diagnostic *diagnostic)
+static status run_image(struct variant_check *check, struct device *device,
+                        const struct image *image, struct op_trial *trial, double bound,
+                        struct diagnostic *diagnostic)
 {
     struct image_run run = {image, &check->draws};
     struct device_image_run device_run = {device, image};
@@ -246,9 +247,9 @@ static double bound_for(const struct generation *generation, double bound)
     return bound > 0 && unit > bound ? unit : bound;
 }
 
-void variant_check_image(struct variant_check *check, int level, const struct generation *generation,
-                         struct op_trial *trial, const struct image *image, double bound,
-                         struct diagnostic *diagnostic)
+void variant_check_image(struct variant_check *check, int level,
+                         const struct generation *generation, struct op_trial *trial,
+                         const struct image *image, double bound, struct diagnostic *diagnostic)
 {
     struct arena *arena = arena_create(0);
     struct text text = {.arena = arena};
@@ -267,14 +268,15 @@ void variant_check_image(struct variant_check *check, int level, const struct ge
     arena_destroy(arena);
 }
 
-static void check_config(struct variant_check *check, const struct generation *generation, int level,
-                         struct op_trial *trial, double bound)
+static void check_config(struct variant_check *check, const struct generation *generation,
+                         int level, struct op_trial *trial, double bound)
 {
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
     struct image image;
     status code = compile_here(generation, arena, &image, NULL, &diagnostic);
-    variant_check_image(check, level, generation, trial, code == STATUS_OK ? &image : NULL, bound, &diagnostic);
+    variant_check_image(check, level, generation, trial, code == STATUS_OK ? &image : NULL, bound,
+                        &diagnostic);
     arena_destroy(arena);
 }
 
@@ -303,16 +305,16 @@ static bool check_variant(struct variant_check *check, const struct space *space
     return answers;
 }
 
-bool variant_check_one(struct variant_check *check, int level, const char *variant, struct op_trial *trial,
-                       double bound)
+bool variant_check_one(struct variant_check *check, int level, const char *variant,
+                       struct op_trial *trial, double bound)
 {
     const struct space *space = catalogue_find(&check->catalogue, variant);
     assert_non_null(space);
     return check_variant(check, space, level, trial, bound);
 }
 
-bool variant_check_config(struct variant_check *check, int level, const char *variant, const char *text,
-                          struct op_trial *trial, double bound)
+bool variant_check_config(struct variant_check *check, int level, const char *variant,
+                          const char *text, struct op_trial *trial, double bound)
 {
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
@@ -323,12 +325,14 @@ bool variant_check_config(struct variant_check *check, int level, const char *va
     const struct space *space = catalogue_find(&check->catalogue, variant);
     assert_non_null(space);
     CHECK_OK(config_parse(space, text, &config, &diagnostic));
-    bool legal = space_bind_config(space, trial->problem, facts, &config, arena, &bound_space, &reason);
+    bool legal =
+        space_bind_config(space, trial->problem, facts, &config, arena, &bound_space, &reason);
     struct generation generation = {space, trial->problem, &config, facts};
     if (legal)
         check_config(check, &generation, level, trial, bound);
     else
-        print_message("%s %s on %s: %s: %s\n", variant, text, facts->class_name, trial->problem->text, reason);
+        print_message("%s %s on %s: %s: %s\n", variant, text, facts->class_name,
+                      trial->problem->text, reason);
     arena_destroy(arena);
     return legal;
 }

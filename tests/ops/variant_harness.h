@@ -27,7 +27,8 @@ struct variant_check {
     struct catalogue catalogue;
     int level_count;
     struct device_facts levels[VARIANT_LEVELS_MAX];
-    struct device *devices[VARIANT_LEVELS_MAX]; /* NULL: the level is this machine's, run in place */
+    struct device
+        *devices[VARIANT_LEVELS_MAX]; /* NULL: the level is this machine's, run in place */
     int samples;          /* configs drawn at random beside the default one, per level */
     bool takes_turns;     /* levels: each trial is on one of them */
     uint64_t draws;       /* so far: the state of the random choices */
@@ -51,18 +52,18 @@ void variant_check_case(struct variant_check *check, const char *text, const str
 int variant_check_trial(struct variant_check *check, struct op_trial *trial, double bound);
 
 /* One variant alone, with this config ("tile_rows=64 ..."), on one level; false when that is not legal there. */
-bool variant_check_config(struct variant_check *check, int level, const char *variant, const char *config,
-                          struct op_trial *trial, double bound);
+bool variant_check_config(struct variant_check *check, int level, const char *variant,
+                          const char *config, struct op_trial *trial, double bound);
 
 /* One variant alone, with its default and sampled configs; false when it does not answer the problem. */
-bool variant_check_one(struct variant_check *check, int level, const char *variant, struct op_trial *trial,
-                       double bound);
+bool variant_check_one(struct variant_check *check, int level, const char *variant,
+                       struct op_trial *trial, double bound);
 
 /* One image that was compiled elsewhere: runs it, compares, judges, fails the test.  NULL: it was not compiled, and the
  * diagnostic says why. */
-void variant_check_image(struct variant_check *check, int level, const struct generation *generation,
-                         struct op_trial *trial, const struct image *image, double bound,
-                         struct diagnostic *diagnostic);
+void variant_check_image(struct variant_check *check, int level,
+                         const struct generation *generation, struct op_trial *trial,
+                         const struct image *image, double bound, struct diagnostic *diagnostic);
 
 /* After the test has changed inputs (trial->originals): runs the reference again. */
 void variant_renew_trial(struct op_trial *trial);

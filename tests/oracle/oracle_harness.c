@@ -3,7 +3,6 @@
 
 #include "engine/engine.h"
 #include "engine/generate.h"
-
 #include "tests/check.h"
 
 #include <math.h>
@@ -29,7 +28,8 @@ static float *read_npy(const char *path, int64_t count)
 {
     FILE *file = fopen(path, "rb");
     unsigned char head[10];
-    if (!file || fread(head, 1, sizeof head, file) != sizeof head) CHECK_FAIL("cannot read %s", path);
+    if (!file || fread(head, 1, sizeof head, file) != sizeof head)
+        CHECK_FAIL("cannot read %s", path);
     fseek(file, head[8] + 256 * head[9], SEEK_CUR);
     float *values = calloc((size_t)count, sizeof *values);
     if (fread(values, sizeof *values, (size_t)count, file) != (size_t)count)
@@ -60,7 +60,8 @@ static double bound_of(const json_t *item, const struct manner *manner)
     return json_number_value(!manner->references && rounded ? rounded : exact);
 }
 
-static double largest_difference(const struct oracle_run *run, const json_t *item, const float *logits)
+static double largest_difference(const struct oracle_run *run, const json_t *item,
+                                 const float *logits)
 {
     int64_t count, vocabulary = vocabulary_of(run);
     int32_t *positions = ids_of(json_object_get(item, "positions"), &count);
@@ -90,8 +91,9 @@ static void compare_copies(const struct oracle_run *run, const json_t *item, con
         if (!(worst / bound <= totals->worst)) totals->worst = worst / bound;
         if (worst <= bound) continue;
         totals->failures++;
-        print_error("%s, %s%s%s, %s: logits differ by %g, the bound is %g\n", run->path, run->manner->name,
-                    run->settings ? ", " : "", run->settings ? run->settings : "",
+        print_error("%s, %s%s%s, %s: logits differ by %g, the bound is %g\n", run->path,
+                    run->manner->name, run->settings ? ", " : "",
+                    run->settings ? run->settings : "",
                     json_string_value(json_object_get(item, "name")), worst, bound);
     }
 }
@@ -133,7 +135,8 @@ static void run_greedy(struct engine *engine, const struct oracle_run *run, cons
                                          .ignore_end = true};
     struct generation_result result;
     struct generation_times times;
-    if (generate(engine, &request, 1, NULL, NULL, NULL, arena, &result, &times, &diagnostic) != STATUS_OK)
+    if (generate(engine, &request, 1, NULL, NULL, NULL, arena, &result, &times, &diagnostic) !=
+        STATUS_OK)
         CHECK_FAIL("%s: %s", run->path, diagnostic.text);
     totals->comparisons++;
     if (result.count != count - prompt ||
@@ -150,7 +153,8 @@ static const char *layer_map_of(const struct oracle_run *run)
 {
     const json_t *item;
     size_t index;
-    json_array_foreach(json_object_get(run->reference, "cases"), index, item) {
+    json_array_foreach(json_object_get(run->reference, "cases"), index, item)
+    {
         const char *map = json_string_value(json_object_get(item, "layer_map"));
         if (run->mapped && map) return map;
     }
@@ -178,7 +182,8 @@ void oracle_run(const struct oracle_run *run, struct totals *totals)
     if (engine_open(full, &options, &engine, &diagnostic) != STATUS_OK)
         CHECK_FAIL("%s: %s", run->path, diagnostic.text);
     size_t index;
-    json_array_foreach(json_object_get(run->reference, "cases"), index, item) {
+    json_array_foreach(json_object_get(run->reference, "cases"), index, item)
+    {
         if ((json_object_get(item, "layer_map") != NULL) != run->mapped) continue;
         run_case(engine, run, item, totals);
         if (strcmp(json_string_value(json_object_get(item, "kind")), "decode") == 0)

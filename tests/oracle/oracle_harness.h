@@ -3,10 +3,9 @@
 #ifndef TESTS_ORACLE_ORACLE_HARNESS_H
 #define TESTS_ORACLE_ORACLE_HARNESS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-#include <jansson.h>
 
 /* One way to run a prompt. */
 struct manner {

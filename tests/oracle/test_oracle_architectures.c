@@ -39,7 +39,8 @@ static void run_source(struct oracle_run *run, const char *format, int *failures
         *failures += totals.failures;
         snprintf(cells + length, sizeof cells - length, " %.2f |", totals.worst);
     }
-    print_message("| %s | %s | %s%s%s |%s\n", json_string_value(json_object_get(run->reference, "name")),
+    print_message("| %s | %s | %s%s%s |%s\n",
+                  json_string_value(json_object_get(run->reference, "name")),
                   json_string_value(json_object_get(run->reference, "architecture")), format,
                   *settings ? ", " : "", settings, cells);
 }
@@ -48,9 +49,11 @@ static void run_reference(struct oracle_run *run, int *failures)
 {
     const json_t *source, *form;
     size_t s, f;
-    json_array_foreach(json_object_get(run->reference, "sources"), s, source) {
+    json_array_foreach(json_object_get(run->reference, "sources"), s, source)
+    {
         run->path = json_string_value(json_object_get(source, "path"));
-        json_array_foreach(json_object_get(run->reference, "forms"), f, form) {
+        json_array_foreach(json_object_get(run->reference, "forms"), f, form)
+        {
             const char *settings = json_string_value(form);
             run->settings = *settings ? settings : NULL;
             run_source(run, json_string_value(json_object_get(source, "format")), failures);
@@ -65,7 +68,8 @@ static void run_part(const char *part)
     const char *wanted = getenv("HONE_ORACLE_MODEL");
     int failures = 0;
     size_t r;
-    json_array_foreach(json_object_get(manifest, "references"), r, run.reference) {
+    json_array_foreach(json_object_get(manifest, "references"), r, run.reference)
+    {
         const char *name = json_string_value(json_object_get(run.reference, "name"));
         if (!wanted || !strcmp(wanted, name)) run_reference(&run, &failures);
     }

@@ -4,12 +4,10 @@
  * cards, and on cards with a modelled speed; every manner must write the same story. */
 #include "engine/engine.h"
 #include "engine/generate.h"
-
 #include "tests/check.h"
 
-#include <math.h>
-
 #include <jansson.h>
+#include <math.h>
 
 enum { PROMPTS_MOST = 8, GENERATED_MOST = 256 };
 
@@ -23,7 +21,8 @@ static const struct manner manners[] = {
     {"references", "cpu", true, ELEMENT_F32},
     {"kernels", "cpu", false, ELEMENT_F16},
     {"kernels on two virtual cards", "virtual:16MiB,virtual:16MiB", false, ELEMENT_F16},
-    {"kernels on two cards and the host, modelled", "virtual:2MiB@20GFLOPS,2GB/s,virtual:2MiB@20GFLOPS,2GB/s,cpu", false, ELEMENT_F16},
+    {"kernels on two cards and the host, modelled",
+     "virtual:2MiB@20GFLOPS,2GB/s,virtual:2MiB@20GFLOPS,2GB/s,cpu", false, ELEMENT_F16},
 };
 
 static const char *const kinds[] = {"dense", "moe"};
@@ -32,7 +31,8 @@ static json_t *read_vectors(const char *kind)
 {
     char path[1024];
     json_error_t error;
-    snprintf(path, sizeof path, "%s/tests/oracle/demo/demo-%s.prompts.json", HONE_SOURCE_FOLDER, kind);
+    snprintf(path, sizeof path, "%s/tests/oracle/demo/demo-%s.prompts.json", HONE_SOURCE_FOLDER,
+             kind);
     json_t *vectors = json_load_file(path, 0, &error);
     if (!vectors) CHECK_FAIL("%s: %s", path, error.text);
     return vectors;
@@ -58,7 +58,8 @@ static int32_t *ids_of(const json_t *array, int64_t *count, struct arena *arena)
 {
     *count = (int64_t)json_array_size(array);
     int32_t *ids = arena_allocate(arena, (size_t)*count + 1, sizeof *ids);
-    for (int64_t i = 0; i < *count; i++) ids[i] = (int32_t)json_integer_value(json_array_get(array, (size_t)i));
+    for (int64_t i = 0; i < *count; i++)
+        ids[i] = (int32_t)json_integer_value(json_array_get(array, (size_t)i));
     return ids;
 }
 
@@ -68,7 +69,8 @@ static void check_prompt_ids(const struct engine *engine, const json_t *prompt, 
     int64_t expected_count, count;
     int32_t *expected = ids_of(json_object_get(prompt, "ids"), &expected_count, arena), *ids;
     const char *text = json_string_value(json_object_get(prompt, "prompt"));
-    CHECK_OK(tokenizer_encode(engine_model(engine)->tokenizer, text, strlen(text), true, true, arena, &ids, &count, &diagnostic));
+    CHECK_OK(tokenizer_encode(engine_model(engine)->tokenizer, text, strlen(text), true, true,
+                              arena, &ids, &count, &diagnostic));
     assert_int_equal(count, expected_count);
     assert_memory_equal(ids, expected, (size_t)count * sizeof *ids);
 }
@@ -76,7 +78,8 @@ static void check_prompt_ids(const struct engine *engine, const json_t *prompt, 
 /* Kernels may round activations; where transformers itself would write something else then, nothing can be asked. */
 static bool is_decided(const json_t *prompt, const struct manner *manner)
 {
-    return manner->references || json_is_true(json_object_get(prompt, "rounded_generates_the_same"));
+    return manner->references ||
+           json_is_true(json_object_get(prompt, "rounded_generates_the_same"));
 }
 
 static int check_stories(struct engine *engine, const json_t *prompts, const struct manner *manner,
@@ -90,18 +93,23 @@ static int check_stories(struct engine *engine, const json_t *prompts, const str
     for (int p = 0; p < count; p++) {
         const json_t *prompt = json_array_get(prompts, (size_t)p);
         check_prompt_ids(engine, prompt, arena);
-        requests[p] = (struct generation_request){.sampling = sampling_default(), .ignore_end = true};
-        requests[p].prompt = ids_of(json_object_get(prompt, "ids"), &requests[p].prompt_count, arena);
+        requests[p] =
+            (struct generation_request){.sampling = sampling_default(), .ignore_end = true};
+        requests[p].prompt =
+            ids_of(json_object_get(prompt, "ids"), &requests[p].prompt_count, arena);
         requests[p].tokens = (int64_t)json_array_size(json_object_get(prompt, "generated"));
     }
-    CHECK_OK(generate(engine, requests, count, NULL, NULL, NULL, arena, results, &times, &diagnostic));
+    CHECK_OK(
+        generate(engine, requests, count, NULL, NULL, NULL, arena, results, &times, &diagnostic));
     for (int p = 0; p < count; p++) {
         const json_t *prompt = json_array_get(prompts, (size_t)p);
         int64_t expected_count;
         int32_t *expected = ids_of(json_object_get(prompt, "generated"), &expected_count, arena);
         if (!is_decided(prompt, manner)) continue;
-        if (results[p].count != expected_count || memcmp(results[p].tokens, expected, (size_t)expected_count * sizeof *expected) != 0)
-            CHECK_FAIL("%s: \"%s\" goes on as \"%s\"", manner->name, json_string_value(json_object_get(prompt, "prompt")), results[p].text);
+        if (results[p].count != expected_count ||
+            memcmp(results[p].tokens, expected, (size_t)expected_count * sizeof *expected) != 0)
+            CHECK_FAIL("%s: \"%s\" goes on as \"%s\"", manner->name,
+                       json_string_value(json_object_get(prompt, "prompt")), results[p].text);
         compared++;
     }
     return compared;
@@ -112,7 +120,10 @@ static void check_logits(struct engine *engine, const json_t *logits, const stru
 {
     struct diagnostic diagnostic = {0};
     int64_t count, vocabulary = engine_model(engine)->vocabulary;
-    const struct engine_input input = {.tokens = ids_of(json_object_get(logits, "ids"), &count, arena), .count = count, .all_logits = true};
+    const struct engine_input input = {.tokens =
+                                           ids_of(json_object_get(logits, "ids"), &count, arena),
+                                       .count = count,
+                                       .all_logits = true};
     struct engine_input placed = input;
     CHECK_OK(engine_sequence_open(engine, &placed.sequence, &diagnostic));
     float *got = arena_allocate(arena, (size_t)(count * vocabulary), sizeof *got);
@@ -121,15 +132,19 @@ static void check_logits(struct engine *engine, const json_t *logits, const stru
     CHECK_OK(engine_feed(engine, &placed, 1, got, &diagnostic));
     char path[1024];
     unsigned char head[10];
-    snprintf(path, sizeof path, "%s/tests/oracle/demo/%s", HONE_SOURCE_FOLDER, json_string_value(json_object_get(logits, "logits")));
+    snprintf(path, sizeof path, "%s/tests/oracle/demo/%s", HONE_SOURCE_FOLDER,
+             json_string_value(json_object_get(logits, "logits")));
     FILE *file = fopen(path, "rb");
-    if (!file || fread(head, 1, sizeof head, file) != sizeof head) CHECK_FAIL("cannot read %s", path);
+    if (!file || fread(head, 1, sizeof head, file) != sizeof head)
+        CHECK_FAIL("cannot read %s", path);
     fseek(file, head[8] + 256 * head[9], SEEK_CUR);
     size_t values = (size_t)(count * vocabulary);
     assert_int_equal(fread(expected, sizeof *expected, values, file), values);
     fclose(file);
-    double worst = 0, bound = json_number_value(json_object_get(logits, manner->references ? "bound" : "bound_rounded_activations"));
-    for (size_t v = 0; v < values; v++) worst = fmax(worst, fabs((double)got[v] - (double)expected[v]));
+    double worst = 0, bound = json_number_value(json_object_get(
+                          logits, manner->references ? "bound" : "bound_rounded_activations"));
+    for (size_t v = 0; v < values; v++)
+        worst = fmax(worst, fabs((double)got[v] - (double)expected[v]));
     print_message("%s: logits differ by %.3f of the bound\n", manner->name, worst / bound);
     assert_true(bound > 0 && worst <= bound);
     engine_sequence_close(engine, placed.sequence);

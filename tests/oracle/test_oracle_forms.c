@@ -2,7 +2,6 @@
  * them; a plan keeps the form that it was made with. */
 #include "engine/engine.h"
 #include "engine/latent_form.h"
-
 #include "tests/check.h"
 #include "tests/scratch_harness.h"
 
@@ -37,17 +36,20 @@ static struct engine_options options_of(const char *form, bool references)
 }
 
 /* Logits of a prompt, then of a token behind it; returns the bytes of the cache. */
-static int64_t run(const char *path, const struct engine_options *options, float logits[PROMPT + 1][VOCABULARY])
+static int64_t run(const char *path, const struct engine_options *options,
+                   float logits[PROMPT + 1][VOCABULARY])
 {
     struct diagnostic diagnostic = {0};
     struct engine *engine = NULL;
     int32_t tokens[PROMPT + 1];
     int sequence;
     for (int t = 0; t <= PROMPT; t++) tokens[t] = (t * 11 + 3) % VOCABULARY;
-    if (engine_open(path, options, &engine, &diagnostic) != STATUS_OK) CHECK_FAIL("%s: %s", path, diagnostic.text);
+    if (engine_open(path, options, &engine, &diagnostic) != STATUS_OK)
+        CHECK_FAIL("%s: %s", path, diagnostic.text);
     assert_int_equal(engine_model(engine)->vocabulary, VOCABULARY);
     CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
-    struct engine_input input = {.sequence = sequence, .tokens = tokens, .count = PROMPT, .all_logits = true};
+    struct engine_input input = {
+        .sequence = sequence, .tokens = tokens, .count = PROMPT, .all_logits = true};
     CHECK_OK(engine_feed(engine, &input, 1, logits[0], &diagnostic));
     input = (struct engine_input){.sequence = sequence, .tokens = tokens + PROMPT, .count = 1};
     CHECK_OK(engine_feed(engine, &input, 1, logits[PROMPT], &diagnostic));
@@ -67,16 +69,19 @@ static float distance(float a[PROMPT + 1][VOCABULARY], float b[PROMPT + 1][VOCAB
     return most / largest;
 }
 
-static float naive[PROMPT + 1][VOCABULARY], absorbed[PROMPT + 1][VOCABULARY], other[PROMPT + 1][VOCABULARY];
+static float naive[PROMPT + 1][VOCABULARY], absorbed[PROMPT + 1][VOCABULARY],
+    other[PROMPT + 1][VOCABULARY];
 
 static void check_forms(const char *path, bool references)
 {
-    const struct engine_options plain = options_of("naive", references), folded = options_of("absorbed", references);
+    const struct engine_options plain = options_of("naive", references),
+                                folded = options_of("absorbed", references);
     int64_t bytes = run(path, &plain, naive), folded_bytes = run(path, &folded, absorbed);
     float far = distance(naive, absorbed);
     if (!(far < BOUND) || bytes == folded_bytes)
         CHECK_FAIL("%s, %s: %g of the largest logit; caches of %lld and %lld bytes", path,
-                   references ? "references" : "kernels", (double)far, (long long)bytes, (long long)folded_bytes);
+                   references ? "references" : "kernels", (double)far, (long long)bytes,
+                   (long long)folded_bytes);
 }
 
 static void both_forms_agree(void **state)
@@ -91,7 +96,8 @@ static void both_forms_agree(void **state)
 static void auto_is_the_faster_one(void **state)
 {
     (void)state;
-    const struct engine_options plain = options_of("naive", false), folded = options_of("absorbed", false);
+    const struct engine_options plain = options_of("naive", false),
+                                folded = options_of("absorbed", false);
     const struct engine_options open = options_of("auto", false);
     int64_t bytes = run(models[0], &plain, naive), folded_bytes = run(models[0], &folded, absorbed);
     int64_t chosen = run(models[0], &open, other);
@@ -112,7 +118,8 @@ static void a_plan_keeps_its_form(void **state)
     engine_close(engine);
     assert_int_equal(run(path, &none, other), bytes);
     assert_memory_equal(other, naive, sizeof other);
-    CHECK_REFUSED(engine_open(path, &plain, &engine, &diagnostic), STATUS_USAGE, "form of latent attention is settled");
+    CHECK_REFUSED(engine_open(path, &plain, &engine, &diagnostic), STATUS_USAGE,
+                  "form of latent attention is settled");
 }
 
 static void other_words_and_models_are_refused(void **state)
@@ -121,10 +128,12 @@ static void other_words_and_models_are_refused(void **state)
     struct diagnostic diagnostic = {0};
     struct engine_options options = {0};
     struct engine *engine = NULL;
-    CHECK_REFUSED(latent_form_parse("folded", &options, &diagnostic), STATUS_USAGE, "write naive, absorbed or auto");
+    CHECK_REFUSED(latent_form_parse("folded", &options, &diagnostic), STATUS_USAGE,
+                  "write naive, absorbed or auto");
     options = options_of("auto", true);
-    CHECK_REFUSED(engine_open(VECTORS "models/llama/llama-f32.gguf", &options, &engine, &diagnostic), STATUS_USAGE,
-                  "llama has no setting 'mla'");
+    CHECK_REFUSED(
+        engine_open(VECTORS "models/llama/llama-f32.gguf", &options, &engine, &diagnostic),
+        STATUS_USAGE, "llama has no setting 'mla'");
 }
 
 int main(void)

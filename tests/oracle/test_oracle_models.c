@@ -24,8 +24,10 @@ static void run_manner(void **state)
     struct totals totals = {0};
     const json_t *source;
     size_t r, s;
-    json_array_foreach(json_object_get(manifest, "references"), r, run.reference) {
-        json_array_foreach(json_object_get(run.reference, "sources"), s, source) {
+    json_array_foreach(json_object_get(manifest, "references"), r, run.reference)
+    {
+        json_array_foreach(json_object_get(run.reference, "sources"), s, source)
+        {
             run.path = json_string_value(json_object_get(source, "path"));
             oracle_run(&run, &totals);
         }

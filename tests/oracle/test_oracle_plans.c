@@ -2,7 +2,6 @@
  * families there are. */
 #include "engine/engine.h"
 #include "engine/state_type.h"
-
 #include "tests/check.h"
 #include "tests/oracle/oracle_harness.h"
 
@@ -46,8 +45,10 @@ static int check_reference(const char *part, const json_t *reference)
     char full[1024];
     int count = 0;
     size_t f;
-    snprintf(full, sizeof full, "%s/tests/oracle/vectors/%s/%s", HONE_SOURCE_FOLDER, part, json_string_value(path));
-    json_array_foreach(json_object_get(reference, "forms"), f, form) {
+    snprintf(full, sizeof full, "%s/tests/oracle/vectors/%s/%s", HONE_SOURCE_FOLDER, part,
+             json_string_value(path));
+    json_array_foreach(json_object_get(reference, "forms"), f, form)
+    {
         const char *settings = json_string_value(form);
         count += check_model(full, *settings ? settings : NULL, "native", "f16");
         count += check_model(full, *settings ? settings : NULL, "portable", "f32,rotate");
@@ -65,8 +66,8 @@ static void no_architecture_needs_a_reference(void **state)
     int count = 0;
     for (int p = 0; p < 2; p++) {
         json_t *manifest = oracle_manifest(parts[p]);
-        json_array_foreach(json_object_get(manifest, "references"), r, reference)
-            count += check_reference(parts[p], reference);
+        json_array_foreach(json_object_get(manifest, "references"), r, reference) count +=
+            check_reference(parts[p], reference);
         json_decref(manifest);
     }
     assert_int_equal(count, 0);
@@ -81,7 +82,8 @@ static void no_cache_type_needs_a_reference(void **state)
     (void)state;
     int count = 0;
     for (size_t t = 0; t < sizeof types / sizeof *types; t++)
-        count += check_model(dense, NULL, "native", types[t]) + check_model(experts, NULL, "portable", types[t]);
+        count += check_model(dense, NULL, "native", types[t]) +
+                 check_model(experts, NULL, "portable", types[t]);
     assert_int_equal(count, 0);
 }
 

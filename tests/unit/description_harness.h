@@ -5,7 +5,6 @@
 #include "models/model.h"
 #include "tests/scratch_harness.h"
 
-
 extern const char base_description[], own_description[];
 
 void write_description(struct scratch *scratch, const char *name, const char *text);

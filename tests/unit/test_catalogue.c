@@ -132,8 +132,9 @@ static void variants_extend_others(void **unused)
     static const char first[] = "variant: mine_cuda\nextends: linear_dot_cuda\n"
                                 "tunables: {warps: {values: [2]}, extra: {values: [1, 2]}}\n"
                                 "rules: [{require: extra <= warps, class: soft, reason: few}]\n";
-    static const char second[] = "variant: yours_cuda\nextends: mine_cuda\ntunables: {extra: none}\n"
-                                 "let: {nothing: 0}\nrules: []\n";
+    static const char second[] =
+        "variant: yours_cuda\nextends: mine_cuda\ntunables: {extra: none}\n"
+        "let: {nothing: 0}\nrules: []\n";
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);

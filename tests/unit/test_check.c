@@ -107,9 +107,9 @@ static void try_operator(const char *text, int64_t rows, int64_t context)
 static void every_operator_passes_and_mistakes_show(void **unused)
 {
     (void)unused;
-    const struct op_case *const tables[] = {
-        dense_cases,           attention_cases,           position_cases, expert_cases,
-        dense_rare_cases, attention_rare_cases, block_cases};
+    const struct op_case *const tables[] = {dense_cases,  attention_cases,  position_cases,
+                                            expert_cases, dense_rare_cases, attention_rare_cases,
+                                            block_cases};
     int tried = 0;
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
         for (const struct op_case *own = tables[t]; own->text; own++)

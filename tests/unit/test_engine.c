@@ -1,9 +1,9 @@
 /* The engine's sequences: forks, truncation, limits, failures that leave nothing behind. */
 #include "engine/engine.h"
-
 #include "tests/check.h"
 
-static const char model_path[] = HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/llama/llama-f32.gguf";
+static const char model_path[] =
+    HONE_SOURCE_FOLDER "/tests/oracle/vectors/models/llama/llama-f32.gguf";
 enum { VOCABULARY = 96, PROMPT = 45 };
 
 static struct engine *open_engine(const char *devices, int64_t context)
@@ -38,7 +38,8 @@ static void forks_share_the_past_and_nothing_else(void **state)
     for (int d = 0; d < 2; d++) {
         struct engine *engine = open_engine(devices[d], 128);
         struct diagnostic diagnostic = {0};
-        float first[VOCABULARY], second[VOCABULARY], expected_first[VOCABULARY], expected_second[VOCABULARY];
+        float first[VOCABULARY], second[VOCABULARY], expected_first[VOCABULARY],
+            expected_second[VOCABULARY];
         int origin, fork, alone;
         CHECK_OK(engine_sequence_open(engine, &alone, &diagnostic));
         feed(engine, alone, 1, PROMPT, expected_first);
@@ -68,7 +69,8 @@ static void a_full_context_is_refused_and_changes_nothing(void **state)
     CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
     feed(engine, sequence, 1, PROMPT, logits);
     const struct engine_input input = {.sequence = sequence, .tokens = tokens, .count = PROMPT};
-    CHECK_REFUSED(engine_feed(engine, &input, 1, logits, &diagnostic), STATUS_NO_MEMORY, "--context");
+    CHECK_REFUSED(engine_feed(engine, &input, 1, logits, &diagnostic), STATUS_NO_MEMORY,
+                  "--context");
     assert_int_equal(engine_sequence_length(engine, sequence), PROMPT);
     feed(engine, sequence, 3, 2, logits);
     CHECK_OK(engine_sequence_open(engine, &other, &diagnostic));
@@ -93,7 +95,8 @@ static void wrong_tokens_are_refused(void **state)
     CHECK_REFUSED(engine_feed(engine, &input, 1, logits, &diagnostic), STATUS_USAGE, "-1");
     CHECK_OK(engine_sequence_open(engine, &extra, &diagnostic));
     CHECK_OK(engine_sequence_open(engine, &extra, &diagnostic));
-    CHECK_REFUSED(engine_sequence_open(engine, &extra, &diagnostic), STATUS_NO_MEMORY, "--sequences");
+    CHECK_REFUSED(engine_sequence_open(engine, &extra, &diagnostic), STATUS_NO_MEMORY,
+                  "--sequences");
     engine_close(engine);
 }
 
@@ -128,7 +131,8 @@ static void changed_layers_are_those_of_an_engine_opened_with_them(void **state)
     (void)state;
     for (int m = 0; m < 2; m++) {
         struct diagnostic diagnostic = {0};
-        struct engine_options options = mapped_options(manners[m].devices, manners[m].references, NULL);
+        struct engine_options options =
+            mapped_options(manners[m].devices, manners[m].references, NULL);
         struct engine *engine = NULL, *other = NULL;
         float changed[VOCABULARY], opened[VOCABULARY];
         CHECK_OK(engine_open(model_path, &options, &engine, &diagnostic));
@@ -139,7 +143,8 @@ static void changed_layers_are_those_of_an_engine_opened_with_them(void **state)
             CHECK_OK(engine_change_layers(engine, &options, &diagnostic));
             feed_prompt(engine, changed);
             assert_int_equal(engine_report(engine)->kernels_compiled, 0);
-            if (i != 2 && m == 0) assert_int_equal(engine_report(engine)->weight_bytes, weight_bytes);
+            if (i != 2 && m == 0)
+                assert_int_equal(engine_report(engine)->weight_bytes, weight_bytes);
             if (m == 0 && i % 2) continue; /* compiling for the comparison takes its time */
             CHECK_OK(engine_open(model_path, &options, &other, &diagnostic));
             feed_prompt(other, opened);
@@ -147,7 +152,8 @@ static void changed_layers_are_those_of_an_engine_opened_with_them(void **state)
             engine_close(other);
         }
         options.layer_map = "0..2";
-        CHECK_REFUSED(engine_change_layers(engine, &options, &diagnostic), STATUS_USAGE, "has 2 layers");
+        CHECK_REFUSED(engine_change_layers(engine, &options, &diagnostic), STATUS_USAGE,
+                      "has 2 layers");
         engine_close(engine);
     }
 }
@@ -156,7 +162,8 @@ static void changed_layers_are_those_of_an_engine_opened_with_them(void **state)
 /* So does every allocation of giving it other layers. */
 static void every_allocation_of_a_change_may_fail(void **state)
 {
-    struct engine_options options = mapped_options("cpu", true, NULL), mapped = mapped_options("cpu", true, "0,1,0,1");
+    struct engine_options options = mapped_options("cpu", true, NULL),
+                          mapped = mapped_options("cpu", true, "0,1,0,1");
     int failures = 0;
     (void)state;
     for (long n = 1;; n += 1 + n / 20) {
@@ -180,7 +187,8 @@ static void every_allocation_of_a_change_may_fail(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    const struct engine_options options = {.context = 64, .references = true, .threads = 1, .cache_folder = ""};
+    const struct engine_options options = {
+        .context = 64, .references = true, .threads = 1, .cache_folder = ""};
     int failures = 0;
     for (long n = 1;; n += 1 + n / 50) {
         struct diagnostic diagnostic = {0};

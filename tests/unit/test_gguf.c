@@ -2,8 +2,8 @@
  * byte.  The long list of hostile files is in tests/hostile. */
 #include "models/gguf_write.h"
 #include "tests/check.h"
-#include "tests/scratch_harness.h"
 #include "tests/gguf_bytes.h"
+#include "tests/scratch_harness.h"
 
 #include <unistd.h>
 

@@ -111,7 +111,8 @@ static void what_is_not_supported_is_refused(void **state)
     struct model *model;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         config_make_folder(scratch, rows[i][0], rows[i][1], rows[i][2]);
-        CHECK_REFUSED(config_open_folder(scratch, NULL, &model, &diagnostic), STATUS_BAD_INPUT, rows[i][3]);
+        CHECK_REFUSED(config_open_folder(scratch, NULL, &model, &diagnostic), STATUS_BAD_INPUT,
+                      rows[i][3]);
     }
 }
 

@@ -77,23 +77,24 @@ static struct image matmul_image(void)
     image.workspace_count = 2;
     image.workspaces[0] = (struct workspace){.per_row_bytes = 128};
     image.workspaces[1] = (struct workspace){.fixed_bytes = 1 << 20};
-    image.launches[1] = (struct launch){.kind = LAUNCH_MATMUL,
-                                        .name = "cublaslt_matmul",
-                                        .geometry = {0, 1, 1},
-                                        .matmul = {.outputs = 48,
-                                                   .inner = 64,
-                                                   .bfloat = true,
-                                                   .algorithm = 3,
-                                                   .found = {.library = 130100,
-                                                             .device = {.low = 7, .high = UINT64_MAX},
-                                                             .bytes = {1, 2, 255}}},
-                                        .argument_count = MATMUL_ARGUMENTS,
-                                        .arguments = {{ARGUMENT_WORKSPACE, 0},
-                                                      {ARGUMENT_OPERAND, 1},
-                                                      {ARGUMENT_NULL, 0},
-                                                      {ARGUMENT_OPERAND, 3},
-                                                      {ARGUMENT_OPERAND, 4},
-                                                      {ARGUMENT_WORKSPACE, 1}}};
+    image.launches[1] =
+        (struct launch){.kind = LAUNCH_MATMUL,
+                        .name = "cublaslt_matmul",
+                        .geometry = {0, 1, 1},
+                        .matmul = {.outputs = 48,
+                                   .inner = 64,
+                                   .bfloat = true,
+                                   .algorithm = 3,
+                                   .found = {.library = 130100,
+                                             .device = {.low = 7, .high = UINT64_MAX},
+                                             .bytes = {1, 2, 255}}},
+                        .argument_count = MATMUL_ARGUMENTS,
+                        .arguments = {{ARGUMENT_WORKSPACE, 0},
+                                      {ARGUMENT_OPERAND, 1},
+                                      {ARGUMENT_NULL, 0},
+                                      {ARGUMENT_OPERAND, 3},
+                                      {ARGUMENT_OPERAND, 4},
+                                      {ARGUMENT_WORKSPACE, 1}}};
     return image;
 }
 
@@ -129,7 +130,8 @@ static void check_same(const struct image *a, const struct image *b)
         assert_int_equal(a->launches[l].threads, b->launches[l].threads);
         assert_int_equal(a->launches[l].shared_bytes, b->launches[l].shared_bytes);
         assert_int_equal(a->launches[l].cluster, b->launches[l].cluster);
-        assert_memory_equal(&a->launches[l].resources, &b->launches[l].resources, sizeof a->launches[l].resources);
+        assert_memory_equal(&a->launches[l].resources, &b->launches[l].resources,
+                            sizeof a->launches[l].resources);
         assert_int_equal(a->launches[l].argument_count, b->launches[l].argument_count);
         assert_memory_equal(a->launches[l].arguments, b->launches[l].arguments,
                             sizeof a->launches[l].arguments);
@@ -200,7 +202,8 @@ static void bad_tensors_are_refused(void **unused)
     CHECK_BAD_IMAGE(tensor_image, target = TARGET_CPU, "number of tensors is out of range");
     CHECK_BAD_IMAGE(tensor_image, launches[0].arguments[0].index = 2, "index is out of range");
     CHECK_BAD_IMAGE(tensor_image, tensors[0].of.index = 1, "index is out of range");
-    CHECK_BAD_IMAGE(tensor_image, tensors[0].of.kind = ARGUMENT_TENSOR_MAP, "neither of an operand");
+    CHECK_BAD_IMAGE(tensor_image, tensors[0].of.kind = ARGUMENT_TENSOR_MAP,
+                    "neither of an operand");
     CHECK_BAD_IMAGE(tensor_image, tensors[0].of.kind = ARGUMENT_TABLE, "neither of an operand");
     CHECK_BAD_IMAGE(tensor_image, tensors[0].element_bytes = 3, "1, 2 or 4 bytes");
     CHECK_BAD_IMAGE(tensor_image, tensors[0].columns = 0, "its size is out of range");
@@ -225,9 +228,12 @@ static void bad_products_are_refused(void **unused)
     CHECK_BAD_IMAGE(matmul_image, launches[1].matmul.algorithm = SPACE_VALUES_MAX, senseless);
     CHECK_BAD_IMAGE(matmul_image, launches[1].argument_count = MATMUL_ARGUMENTS - 1, senseless);
     CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_Y].kind = ARGUMENT_NULL, senseless);
-    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_WEIGHT].kind = ARGUMENT_WORKSPACE, senseless);
-    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_SCRATCH].kind = ARGUMENT_OPERAND, senseless);
-    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_BIAS].kind = ARGUMENT_TABLE, senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_WEIGHT].kind = ARGUMENT_WORKSPACE,
+                    senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_SCRATCH].kind = ARGUMENT_OPERAND,
+                    senseless);
+    CHECK_BAD_IMAGE(matmul_image, launches[1].arguments[MATMUL_BIAS].kind = ARGUMENT_TABLE,
+                    senseless);
 }
 
 /* A damaged image is refused or is another legal image; reading it never goes wrong. */
@@ -276,7 +282,8 @@ static void damage_image(const struct image *image)
     }
     /* Most bits matter, but for those that only a library understands. */
     for (int l = 0; l < image->launch_count; l++)
-        if (image->launches[l].kind == LAUNCH_MATMUL) byte_count -= MATMUL_ALGORITHM_BYTES + 3 * sizeof(uint64_t);
+        if (image->launches[l].kind == LAUNCH_MATMUL)
+            byte_count -= MATMUL_ALGORITHM_BYTES + 3 * sizeof(uint64_t);
     assert_true(refused > byte_count * 4);
     arena_destroy(arena);
     arena_destroy(scratch);
@@ -365,9 +372,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_go_through_bytes),     cmocka_unit_test(damaged_images_are_refused),
-        cmocka_unit_test(bad_cuda_images_are_refused),
-        cmocka_unit_test(bad_tensors_are_refused),
-        cmocka_unit_test(bad_products_are_refused), cmocka_unit_test(work_items_follow_the_rows),
+        cmocka_unit_test(bad_cuda_images_are_refused), cmocka_unit_test(bad_tensors_are_refused),
+        cmocka_unit_test(bad_products_are_refused),    cmocka_unit_test(work_items_follow_the_rows),
         cmocka_unit_test(the_reference_has_an_image),  cmocka_unit_test(candidates_go_through_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
 /* Sampling from the largest logits alone, which a device that the host cannot read finds: the same tokens as from all. */
 #include "engine/generate.h"
-
 #include "tests/check.h"
 
 enum { TOKENS = 24, REQUESTS = 3, MOST = 256 };
@@ -25,8 +24,8 @@ static struct engine *open_engine(const char *devices, int64_t largest)
     return engine;
 }
 
-static void generate_all(const char *devices, int64_t largest, const struct sampling *sampling, struct arena *arena,
-                         struct generation_result *results)
+static void generate_all(const char *devices, int64_t largest, const struct sampling *sampling,
+                         struct arena *arena, struct generation_result *results)
 {
     struct diagnostic diagnostic = {0};
     struct generation_times times;
@@ -39,7 +38,8 @@ static void generate_all(const char *devices, int64_t largest, const struct samp
                                                   .sampling = *sampling,
                                                   .stream = (uint64_t)r,
                                                   .ignore_end = true};
-    CHECK_OK(generate(engine, requests, REQUESTS, NULL, NULL, NULL, arena, results, &times, &diagnostic));
+    CHECK_OK(generate(engine, requests, REQUESTS, NULL, NULL, NULL, arena, results, &times,
+                      &diagnostic));
     engine_close(engine);
 }
 
@@ -52,7 +52,8 @@ static void check_equal(const struct sampling *sampling, int64_t largest)
     for (int r = 0; r < REQUESTS; r++) {
         assert_int_equal(all[r].count, TOKENS - r);
         assert_int_equal(few[r].count, all[r].count);
-        assert_memory_equal(few[r].tokens, all[r].tokens, (size_t)all[r].count * sizeof *all[r].tokens);
+        assert_memory_equal(few[r].tokens, all[r].tokens,
+                            (size_t)all[r].count * sizeof *all[r].tokens);
     }
     arena_destroy(arena);
 }
@@ -86,14 +87,19 @@ static void only_devices_apart_find_them(void **state)
     static const struct {
         const char *devices;
         int64_t asked, given;
-    } rows[] = {{"cpu", 9, 0}, {"virtual:64MiB", 9, 9}, {"virtual:64MiB", 0, 0}, {"virtual:64MiB", MOST, 96},
-                {"virtual:64MiB,cpu", 1, 1}, {"cpu,virtual:64MiB", 1, 0}};
+    } rows[] = {{"cpu", 9, 0},
+                {"virtual:64MiB", 9, 9},
+                {"virtual:64MiB", 0, 0},
+                {"virtual:64MiB", MOST, 96},
+                {"virtual:64MiB,cpu", 1, 1},
+                {"cpu,virtual:64MiB", 1, 0}};
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         struct engine *engine = open_engine(rows[r].devices, rows[r].asked);
         struct diagnostic diagnostic = {0};
         struct engine_top top = {.count = rows[r].given + 1};
         assert_int_equal(engine_top_count(engine), rows[r].given);
-        CHECK_REFUSED(engine_feed_top(engine, NULL, 0, &top, &diagnostic), STATUS_FAILED, "largest");
+        CHECK_REFUSED(engine_feed_top(engine, NULL, 0, &top, &diagnostic), STATUS_FAILED,
+                      "largest");
         engine_close(engine);
     }
 }
@@ -112,7 +118,8 @@ static void the_largest_are_those_of_the_logits(void **state)
     int64_t vocabulary = engine_model(engine)->vocabulary;
     float *logits = arena_allocate(arena, (size_t)(6 * vocabulary), sizeof *logits);
     CHECK_OK(engine_top_create(engine, 6, arena, &top, &diagnostic));
-    struct engine_input input = {.sequence = sequence, .tokens = prompt, .count = 6, .all_logits = true};
+    struct engine_input input = {
+        .sequence = sequence, .tokens = prompt, .count = 6, .all_logits = true};
     CHECK_OK(engine_feed(engine, &input, 1, logits, &diagnostic));
     input.sequence = again;
     CHECK_OK(engine_feed_top(engine, &input, 1, &top, &diagnostic));

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char log_path[] = HONE_BUILD_FOLDER "/tests/line-log/lines.jsonl", mark[] = "{\"kind\":1,";
-static const char *const objects[] = {"{\"kind\":1,\"of\":\"x\"}", "{\"a\":1}", "{\"b\":[1,2,3]}", "{\"c\":{\"d\":null}}"};
+static const char log_path[] = HONE_BUILD_FOLDER "/tests/line-log/lines.jsonl",
+                  mark[] = "{\"kind\":1,";
+static const char *const objects[] = {"{\"kind\":1,\"of\":\"x\"}", "{\"a\":1}", "{\"b\":[1,2,3]}",
+                                      "{\"c\":{\"d\":null}}"};
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
 static void write_raw(const char *bytes, size_t count)
@@ -58,7 +60,8 @@ static void a_log_that_was_cut_off_goes_on(void **state)
         write_raw(bytes, cut);
         CHECK_OK(line_log_open(log_path, mark, arena, &log, &diagnostic));
         check_lines(log, whole);
-        for (int o = whole; o < OBJECTS; o++) CHECK_OK(line_log_append(log, objects[o], &diagnostic));
+        for (int o = whole; o < OBJECTS; o++)
+            CHECK_OK(line_log_append(log, objects[o], &diagnostic));
         line_log_close(log);
         CHECK_OK(line_log_open(log_path, mark, arena, &log, &diagnostic));
         check_lines(log, OBJECTS);
@@ -91,7 +94,8 @@ static void damage_is_never_read(void **state)
             check_lines(log, OBJECTS - 1);
             line_log_close(log);
             left_out++;
-        } else if (code != STATUS_BAD_INPUT || !strstr(diagnostic.text, line ? words : "another kind")) {
+        } else if (code != STATUS_BAD_INPUT ||
+                   !strstr(diagnostic.text, line ? words : "another kind")) {
             CHECK_FAIL("byte %zu: %s: %s", at, status_name(code), diagnostic.text);
         }
         diagnostic = (struct diagnostic){0};
@@ -102,7 +106,8 @@ static void damage_is_never_read(void **state)
 
 static void other_files_are_left_alone(void **state)
 {
-    static const char *const others[] = {"a letter to a friend", "a\nb\n", "{\"kind\":2,\"x\":1}\n", "\n", "{\"kind\":1,\n\n"};
+    static const char *const others[] = {"a letter to a friend", "a\nb\n", "{\"kind\":2,\"x\":1}\n",
+                                         "\n", "{\"kind\":1,\n\n"};
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
     struct line_log *log;
@@ -111,12 +116,15 @@ static void other_files_are_left_alone(void **state)
         char *bytes;
         size_t count;
         write_raw(others[o], strlen(others[o]));
-        CHECK_REFUSED(line_log_open(log_path, mark, arena, &log, &diagnostic), STATUS_BAD_INPUT, "another kind");
+        CHECK_REFUSED(line_log_open(log_path, mark, arena, &log, &diagnostic), STATUS_BAD_INPUT,
+                      "another kind");
         CHECK_OK(file_read(log_path, 100, arena, &bytes, &count, &diagnostic));
         CHECK_TEXT(bytes, others[o]);
     }
-    CHECK_REFUSED(line_log_open(HONE_BUILD_FOLDER, mark, arena, &log, &diagnostic), STATUS_INPUT_OUTPUT, "opening");
-    CHECK_REFUSED(line_log_open("/dev/null", mark, arena, &log, &diagnostic), STATUS_BAD_INPUT, "regular");
+    CHECK_REFUSED(line_log_open(HONE_BUILD_FOLDER, mark, arena, &log, &diagnostic),
+                  STATUS_INPUT_OUTPUT, "opening");
+    CHECK_REFUSED(line_log_open("/dev/null", mark, arena, &log, &diagnostic), STATUS_BAD_INPUT,
+                  "regular");
     arena_destroy(arena);
 }
 
@@ -178,10 +186,8 @@ static void failing_disks_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_log_that_was_cut_off_goes_on),
-        cmocka_unit_test(damage_is_never_read),
-        cmocka_unit_test(other_files_are_left_alone),
-        cmocka_unit_test(one_process_holds_a_log),
+        cmocka_unit_test(a_log_that_was_cut_off_goes_on), cmocka_unit_test(damage_is_never_read),
+        cmocka_unit_test(other_files_are_left_alone),     cmocka_unit_test(one_process_holds_a_log),
 #ifdef HONE_FAULTS
         cmocka_unit_test(failing_disks_are_told),
 #endif

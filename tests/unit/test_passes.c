@@ -346,7 +346,8 @@ static void check_memory(const struct graph *graph, const struct memory_layout *
 static int count_transfers(const struct graph *graph)
 {
     int count = 0;
-    for (int n = 0; n < graph->node_count; n++) count += !strcmp(graph->nodes[n].op->name, "transfer");
+    for (int n = 0; n < graph->node_count; n++)
+        count += !strcmp(graph->nodes[n].op->name, "transfer");
     return count;
 }
 

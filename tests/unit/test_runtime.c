@@ -1,12 +1,10 @@
 /* The runtime's parts that need no kernels: threads, shares, pages, device specifications, queues and events. */
+#include "base/clock.h"
+#include "base/random.h"
 #include "runtime/device.h"
 #include "runtime/device_specification.h"
 #include "runtime/pages.h"
 #include "runtime/threads.h"
-
-#include "base/clock.h"
-#include "base/random.h"
-
 #include "tests/check.h"
 
 #include <stdatomic.h>
@@ -81,7 +79,8 @@ static void pages_are_shared_by_forks_and_given_back(void **state)
     assert_int_equal(sequence_open(pool, &first, &diagnostic), STATUS_OK);
     assert_int_equal(sequence_extend(pool, first, 10, &diagnostic), STATUS_OK);
     assert_int_equal(pages_free(pool), 3);
-    assert_int_equal(sequence_fork(pool, first, 10, &fork, &original, &copied, &diagnostic), STATUS_OK);
+    assert_int_equal(sequence_fork(pool, first, 10, &fork, &original, &copied, &diagnostic),
+                     STATUS_OK);
     const int32_t *table = page_table(pool);
     assert_int_equal(table[first * 5], table[fork * 5]);
     assert_int_equal(table[first * 5 + 2], original);
@@ -162,7 +161,8 @@ static void specifications_are_read_and_refused(void **state)
     struct diagnostic diagnostic = {0};
     struct device_specification *list;
     int count;
-    assert_int_equal(device_list_parse("virtual:2GiB@20GFLOPS,2GB/s,cpu,virtual:256MiB", arena, &list, &count, &diagnostic),
+    assert_int_equal(device_list_parse("virtual:2GiB@20GFLOPS,2GB/s,cpu,virtual:256MiB", arena,
+                                       &list, &count, &diagnostic),
                      STATUS_OK);
     assert_int_equal(count, 3);
     assert_int_equal(list[0].kind, DEVICE_VIRTUAL);
@@ -170,18 +170,38 @@ static void specifications_are_read_and_refused(void **state)
     assert_true(list[0].operations_per_second == 20e9 && list[0].link_bytes_per_second == 2e9);
     assert_int_equal(list[1].kind, DEVICE_CPU);
     assert_int_equal(list[2].memory_bytes, 256LL << 20);
-    static const char *const bad[] = {"", "gpu", "cpu,", "virtual:", "virtual:0", "virtual:-1GiB",
-                                      "virtual:1GiB@", "virtual:1GiB@5GFLOPS", "virtual:1GiB@5,2GB/s",
-                                      "virtual:1GiB@0GFLOPS,2GB/s", "cpu,,cpu", "virtual:1e30GiB",
-                                      "cuda", "cuda:", "cuda:-1", "cuda:x", "emulated:", "emulated:sm_86", "emulated:86:1GiB",
-                                      "emulated:sm_86:", "emulated:sm_8:1GiB", "emulated:sm_86=:1GiB"};
+    static const char *const bad[] = {"",
+                                      "gpu",
+                                      "cpu,",
+                                      "virtual:",
+                                      "virtual:0",
+                                      "virtual:-1GiB",
+                                      "virtual:1GiB@",
+                                      "virtual:1GiB@5GFLOPS",
+                                      "virtual:1GiB@5,2GB/s",
+                                      "virtual:1GiB@0GFLOPS,2GB/s",
+                                      "cpu,,cpu",
+                                      "virtual:1e30GiB",
+                                      "cuda",
+                                      "cuda:",
+                                      "cuda:-1",
+                                      "cuda:x",
+                                      "emulated:",
+                                      "emulated:sm_86",
+                                      "emulated:86:1GiB",
+                                      "emulated:sm_86:",
+                                      "emulated:sm_8:1GiB",
+                                      "emulated:sm_86=:1GiB"};
     for (size_t b = 0; b < sizeof bad / sizeof *bad; b++) {
         diagnostic = (struct diagnostic){0};
-        assert_int_equal(device_list_parse(bad[b], arena, &list, &count, &diagnostic), STATUS_USAGE);
+        assert_int_equal(device_list_parse(bad[b], arena, &list, &count, &diagnostic),
+                         STATUS_USAGE);
         assert_non_null(strstr(diagnostic.text, "--devices"));
     }
     diagnostic = (struct diagnostic){0};
-    assert_int_equal(device_list_parse("cuda:1,emulated:sm_120:16GiB", arena, &list, &count, &diagnostic), STATUS_OK);
+    assert_int_equal(
+        device_list_parse("cuda:1,emulated:sm_120:16GiB", arena, &list, &count, &diagnostic),
+        STATUS_OK);
     assert_true(list[0].kind == DEVICE_CUDA && list[0].ordinal == 1);
     assert_true(list[1].kind == DEVICE_EMULATED && list[1].memory_bytes == 16LL << 30);
     arena_destroy(arena);
@@ -212,7 +232,8 @@ static void queues_wait_for_events_and_links_take_time(void **state)
     struct arena *arena = arena_create(0);
     struct device **devices;
     int count;
-    assert_int_equal(device_open_list("virtual:8MiB@1GFLOPS,100MB/s,virtual:8MiB", &options, arena, &devices, &count, &diagnostic),
+    assert_int_equal(device_open_list("virtual:8MiB@1GFLOPS,100MB/s,virtual:8MiB", &options, arena,
+                                      &devices, &count, &diagnostic),
                      STATUS_OK);
     static char source[1 << 20], middle[1 << 20], target[1 << 20];
     memset(source, 7, sizeof source);
@@ -224,8 +245,10 @@ static void queues_wait_for_events_and_links_take_time(void **state)
         event_reset(event);
         double start = clock_seconds();
         assert_int_equal(device_wait(devices[1], event, &diagnostic), STATUS_OK);
-        assert_int_equal(device_write(devices[1], target, middle, sizeof target, &diagnostic), STATUS_OK);
-        assert_int_equal(device_write(devices[0], middle, source, sizeof middle, &diagnostic), STATUS_OK);
+        assert_int_equal(device_write(devices[1], target, middle, sizeof target, &diagnostic),
+                         STATUS_OK);
+        assert_int_equal(device_write(devices[0], middle, source, sizeof middle, &diagnostic),
+                         STATUS_OK);
         assert_int_equal(device_signal(devices[0], event, &diagnostic), STATUS_OK);
         device_submit(devices[1]);
         device_submit(devices[0]);

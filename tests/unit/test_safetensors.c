@@ -78,8 +78,8 @@ static void a_header_of_640_bytes_is_no_pickle(void **state)
     struct diagnostic diagnostic = {0};
     struct model_source source;
     write_config(scratch, "{\"model_type\": \"llama\"}");
-    write_tensors(scratch, "model.safetensors",
-                  arena_print(scratch->arena, "%-640s", two_tensors), 20, 0);
+    write_tensors(scratch, "model.safetensors", arena_print(scratch->arena, "%-640s", two_tensors),
+                  20, 0);
     CHECK_OK(open_folder(scratch, &source, &diagnostic));
     source_close(&source);
 }

@@ -1,6 +1,5 @@
 /* Sampling: each step against its definition, and frequencies against probabilities. */
 #include "engine/sampler.h"
-
 #include "tests/check.h"
 
 #include <math.h>
@@ -9,15 +8,16 @@ enum { VOCABULARY = 6, DRAWS = 20000 };
 
 static const float base_logits[VOCABULARY] = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f, 0.0f};
 
-static int32_t draw_at(const struct sampling *sampling, const int32_t *recent, int64_t count, uint64_t stream,
-                       uint64_t position, struct arena *arena)
+static int32_t draw_at(const struct sampling *sampling, const int32_t *recent, int64_t count,
+                       uint64_t stream, uint64_t position, struct arena *arena)
 {
     struct diagnostic diagnostic = {0};
     float logits[VOCABULARY];
     int32_t token;
     memcpy(logits, base_logits, sizeof logits);
     arena_reset(arena);
-    CHECK_OK(sample_token(sampling, logits, VOCABULARY, recent, count, stream, position, arena, &token, &diagnostic));
+    CHECK_OK(sample_token(sampling, logits, VOCABULARY, recent, count, stream, position, arena,
+                          &token, &diagnostic));
     return token;
 }
 
@@ -34,7 +34,8 @@ static void count_draws(const struct sampling *sampling, double *shares)
 static void check_shares(const double *shares, const bool *kept, double temperature)
 {
     double total = 0;
-    for (int v = 0; v < VOCABULARY; v++) total += kept[v] ? exp((double)base_logits[v] / temperature) : 0;
+    for (int v = 0; v < VOCABULARY; v++)
+        total += kept[v] ? exp((double)base_logits[v] / temperature) : 0;
     for (int v = 0; v < VOCABULARY; v++) {
         double expected = kept[v] ? exp((double)base_logits[v] / temperature) / total : 0;
         double tolerance = 5 * sqrt(expected * (1 - expected) / DRAWS);
@@ -131,8 +132,9 @@ static void nonsense_is_refused(void **state)
     struct sampling sampling = sampling_default();
     float logits[VOCABULARY] = {0, NAN};
     int32_t token;
-    CHECK_REFUSED(sample_token(&sampling, logits, VOCABULARY, NULL, 0, 0, 0, arena, &token, &diagnostic), STATUS_MISMATCH,
-                  "not numbers");
+    CHECK_REFUSED(
+        sample_token(&sampling, logits, VOCABULARY, NULL, 0, 0, 0, arena, &token, &diagnostic),
+        STATUS_MISMATCH, "not numbers");
     sampling.temperature = NAN;
     CHECK_REFUSED(sampling_check(&sampling, &diagnostic), STATUS_USAGE, "--temperature");
     sampling = sampling_default();

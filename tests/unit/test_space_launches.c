@@ -21,9 +21,11 @@ static const char card_space[] =
     "  partial: {per_row_bytes: outputs * split * 4, fixed_bytes: 256}\n"
     "  counters: {fixed_bytes: 4096, zeroed: true}\n"
     "tensor_maps:\n"
-    "  weights: {of: weight, element_bytes: 2, columns: weight.columns, rows: outputs, box_columns: 64,\n"
+    "  weights: {of: weight, element_bytes: 2, columns: weight.columns, rows: outputs, "
+    "box_columns: 64,\n"
     "            box_rows: warps * 4, swizzle_bytes: 128}\n"
-    "  seconds: {of: bias, element_bytes: 4, columns: 4, rows: 4, box_columns: 4, box_rows: 1, swizzle_bytes: 0}\n"
+    "  seconds: {of: bias, element_bytes: 4, columns: 4, rows: 4, box_columns: 4, box_rows: 1, "
+    "swizzle_bytes: 0}\n"
     "launches:\n"
     "  - entry: dot\n"
     "    rows_per_item: 4\n"
@@ -79,13 +81,14 @@ static void launches_follow_the_config(void **unused)
     assert_int_equal(dot->threads, 256);
     assert_int_equal(dot->shared_bytes, 8192);
     assert_int_equal(dot->cluster, 2);
-    static const struct argument expected[] = {{ARGUMENT_OPERAND, 0}, {ARGUMENT_OPERAND, 1},
-                                               {ARGUMENT_OPERAND, 2}, {ARGUMENT_WORKSPACE, 0},
-                                               {ARGUMENT_NULL, 0},    {ARGUMENT_OPERAND, 4},
+    static const struct argument expected[] = {{ARGUMENT_OPERAND, 0},    {ARGUMENT_OPERAND, 1},
+                                               {ARGUMENT_OPERAND, 2},    {ARGUMENT_WORKSPACE, 0},
+                                               {ARGUMENT_NULL, 0},       {ARGUMENT_OPERAND, 4},
                                                {ARGUMENT_TENSOR_MAP, 0}, {ARGUMENT_TENSOR_MAP, 1}};
     assert_int_equal(dot->argument_count, 8);
     assert_memory_equal(dot->arguments, expected, sizeof expected);
-    static const struct tensor_argument weights = {{ARGUMENT_OPERAND, 1}, 2048, 5632, 2, 64, 32, 128};
+    static const struct tensor_argument weights = {
+        {ARGUMENT_OPERAND, 1}, 2048, 5632, 2, 64, 32, 128};
     assert_int_equal(image.tensor_count, 2);
     assert_memory_equal(&image.tensors[0], &weights, sizeof weights);
     CHECK_TEXT(image.launches[1].name, "finish");
@@ -129,7 +132,8 @@ static const struct change changes[] = {
     {"partial: {", "2partial: {", "is no name"},
     {"{fixed_bytes: 4096, zeroed: true}", "{zeroed: true}", "neither per_row_bytes nor fixed"},
     {"{fixed_bytes: 4096, zeroed: true}", "4096", "a workspace is a map"},
-    {"  weights: {of", "  partial: {of", "'partial' is the name of an operand or workspace already"},
+    {"  weights: {of", "  partial: {of",
+     "'partial' is the name of an operand or workspace already"},
     {"{of: weight,", "{of: weights,", "'weights' is neither an operand"},
     {"{of: weight, element_bytes: 2,", "{of: weight,", "'weights' needs 'element_bytes'"},
     {"box_rows: warps * 4", "box_rows: pace", "'box_rows' must be a whole number"},
@@ -144,8 +148,8 @@ static void check_change(const char *text, const struct change *change)
     struct arena *arena = arena_create(0);
     const char *at = strstr(text, change->find);
     assert_non_null(at);
-    const char *bad =
-        arena_print(arena, "%.*s%s%s", (int)(at - text), text, change->replace, at + strlen(change->find));
+    const char *bad = arena_print(arena, "%.*s%s%s", (int)(at - text), text, change->replace,
+                                  at + strlen(change->find));
     struct space *space;
     CHECK_REFUSED(read_text(bad, arena, &space, &diagnostic), STATUS_BAD_INPUT, change->words);
     arena_destroy(arena);
@@ -154,7 +158,8 @@ static void check_change(const char *text, const struct change *change)
 static void bad_launches_are_refused_with_their_place(void **unused)
 {
     (void)unused;
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) check_change(card_space, &changes[i]);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        check_change(card_space, &changes[i]);
 }
 
 /* ---- Calls of libraries ---- */
