@@ -14,4 +14,7 @@
 /* The number as f16, into the block; what it reads back as. */
 float element_put_f16(float value, uint8_t *to);
 
+/* The E2M1 code for which `half_scale` times twice its number is nearest; the first of equals. */
+uint8_t element_nearest_e2m1(float value, float half_scale);
+
 #endif

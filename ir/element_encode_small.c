@@ -177,8 +177,7 @@ void element_iq4_nl_encode(const float *values, const float *importance, void *b
     put_nibbles(codes, bytes + 2);
 }
 
-/* The nearest of 16 values, the first of equals. */
-static uint8_t mxfp4_code(float value, float half_scale)
+uint8_t element_nearest_e2m1(float value, float half_scale)
 {
     uint8_t best = 0;
     for (uint8_t code = 1; code < 16; code++) {
@@ -198,6 +197,6 @@ void element_mxfp4_encode(const float *values, const float *importance, void *bl
     if (largest > 0 && isfinite(largest)) exponent = ilogbf(largest) - 2 + 127;
     bytes[0] = (uint8_t)(exponent > 0 ? exponent : 0);
     for (int i = 0; i < BLOCK; i++)
-        codes[i] = mxfp4_code(values[i], element_half_of_e8m0(bytes[0]));
+        codes[i] = element_nearest_e2m1(values[i], element_half_of_e8m0(bytes[0]));
     put_nibbles(codes, bytes + 1);
 }

@@ -125,8 +125,9 @@ double element_unit(enum element_type type)
     case ELEMENT_I4_128:
     case ELEMENT_I4_32: return 2.0 / 15; /* half a step, and half a step of the zero */
     case ELEMENT_IQ4_NL:
-    case ELEMENT_IQ4_XS: return 12.0 / 113; /* half of the widest gap */
-    case ELEMENT_MXFP4: return 2.0 / 6;     /* what is above 6 becomes 6 */
+    case ELEMENT_IQ4_XS: return 12.0 / 113;   /* half of the widest gap */
+    case ELEMENT_MXFP4: return 2.0 / 6;       /* what is above 6 becomes 6 */
+    case ELEMENT_NVFP4_128: return 1.0 / 5.6; /* half of the gap below 6, as scales are rounded */
     case ELEMENT_Q3_K: return 0.5 / 3;
     case ELEMENT_Q2_K: return 0.5;
     case ELEMENT_I8:

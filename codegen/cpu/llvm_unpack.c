@@ -31,6 +31,7 @@ static const struct unpack_form forms[ELEMENT_COUNT] = {
     [ELEMENT_F8_E5M2_128] = {128, 32, 255, 0, false, {4, 128, 8, 8}, {0}, NULL, ELEMENT_F8_E5M2},
     [ELEMENT_I8_128] = {128, 32, 255, 128, false, {4, 128, 8, 8}, {0}, NULL, ELEMENT_COUNT},
     [ELEMENT_I4_128] = {128, 32, 15, 0, true, {4, 64, 4, 1}, {0}, NULL, ELEMENT_COUNT},
+    [ELEMENT_NVFP4_128] = {128, 16, 24, 12, false, {12, 64, 4, 1}, {0}, e2m1_values, ELEMENT_COUNT},
     [ELEMENT_I4_32] = {32, 32, 15, 0, true, {4, 16, 4, 1}, {0}, NULL, ELEMENT_COUNT},
 };
 

@@ -3,7 +3,7 @@
  *     number = scale * (byte - offset) + minimum
  *
  * with one offset for the type, and a scale (and, in some types, a minimum) for each group of 16 or
- * 32 numbers (or, in blocks of 128, for all).  Bytes of 8-bit floats stand for those.  Bytes come in registers, as they lie in the file, so a register's 16-byte slots hold
+ * 32 numbers (or, in most blocks of 128, for all).  Bytes of 8-bit floats stand for those.  Bytes come in registers, as they lie in the file, so a register's 16-byte slots hold
  * halves of blocks in an order of their own: unpack_group_at says which; whoever multiplies with them
  * puts the other operand into the same order.
  *

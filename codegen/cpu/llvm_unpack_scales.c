@@ -110,11 +110,25 @@ void unpack_small_scales(struct emitter *e, const struct unpack_request *request
         *minima = widen_f16(e, items_by_lane(e, request, pointer, e->i16, 2));
 }
 
-/* ---- Blocks of 128: one scale for all ---- */
+/* ---- Blocks of 128: one scale for all, or for each 16 a float of 8 bits beside it ---- */
+
+static value nvfp4_scales(struct emitter *e, value pointer)
+{
+    int lanes[GROUPS];
+    for (int i = 0; i < GROUPS; i++) lanes[i] = i % HALF;
+    value small = load(e, vector_of(e->i8, HALF), address_at(e, pointer, 4), 4);
+    value halves = mulf(e, widen_f8(e, ELEMENT_F8_E4M3, small), splat_f32(e, 0.5, HALF));
+    value scales = mulf(e, splat(e, load(e, e->f32, pointer, 4), HALF), halves);
+    return shuffle(e, scales, NULL, lanes, GROUPS);
+}
 
 void unpack_wide_scales(struct emitter *e, enum element_type type, value pointer, value *scales,
                         value *minima)
 {
+    if (type == ELEMENT_NVFP4_128) {
+        *scales = nvfp4_scales(e, pointer);
+        return;
+    }
     if (type != ELEMENT_I4_128) {
         *scales = splat(e, load(e, e->f32, pointer, 4), GROUPS);
         return;

@@ -304,3 +304,20 @@ template <> struct block_pieces<element_i4_32> : nibble_pieces<0, true> {
 };
 
 template <> struct block_pieces<element_i4_128> : block_pieces<element_i4_32> {};
+
+// Four numbers of each of two neighbouring groups of 16, which have scales of their own.
+template <> struct block_pieces<element_nvfp4_128> : piece_form<2, 1, 1, 32, 3, 0, false, true> {
+    DEVICE unsigned place(unsigned piece, int scale, int) { return piece / 4 * 8 + piece % 4 + 4 * scale; }
+    DEVICE void read(const unsigned char *block, unsigned index, raw &to)
+    {
+        to[0] = ((const unsigned *)block)[0];
+        to[1] = ((const unsigned short *)block)[2 + index / 4];
+        to[2] = ((const unsigned *)block)[3 + index];
+    }
+    DEVICE void unpack(const raw &from, unsigned, piece &to)
+    {
+        UNROLL for (int s = 0; s < 2; s++)
+            to.scales[s] = __uint_as_float(from[0]) * (element_float_of_e4m3((unsigned char)(from[1] >> 8 * s)) * 0.5f);
+        e2m1_table::nibbles(from[2], to.words[0][0][0], to.words[1][0][0]);
+    }
+};

@@ -89,7 +89,8 @@ static void load_block_reals(struct emitter *e, const struct linear_step *step, 
                              struct linear_weights *weights)
 {
     struct unpacked block = unpack_block(e, step->element, pointer);
-    bool scaled = step->form->block == LINEAR_SUPER || block.minima;
+    bool scaled = step->form->block == LINEAR_SUPER || block.minima ||
+                  step->form->scale_columns == UNPACK_GROUP;
     int per_group = UNPACK_GROUP / step->lanes;
     for (int g = 0; g < step->columns / UNPACK_GROUP; g++) {
         value reals = scaled ? unpacked_reals(e, &block, g) : unpacked_whole(e, &block, g);

@@ -3,7 +3,7 @@
 #include "ops/linear/linear_round.cuh"
 #include "ops/linear/linear_tile_weights.cuh"
 
-constexpr bool brain = element == element_bf16 || element == element_mxfp4;
+constexpr bool brain = element == element_bf16 || blocks_as_brain;
 constexpr int row_copies = tile_rows * row_chunks / tile_threads;
 constexpr int rows_bytes = tile_rows * tile_columns * 2, weights_bytes = tracks * tile_outputs * tile_columns * 2;
 

@@ -6,6 +6,7 @@
 
 constexpr int row_chunks = tile_columns / 8;
 constexpr bool packed = element_is_block(element);
+constexpr bool blocks_as_brain = element == element_mxfp4 || element == element_nvfp4_128; // scales beyond those of f16
 constexpr bool nibbles = element == element_q4_0;
 constexpr bool in_pieces = packed && !nibbles && element != element_q8_0;
 typedef block_pieces<in_pieces ? element : element_q4_0> pieces;
@@ -112,8 +113,7 @@ DEVICE uint2 widen_word(unsigned word, float scale, float minimum)
         const float code = __uint_as_float(__byte_perm(bytes, 0x4b000000u, 0x7440u | i)) - away;
         values[i] = pieces::minima ? scale * code + minimum : scale * code;
     }
-    constexpr bool brain = element == element_mxfp4;
-    return brain ? make_uint2(pack_bfloat(values[0], values[1]), pack_bfloat(values[2], values[3]))
+    return blocks_as_brain ? make_uint2(pack_bfloat(values[0], values[1]), pack_bfloat(values[2], values[3]))
                  : make_uint2(pack_half(values[0], values[1]), pack_half(values[2], values[3]));
 }
 

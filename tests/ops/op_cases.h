@@ -100,6 +100,7 @@ static const struct op_case block_cases[] = {
     BLOCKS("i8_128", "256"),
     BLOCKS("i4_128", "128"),
     BLOCKS("i4_32", "96"),
+    BLOCKS("nvfp4_128", "256"),
     BLOCKS("f8_e4m3", "37"),
     BLOCKS("f8_e5m2", "40"),
 #undef BLOCKS

@@ -258,6 +258,7 @@ static const struct quality qualities[] = {
     {ELEMENT_IQ4_XS, 0.0792, 0.23},    {ELEMENT_F8_E4M3_128, 0.03, 0.13},
     {ELEMENT_F8_E5M2_128, 0.06, 0.26}, {ELEMENT_I8_128, 0.01, 0.03},
     {ELEMENT_I4_128, 0.12, 0.3},       {ELEMENT_I4_32, 0.1, 0.3},
+    {ELEMENT_NVFP4_128, 0.098, 0.43},
 };
 
 static void random_row(float *values, double deviation)
