@@ -68,11 +68,11 @@ DEVICE void multiply_add_f8(float (&sums)[4], const unsigned (&left)[4], unsigne
 
 // ---- With scales per 32 columns, from sm_120 on ----
 //
-// A word of scales has those of 128 columns, as exponents.  Lanes 4 r and 4 r + 1 give those of the left rows r and
-// r + 8, lane 4 c those of column c of the right.
+// A word of scales has those of 128 columns, as exponents, but for nvf4.  Lanes 4 r and 4 r + 1 give those of the left
+// rows r and r + 8, lane 4 c those of column c of the right.
 
 #define MULTIPLY_SCALED(form, byte)                                                                                    \
-    asm volatile("mma.sync.aligned." form ".f32.ue8m0 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "                  \
+    asm volatile("mma.sync.aligned." form " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "                             \
                  "{%0, %1, %2, %3}, {%10}, {%12, %13}, {%11}, {%12, %13};"                                             \
                  : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])                                          \
                  : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right_0), "r"(right_1),                 \
@@ -84,7 +84,7 @@ DEVICE void multiply_add_mxf8(float (&sums)[4], const unsigned (&left)[4], unsig
                               unsigned left_scales, unsigned right_scales, int group)
 {
 #if __CUDA_ARCH__ >= 1200
-#define MXF8(type) "m16n8k32.row.col.kind::mxf8f6f4.block_scale.scale_vec::1X.f32.e4m3." type
+#define MXF8(type) "m16n8k32.row.col.kind::mxf8f6f4.block_scale.scale_vec::1X.f32.e4m3." type ".f32.ue8m0"
     if constexpr (right_type == narrow::e4m3) MULTIPLY_SCALED(MXF8("e4m3"), group);
     else if constexpr (right_type == narrow::e5m2) MULTIPLY_SCALED(MXF8("e5m2"), group);
     else MULTIPLY_SCALED(MXF8("e2m1"), group);
@@ -99,7 +99,18 @@ DEVICE void multiply_add_mxf4(float (&sums)[4], const unsigned (&left)[4], unsig
                               unsigned left_scales, unsigned right_scales, int group)
 {
 #if __CUDA_ARCH__ >= 1200
-    MULTIPLY_SCALED("m16n8k64.row.col.kind::mxf4.block_scale.scale_vec::2X.f32.e2m1.e2m1", group);
+    MULTIPLY_SCALED("m16n8k64.row.col.kind::mxf4.block_scale.scale_vec::2X.f32.e2m1.e2m1.f32.ue8m0", group);
+#else
+    __trap();
+#endif
+}
+
+// The same with an e4m3 scale per 16 columns, which a word has of all 64.
+DEVICE void multiply_add_nvf4(float (&sums)[4], const unsigned (&left)[4], unsigned right_0, unsigned right_1,
+                              unsigned left_scales, unsigned right_scales)
+{
+#if __CUDA_ARCH__ >= 1200
+    MULTIPLY_SCALED("m16n8k64.row.col.kind::mxf4nvf4.block_scale.scale_vec::4X.f32.e2m1.e2m1.f32.ue4m3", 0);
 #else
     __trap();
 #endif

@@ -1,4 +1,5 @@
-// Activations rounded to e4m3, e2m1 or f16, per group of neighbours with one power of two as scale.
+// Activations rounded to e4m3, e2m1 or f16, per group of neighbours with one power of two as scale; or, as nvfp4, with
+// an e4m3 scale per 16 beside it.
 #pragma once
 #include "codegen/cuda/memory.cuh"
 #include "codegen/cuda/narrow.cuh"
@@ -95,4 +96,27 @@ DEVICE void quantize_rows_mxf4(const float *x, unsigned *words, unsigned char *e
     const int lane = lane_index() % 8;
     if (lane < 4) words[group.at() / 8 * 4 + lane] = word | behind << 4;
     if (lane == 0) exponents[group.at() / 8] = (unsigned char)exponent;
+}
+
+// e2m1 with an e4m3 scale for each 16 and a power of two for each 128, which lie in `heads` as they do in nvfp4_128, 12
+// bytes per block: element j of 16 in the low and j + 8 in the high half of byte j of 8.
+DEVICE void quantize_rows_nvf4(const float *x, unsigned *words, unsigned char *heads, const struct step *step)
+{
+    constexpr int head_bytes = 12;
+    const narrow_group<4> group(x, step);
+    const unsigned exponent = exponent_below<8>(warp_maximum<warp_lanes>(group.largest) / 6.0f);
+    const unsigned code = pack_e4m3(group.largest / 6.0f * inverse_of_exponent(exponent), 0, 0, 0) & 0xffu;
+    unsigned pairs[2];
+    f8_to_half_pairs<narrow::e4m3>(code, pairs);
+    const float scale = to_float(low_half(pairs[0])) * 256.0f * scale_of_exponent(exponent);
+    const float factor = scale > 0 ? 1.0f / scale : 0.0f;
+    unsigned word = 0;
+    UNROLL for (int i = 0; i < 4; i++) word |= to_e2m1(group.values[i] * factor) << 8 * i;
+    const unsigned behind = __shfl_down_sync(all_lanes, word, 2); // 8 elements on
+    if (!group.inside) return;
+    const int lane = lane_index() % 4;
+    unsigned char *head = heads + group.at() / 32 * head_bytes;
+    if (lane < 2) words[group.at() / 4 * 2 + lane] = word | behind << 4;
+    if (lane == 0) head[4 + group.at() / 4 % 8] = (unsigned char)code;
+    if (lane_index() == 0) *(float *)head = scale_of_exponent(exponent);
 }

@@ -36,6 +36,7 @@ struct planted {
 #define OUTPUTS_FILE "ops/linear/linear_outputs.cuh"
 #define WIDE_FILE    "ops/linear/linear_tile_wide.cuh"
 #define MXFP4_FILE   "ops/linear/linear_tile_mxfp4.cuh"
+#define NVF4_FILE    "ops/linear/linear_tile_nvf4_cuda.cu"
 #define TOP_FILE     "ops/top/top_cuda.cu"
 #define DECODE_FILE  "ops/attention/attention_decode_cuda.cu"
 #define TOKENS_FILE  "ops/attention/attention_tile_tokens.cuh"
@@ -264,6 +265,21 @@ static const struct planted planted_kernels[] = {
      "words[1] >> 2 & inner", CAUGHT_RESULT, &mxfp4_run},
     {"scales of one block for the four", MXFP4_FILE,
      "scales |= __shfl_xor_sync(all_lanes, scales, 2);", "", CAUGHT_RESULT, &mxfp4_run},
+    {"numbers of the neighbouring 16", NVF4_FILE,
+     "make_uint4(low_halves(words[0], words[2]), low_halves(words[1], words[3])",
+     "make_uint4(high_halves(words[0], words[2]), low_halves(words[1], words[3])", CAUGHT_RESULT,
+     &nvf4_run},
+    {"scales of the other 64 columns", NVF4_FILE, "((1 + p) * weight_tile_rows",
+     "((2 - p) * weight_tile_rows", CAUGHT_RESULT, &nvf4_run},
+    {"scale of 128 weights left out", NVF4_FILE,
+     "(row_scales[2 * r + e / 2] * (e % 2 ? scales.y : scales.x))", "row_scales[2 * r + e / 2]",
+     CAUGHT_RESULT, &nvf4_run},
+    {"scale of the neighbouring 16", "ops/linear/linear_quantize_narrow.cuh",
+     "head[4 + group.at() / 4 % 8]", "head[4 + (group.at() / 4 ^ 1) % 8]", CAUGHT_RESULT,
+     &nvf4_run},
+    {"eight neighbours of 16 that weights do not meet", "ops/linear/linear_quantize_narrow.cuh",
+     "__shfl_down_sync(all_lanes, word, 2)", "__shfl_down_sync(all_lanes, word, 1)", CAUGHT_RESULT,
+     &nvf4_run},
     /* The largest of a row. */
     {"equals in the order of the last", TOP_FILE, "<< 32 | ~(unsigned)column",
      "<< 32 | (unsigned)column", CAUGHT_RESULT, &top_run},

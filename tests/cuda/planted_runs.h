@@ -10,6 +10,7 @@ struct planted_run {
     const char *config; /* "stages=3 split=2": what differs from the default; NULL: nothing */
     const char *card;
     bool strays; /* some experts are none (variant_stray_trial) */
+    bool narrow; /* activations that E2M1 keeps (variant_narrow_trial) */
 };
 
 #define SMALL_TILE                                                                                 \
@@ -144,6 +145,14 @@ static const struct planted_run bytes_128_run = {
 static const struct planted_run mxfp4_run = {
     .variant = "linear_tile_mxfp4_cuda",
     .problem = "linear(f32[tokens,384], mxfp4[70,384])",
+    .step = {.rows = 20},
+    .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=3 split=1",
+    .card = "sm_120",
+};
+static const struct planted_run nvf4_run = {
+    .variant = "linear_tile_nvf4_cuda",
+    .problem = "linear(f32[tokens,384], nvfp4_128[70,384])",
+    .narrow = true,
     .step = {.rows = 20},
     .config = "tile_rows=32 tile_outputs=32 row_warps=2 output_warps=1 raster=1 stages=3 split=1",
     .card = "sm_120",

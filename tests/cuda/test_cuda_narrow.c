@@ -22,9 +22,10 @@ static struct variant_check all;
 
 /* Which numbers survive. */
 enum kept {
-    KEPT_E4M3, /* up to 15 eighths, times powers of two */
-    KEPT_E2M1, /* 0, 1/2, 1, 3/2, 2, 3, 4, 6, times powers of two per 32 */
-    KEPT_BYTES /* whole numbers with a 127 in each 128 */
+    KEPT_E4M3,  /* up to 15 eighths, times powers of two */
+    KEPT_E2M1,  /* 0, 1/2, 1, 3/2, 2, 3, 4, 6, times powers of two per 32 */
+    KEPT_NVFP4, /* the same with a 6 in each 16, so that scales are powers of two */
+    KEPT_BYTES  /* whole numbers with a 127 in each 128 */
 };
 
 static const struct narrow_case {
@@ -57,17 +58,25 @@ static const struct narrow_case {
     {"linear(f32[tokens,640], mxfp4[70,640], f32[70])", "linear_tile_mxf4_cuda", KEPT_E2M1, 37},
     {"linear_gated(f32[tokens,256], mxfp4[40,256], mxfp4[40,256])", "linear_tile_mxf4_cuda",
      KEPT_E2M1, 17},
+    {"linear(f32[tokens,640], nvfp4_128[70,640], f32[70])", "linear_tile_nvf4_cuda", KEPT_NVFP4,
+     37},
+    {"linear_gated(f32[tokens,256], nvfp4_128[40,256], nvfp4_128[40,256])", "linear_tile_nvf4_cuda",
+     KEPT_NVFP4, 17},
+    {"linear_group(f32[tokens,128], nvfp4_128[24,128], nvfp4_128[9,128], nvfp4_128[9,128])",
+     "linear_tile_nvf4_cuda", KEPT_NVFP4, 70},
 };
 
 /* Groups of columns differ by powers of two, and so do rows. */
 static float number_kept(enum kept kept, uint64_t bits, int64_t row, int64_t column)
 {
-    static const float halves[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
     float sign = bits & 1 ? -1 : 1;
     int piece = (int)((column / 32 + row) % 4 + (column / 128 * 2 + row) % 3);
     switch (kept) {
     case KEPT_E4M3: return ldexpf(sign * (float)(bits >> 1 & 15) / 8, piece);
-    case KEPT_E2M1: return ldexpf(sign * halves[bits >> 1 & 7], piece);
+    case KEPT_E2M1: return ldexpf(variant_e2m1_number(bits), piece);
+    case KEPT_NVFP4:
+        piece += (int)((column / 16 + 2 * row) % 3);
+        return ldexpf(variant_e2m1_number(bits | (column % 16 == 5 ? 14 : 0)), piece);
     case KEPT_BYTES:
         return ldexpf(column % 128 == 77 ? 127 : sign * (float)(bits >> 1 & 63),
                       (int)((column / 128 + row) % 4));
@@ -86,6 +95,8 @@ static void vary_scales(const struct tensor_type *type, unsigned char *bytes)
         float scale;
         memcpy(&scale, at, sizeof scale);
         scale = ldexpf(scale, turn - 2);
+        for (int g = 0; g < 8 && type->element == ELEMENT_NVFP4_128; g++)
+            if (at[4 + g] >= 32) at[4 + g] = (unsigned char)(at[4 + g] - 8 * ((block + g) % 4));
         if (type->element == ELEMENT_MXFP4)
             *at = (unsigned char)(*at + turn);
         else

@@ -16,14 +16,14 @@ extern const struct embedded_file embedded_vocabulary[]; /* made by cmake/embed.
 
 static struct emulator emulator;
 
-enum { NUMBERS_MOST = 256 * 64, SCALE_COLUMNS = 32 };
+enum { NUMBERS_MOST = 256 * 64, SCALES = 4 };
 
 struct product {
     const char *architecture, *kernel, *constants;
     enum ptx_type a, b;
     int rows, outputs, row_bytes;
     bool right_as_it_lies; /* rows of the right matrix are columns of the left one */
-    bool scaled;
+    int scale_columns;     /* that share one of the scales of a word; 0: no scales */
 };
 
 /* ---- By warps: 16 rows, 16 outputs, rows of 64 bytes ---- */
@@ -86,6 +86,11 @@ static const char warp_kernel[] =
 #define BY(function) PAIR FLOATS "#define MULTIPLY " function OPERANDS
 #define BY_MXF8(type)                                                                              \
     PAIR FLOATS "#define MULTIPLY multiply_add_mxf8<narrow::" type ">" SCALED "chunk / 2)\n"
+/* Exponents up to 129 as e4m3; a word has all scales of an instruction. */
+#define SMALL_SCALES(word) "(" word " - 0x7f7f7f7fu) * 8 + 0x38383838u"
+#define BY_NVF4                                                                                    \
+    PAIR FLOATS "#define MULTIPLY multiply_add_nvf4(sums[i], left, right[2 * i], right[2 * i + "   \
+                "1], " SMALL_SCALES("left_scales") ", " SMALL_SCALES("right_scales") ")\n"
 #define BY_MXF4 PAIR FLOATS "#define MULTIPLY multiply_add_mxf4" SCALED "chunk)\n"
 
 /* ---- By warpgroups: 64 rows, rows of 128 bytes ---- */
@@ -132,10 +137,11 @@ static const struct product products[] = {
      TYPE_S8, TILE, 0, 0},
     {"sm_89", warp_kernel, BY("multiply_add_f8<narrow::e4m3>"), TYPE_E4M3, TYPE_E4M3, TILE, 0, 0},
     {"sm_89", warp_kernel, BY("multiply_add_f8<narrow::e5m2>"), TYPE_E4M3, TYPE_E5M2, TILE, 0, 0},
-    {"sm_120a", warp_kernel, BY_MXF8("e4m3"), TYPE_E4M3, TYPE_E4M3, TILE, 0, 1},
-    {"sm_120a", warp_kernel, BY_MXF8("e5m2"), TYPE_E4M3, TYPE_E5M2, TILE, 0, 1},
-    {"sm_120a", warp_kernel, BY_MXF8("e2m1"), TYPE_E4M3, TYPE_E2M1, TILE, 0, 1},
-    {"sm_120a", warp_kernel, BY_MXF4, TYPE_E2M1, TYPE_E2M1, TILE, 0, 1},
+    {"sm_120a", warp_kernel, BY_MXF8("e4m3"), TYPE_E4M3, TYPE_E4M3, TILE, 0, 32},
+    {"sm_120a", warp_kernel, BY_MXF8("e5m2"), TYPE_E4M3, TYPE_E5M2, TILE, 0, 32},
+    {"sm_120a", warp_kernel, BY_MXF8("e2m1"), TYPE_E4M3, TYPE_E2M1, TILE, 0, 32},
+    {"sm_120a", warp_kernel, BY_MXF4, TYPE_E2M1, TYPE_E2M1, TILE, 0, 32},
+    {"sm_120a", warp_kernel, BY_NVF4, TYPE_E2M1, TYPE_E2M1, TILE, 0, 16},
     {"sm_90a", warpgroup_kernel, GROUP(true, 64), TYPE_BF16, TYPE_BF16, 64, 64, 128, 0, 0},
     {"sm_90a", warpgroup_kernel, GROUP(true, 128), TYPE_BF16, TYPE_BF16, 64, 128, 128, 0, 0},
     {"sm_90a", warpgroup_kernel, GROUP(true, 192), TYPE_BF16, TYPE_BF16, 64, 192, 128, 0, 0},
@@ -186,8 +192,8 @@ static int expected_of(const struct product *product, const signed char *left,
 {
     int depth = product->row_bytes * 8 / bits_of(product), sum = 0;
     for (int k = 0; k < depth; k++) {
-        int group = k / SCALE_COLUMNS, scale = 0;
-        if (product->scaled) scale = (row + group) % 3 + (output + group) % 2;
+        int scale = 0, group = product->scale_columns ? k / product->scale_columns % SCALES : 0;
+        if (product->scale_columns) scale = (row + group) % 3 + (output + group) % 2;
         sum += left[row * depth + k] * right[output * depth + k] * (1 << scale);
     }
     return sum;

@@ -200,6 +200,7 @@ static status set_stage(struct stage *stage, const struct planted_run *run,
                         stage->arena, &stage->problem, diagnostic));
     TRY(op_trial_create(stage->problem, &run->step, 7, stage->arena, &stage->trial, diagnostic));
     if (run->strays) variant_stray_trial(stage->trial);
+    if (run->narrow) variant_narrow_trial(stage->trial);
     return choose_config(stage, run, diagnostic);
 }
 

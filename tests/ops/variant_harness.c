@@ -372,6 +372,23 @@ void variant_stray_trial(struct op_trial *trial)
     variant_renew_trial(trial);
 }
 
+float variant_e2m1_number(uint64_t bits)
+{
+    static const float magnitudes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+    float magnitude = magnitudes[bits >> 1 & 7];
+    return bits & 1 ? -magnitude : magnitude;
+}
+
+void variant_narrow_trial(struct op_trial *trial)
+{
+    float *x = trial->originals[0];
+    for (int64_t i = 0; i < trial->bytes[0] / (int64_t)sizeof *x; i++) {
+        uint64_t bits = random_bits(trial->seed, 78, (uint64_t)i) | (i % 16 == 5 ? 14 : 0);
+        x[i] = ldexpf(variant_e2m1_number(bits), (int)(i / 16 % 3));
+    }
+    variant_renew_trial(trial);
+}
+
 /* Every other time, bounds above what the step has: what a bucket's kernels meet. */
 void variant_check_case(struct variant_check *check, const char *text, const struct op_step *step,
                         double bound)

@@ -70,6 +70,12 @@ void variant_renew_trial(struct op_trial *trial);
 /* Makes some of the trial's experts, or of its slots, those of no expert. */
 void variant_stray_trial(struct op_trial *trial);
 
+/* 0, 1/2, 1, 3/2, 2, 3, 4 or 6 with a sign, by the lowest four bits: what E2M1 holds. */
+float variant_e2m1_number(uint64_t bits);
+/* Activations of a linear become such numbers, times a power of two for each 16, one of which is a 6: what kernels keep
+ * that round to nvfp4. */
+void variant_narrow_trial(struct op_trial *trial);
+
 /* The cases of a table whose texts begin with `prefix`, with all rows of op_case_rows. */
 void variant_check_table(struct variant_check *check, const struct op_case *table,
                          const char *prefix, double bound);
