@@ -111,7 +111,17 @@ static void make_grouped(const struct deferred *deferred)
     }
 }
 
-/* ---- mxfp4 ---- */
+/* ---- mxfp4, nvfp4 ---- */
+
+/* 16 bytes of neighbours become numbers i and 16 + i of 32. */
+static void put_pairs(const uint8_t *pairs, uint8_t *to)
+{
+    for (int i = 0; i < HALF; i++) {
+        uint32_t low = (uint32_t)pairs[i / 2] >> (i % 2 * 4) & 15u;
+        uint32_t high = (uint32_t)pairs[(HALF + i) / 2] >> (i % 2 * 4) & 15u;
+        to[i] = (uint8_t)(low | high << 4);
+    }
+}
 
 static void make_mxfp4(const struct deferred *deferred)
 {
@@ -119,20 +129,32 @@ static void make_mxfp4(const struct deferred *deferred)
     int64_t blocks = relayout->rows * relayout->columns / PIECE;
     uint8_t *to = deferred->bytes;
     for (int64_t b = 0; b < blocks; b++, to += 1 + HALF) {
-        const uint8_t *pairs = relayout->codes + b * HALF;
         to[0] = relayout->scales[b];
-        for (int i = 0; i < HALF; i++) {
-            uint32_t low = (uint32_t)pairs[i / 2] >> (i % 2 * 4) & 15u;
-            uint32_t high = (uint32_t)pairs[(HALF + i) / 2] >> (i % 2 * 4) & 15u;
-            to[1 + i] = (uint8_t)(low | high << 4);
+        put_pairs(relayout->codes + b * HALF, to + 1);
+    }
+}
+
+static void make_nvfp4(const struct deferred *deferred)
+{
+    const struct relayout *relayout = (const struct relayout *)deferred;
+    const struct element *element = element_of(relayout->element);
+    int64_t scale_count = element->block_elements / HALF,
+            pieces = relayout->rows * relayout->columns / PIECE;
+    uint8_t *to = deferred->bytes;
+    for (int64_t p = 0; p < pieces; p++, to += HALF) {
+        if (p % (element->block_elements / PIECE) == 0) {
+            memcpy(to, &relayout->factor, HEAD_BYTES);
+            memcpy(to + HEAD_BYTES, relayout->scales + p * PIECE / HALF, (size_t)scale_count);
+            to += HEAD_BYTES + scale_count;
         }
+        put_pairs(relayout->codes + p * HALF, to);
     }
 }
 
 void relayout_prepare(struct relayout *relayout)
 {
     static void (*const make[])(const struct deferred *) = {make_wide, make_grouped, make_grouped,
-                                                            make_mxfp4};
+                                                            make_mxfp4, make_nvfp4};
     relayout->deferred.make = make[relayout->kind];
     relayout->deferred.byte_count =
         relayout->rows * element_row_bytes(relayout->element, relayout->columns);

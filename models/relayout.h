@@ -1,5 +1,5 @@
 /* Codes and scales of separate tensors as blocks of one (ir/element_decode_scaled.h; mxfp4): every code and scale keeps
- * its bits.  The blocks are made when the weight is asked for. */
+ * its bits, but for a scale that files keep as its reciprocal.  The blocks are made when the weight is asked for. */
 #ifndef MODELS_RELAYOUT_H
 #define MODELS_RELAYOUT_H
 
@@ -10,6 +10,7 @@ enum relayout_kind {
     RELAYOUT_GPTQ,  /* [columns / 8, rows] words: 8 columns, the first in the lowest bits */
     RELAYOUT_AWQ,   /* [columns, rows / 8] words: 8 rows in the order 0 2 4 6 1 3 5 7 */
     RELAYOUT_MXFP4, /* [rows, columns / 32, 16] bytes: columns 2i and 2i + 1 in byte i */
+    RELAYOUT_NVFP4, /* the same of [rows, columns / 2] bytes */
 };
 
 struct relayout {
@@ -21,6 +22,7 @@ struct relayout {
     int64_t rows, columns;                        /* of the matrix; experts are more rows */
     int64_t tile_rows, tile_columns, scale_width; /* that share a scale; scales in a row of tiles */
     int zero_shift;                               /* added to stored zeros, modulo 16 */
+    float factor;                                 /* nvfp4: the scale of the tensor */
 };
 
 /* Sets deferred.make and deferred.byte_count. */

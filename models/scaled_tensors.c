@@ -4,10 +4,11 @@
 #include "models/relayout.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDE = 128, SMALL = 32, WORD_CODES = 8, MXFP4_BYTES = 16 };
+enum { WIDE = 128, SMALL = 32, NARROW = 16, WORD_CODES = 8, MXFP4_BYTES = 16 };
 
 struct joining {
     struct model_source *source;
@@ -263,13 +264,88 @@ static status join_mxfp4(const struct joining *joining, struct stored_tensor *co
     return become(joining, codes, &plan);
 }
 
+/* ---- nvfp4 ---- */
+
+/* compressed-tensors keeps what scales were multiplied with, ModelOpt what they are to be multiplied with. */
+static status read_factor(const struct joining *joining, const struct stored_tensor *scale,
+                          bool inverse, float *factor)
+{
+    if (scale->raw || scale->type.element != ELEMENT_F32 || count_of(scale) != 1)
+        return JOIN_FAIL(joining, scale, "%s", "must be one f32 scale");
+    memcpy(factor, scale->bytes, sizeof *factor);
+    if (inverse) *factor = 1.0f / *factor;
+    if (!isfinite(*factor))
+        return JOIN_FAIL(joining, scale, "is %s", inverse ? "0 or no number" : "no finite number");
+    return STATUS_OK;
+}
+
+static status check_nvfp4(const struct joining *joining, const struct stored_tensor *codes,
+                          const struct stored_tensor *scales, const struct relayout *plan)
+{
+    if (codes->type.rank != 2 || !count_of(codes) || plan->columns % WIDE)
+        return JOIN_FAIL(
+            joining, codes,
+            "must be a matrix of bytes (U8) whose rows are whole blocks of %d numbers, "
+            "two in a byte",
+            WIDE);
+    if (scales->raw || scales->type.element != ELEMENT_F8_E4M3 || scales->type.rank != 2 ||
+        size_of(scales, 0) != plan->rows || size_of(scales, 1) != plan->columns / NARROW)
+        return JOIN_FAIL(joining, scales, "must be %" PRId64 " by %" PRId64 " scales in F8_E4M3",
+                         plan->rows, plan->columns / NARROW);
+    return STATUS_OK;
+}
+
+/* Activations and states are not rounded. */
+static void use_other_scales(const struct joining *joining, const struct stored_tensor *codes,
+                             size_t stem)
+{
+    static const char *const suffixes[] = {".input_scale", ".input_global_scale", ".k_scale",
+                                           ".v_scale"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        struct stored_tensor *other = find_beside(joining, codes, stem, suffixes[i]);
+        if (other) other->used = true;
+    }
+}
+
+static status join_nvfp4(const struct joining *joining, struct stored_tensor *codes,
+                         const char **name)
+{
+    bool inverse = joining->scheme->kind == SCHEME_COMPRESSED;
+    size_t stem = stem_of(codes->name, inverse ? ".weight_packed" : ".weight");
+    const char *global = inverse ? ".weight_global_scale" : ".weight_scale_2";
+    struct stored_tensor *scales, *scale;
+    if (!stem || !codes->raw) return STATUS_OK;
+    scales = find_beside(joining, codes, stem, ".weight_scale");
+    scale = find_beside(joining, codes, stem, global);
+    if (!scales || !scale)
+        return JOIN_FAIL(joining, codes, "has no '%s' beside it",
+                         scales ? global + 1 : "weight_scale");
+    struct relayout plan = {.kind = RELAYOUT_NVFP4,
+                            .element = ELEMENT_NVFP4_128,
+                            .codes = codes->bytes,
+                            .scales = scales->bytes,
+                            .rows = size_of(codes, 0),
+                            .columns = size_of(codes, 1) * 2};
+    TRY(check_nvfp4(joining, codes, scales, &plan));
+    TRY(read_factor(joining, scale, inverse, &plan.factor));
+    use_other_scales(joining, codes, stem);
+    scales->used = scale->used = true;
+    codes->type.shape[1] = dimension_fixed(plan.columns);
+    *name = arena_print(joining->source->arena, "%.*s.weight", (int)stem, codes->name);
+    TRY_MEMORY(*name, joining->diagnostic);
+    return become(joining, codes, &plan);
+}
+
 /* ---- All ---- */
 
 static status join(const struct joining *joining, struct stored_tensor *tensor, const char **name)
 {
     switch (joining->scheme->kind) {
-    case SCHEME_FP8:
-    case SCHEME_COMPRESSED: return join_wide(joining, tensor);
+    case SCHEME_COMPRESSED:
+        TRY(join_nvfp4(joining, tensor, name));
+        return join_wide(joining, tensor);
+    case SCHEME_FP8: return join_wide(joining, tensor);
+    case SCHEME_MODELOPT: return join_nvfp4(joining, tensor, name);
     case SCHEME_GPTQ:
     case SCHEME_AWQ: return join_grouped(joining, tensor, name);
     case SCHEME_MXFP4: return join_mxfp4(joining, tensor, name);

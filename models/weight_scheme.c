@@ -12,9 +12,9 @@ struct method {
 };
 
 static const struct method methods[] = {
-    {"fp8", SCHEME_FP8},     {"compressed-tensors", SCHEME_COMPRESSED},
-    {"gptq", SCHEME_GPTQ},   {"awq", SCHEME_AWQ},
-    {"mxfp4", SCHEME_MXFP4},
+    {"fp8", SCHEME_FP8},           {"compressed-tensors", SCHEME_COMPRESSED},
+    {"modelopt", SCHEME_MODELOPT}, {"gptq", SCHEME_GPTQ},
+    {"awq", SCHEME_AWQ},           {"mxfp4", SCHEME_MXFP4},
 };
 
 /* A key of one method.  A star stands for any one name between dots, at the end for anything.  `allowed`: the values,
@@ -32,18 +32,21 @@ static const struct key_rule key_rules[] = {
     {SCHEME_FP8, "modules_to_not_convert", NULL},
     {SCHEME_FP8, "ignored_layers", NULL},
     {SCHEME_FP8, "dequantize", NULL},
-    {SCHEME_COMPRESSED, "format", "float-quantized|int-quantized|naive-quantized"},
+    {SCHEME_COMPRESSED, "format",
+     "float-quantized|int-quantized|naive-quantized|nvfp4-pack-quantized"},
     {SCHEME_COMPRESSED, "quantization_status", "compressed|frozen"},
     {SCHEME_COMPRESSED, "ignore", NULL},
     {SCHEME_COMPRESSED, "version", NULL},
     {SCHEME_COMPRESSED, "global_compression_ratio", NULL},
     {SCHEME_COMPRESSED, "sparsity_config.format", "dense"},
     {SCHEME_COMPRESSED, "sparsity_config.*", NULL},
-    {SCHEME_COMPRESSED, "config_groups.*.format", "float-quantized|int-quantized|naive-quantized"},
+    {SCHEME_COMPRESSED, "config_groups.*.format",
+     "float-quantized|int-quantized|naive-quantized|nvfp4-pack-quantized"},
     {SCHEME_COMPRESSED, "config_groups.*.targets", NULL},
-    {SCHEME_COMPRESSED, "config_groups.*.weights.num_bits", "8"},
+    {SCHEME_COMPRESSED, "config_groups.*.weights.num_bits", "8|4"},
     {SCHEME_COMPRESSED, "config_groups.*.weights.type", "float|int"},
-    {SCHEME_COMPRESSED, "config_groups.*.weights.strategy", "tensor|channel|block"},
+    {SCHEME_COMPRESSED, "config_groups.*.weights.strategy", "tensor|channel|block|tensor_group"},
+    {SCHEME_COMPRESSED, "config_groups.*.weights.group_size", "16"},
     {SCHEME_COMPRESSED, "config_groups.*.weights.block_structure", "[128,128]"},
     {SCHEME_COMPRESSED, "config_groups.*.weights.symmetric", "true"},
     {SCHEME_COMPRESSED, "config_groups.*.weights.dynamic", "false"},
@@ -52,6 +55,19 @@ static const struct key_rule key_rules[] = {
     {SCHEME_COMPRESSED, "config_groups.*.weights.scale_dtype", NULL},
     {SCHEME_COMPRESSED, "config_groups.*.weights.zp_dtype", NULL},
     {SCHEME_COMPRESSED, "config_groups.*.input_activations.*", NULL}, /* not rounded here */
+    {SCHEME_MODELOPT, "quant_algo", "NVFP4"},
+    {SCHEME_MODELOPT, "group_size", "16"},
+    {SCHEME_MODELOPT, "config_groups.*.targets", NULL},
+    {SCHEME_MODELOPT, "config_groups.*.weights.num_bits", "4"},
+    {SCHEME_MODELOPT, "config_groups.*.weights.type", "float"},
+    {SCHEME_MODELOPT, "config_groups.*.weights.group_size", "16"},
+    {SCHEME_MODELOPT, "config_groups.*.weights.dynamic", "false"},
+    {SCHEME_MODELOPT, "config_groups.*.input_activations.*", NULL}, /* not rounded here */
+    {SCHEME_MODELOPT, "kv_cache_scheme.*", NULL}, /* states have types of their own */
+    {SCHEME_MODELOPT, "kv_cache_quant_algo", NULL},
+    {SCHEME_MODELOPT, "ignore", NULL},
+    {SCHEME_MODELOPT, "exclude_modules", NULL},
+    {SCHEME_MODELOPT, "producer.*", NULL},
     {SCHEME_GPTQ, "bits", "4"},
     {SCHEME_GPTQ, "group_size", NULL}, /* follows from the shapes; so does the next, from g_idx */
     {SCHEME_GPTQ, "desc_act", NULL},
@@ -182,7 +198,7 @@ static status find_method(struct model_source *source, struct weight_scheme *sch
         if (scheme->kind == SCHEME_NONE)
             return fail(diagnostic, STATUS_BAD_INPUT,
                         "%.400s: key '%.100s': '%.*s' is not supported; known are fp8, "
-                        "compressed-tensors, gptq, awq and mxfp4",
+                        "compressed-tensors, modelopt, gptq, awq and mxfp4",
                         source->path, entry->key,
                         entry->kind == METADATA_TEXT && entry->length < 60 ? (int)entry->length : 0,
                         entry->text ? entry->text : "");

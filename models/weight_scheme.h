@@ -8,10 +8,12 @@
 enum weight_scheme_kind {
     SCHEME_NONE,
     SCHEME_FP8,        /* X.weight with X.weight_scale or, by tiles, X.weight_scale_inv */
-    SCHEME_COMPRESSED, /* the same of compressed-tensors, also in int8 */
-    SCHEME_GPTQ,       /* X.qweight, X.qzeros, X.scales, X.g_idx */
-    SCHEME_AWQ,        /* X.qweight, X.qzeros, X.scales */
-    SCHEME_MXFP4       /* X_blocks, X_scales */
+    SCHEME_COMPRESSED, /* the same of compressed-tensors, also in int8; X.weight_packed, X.weight_scale,
+                          X.weight_global_scale */
+    SCHEME_MODELOPT, /* X.weight, X.weight_scale, X.weight_scale_2 */
+    SCHEME_GPTQ,     /* X.qweight, X.qzeros, X.scales, X.g_idx */
+    SCHEME_AWQ,      /* X.qweight, X.qzeros, X.scales */
+    SCHEME_MXFP4     /* X_blocks, X_scales */
 };
 
 struct weight_scheme {

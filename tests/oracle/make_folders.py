@@ -3,7 +3,7 @@
 usage: make_folders.py --seed S --out DIR [MODEL ...]
 
 The format of the vectors is that of make_architectures.py. Each row of FOLDERS says which matrices are packed how: fp8
-with one scale, a scale per row or per tile of 128 by 128, int8, GPTQ's and AWQ's words of eight nibbles, mxfp4. The
+with one scale, a scale per row or per tile of 128 by 128, int8, GPTQ's and AWQ's words of eight nibbles, mxfp4, nvfp4. The
 reference computes with what the packed bits stand for by the formulas below, which know nothing of Hone's blocks.
 """
 
@@ -121,6 +121,36 @@ def pack_mxfp4(name, weight, generator):
             name + "_scales": torch.from_numpy((exponent + 127).astype(np.uint8))}, values
 
 
+def pack_nvfp4(name, weight, generator, compressed=False):
+    """With ModelOpt's names, or those of compressed-tensors, which keeps the reciprocal of the tensor's scale."""
+    stem, module = name.removesuffix("weight"), name.split(".")[-2]
+    parts = weight.reshape(weight.shape[0], -1, 16)
+    factor = np.float32(np.abs(weight).max() / (6 * 448))
+    inverse = np.float32(1) / factor
+    scale = torch.from_numpy(np.abs(parts).max(2) / 6 / factor).to(torch.float8_e4m3fn)
+    each = small_float(scale.view(torch.uint8).numpy(), 4, 3).astype(np.float32)
+    each = (each / inverse if compressed else each * factor)[..., None]
+    codes = np.abs((parts / np.maximum(each, 1e-30))[..., None] - E2M1).argmin(-1).astype(np.uint8)
+    values = (E2M1[codes] * each).reshape(weight.shape)
+    codes = codes.reshape(weight.shape)
+    packed = torch.from_numpy(codes[:, 0::2] | codes[:, 1::2] << 4)
+    if compressed:
+        return {stem + "weight_packed": packed, stem + "weight_scale": scale,
+                stem + "weight_global_scale": torch.tensor([inverse]),
+                stem + "input_global_scale": torch.tensor([9.0])}, values
+    stored = {stem + "weight": packed, stem + "weight_scale": scale, stem + "weight_scale_2": torch.tensor(factor),
+              stem + "input_scale": torch.tensor(0.25)}
+    if module in ("k_proj", "v_proj"):
+        stored[stem + module[0] + "_scale"] = torch.tensor(0.5)
+    return stored, values
+
+
+def pack_compressed_nvfp4(name, weight, generator):
+    return pack_nvfp4(name, weight, generator, compressed=True)
+
+
+NARROW = dict(num_bits=4, type="float", group_size=16, dynamic=False)
+
 COMPRESSED = {"q_proj": ("e4m3", "tensor", torch.bfloat16), "k_proj": ("e4m3", "row", torch.bfloat16),
               "v_proj": ("e5m2", "row"), "o_proj": ("i8", "row"), "gate_proj": ("e4m3", "row"), "up_proj": ("i8", "tensor")}
 
@@ -173,6 +203,21 @@ FOLDERS = (
                  num_local_experts=4, num_experts_per_tok=2, sliding_window=32, swiglu_limit=7.0, vocab_size=32)),
      pack_mxfp4, ("experts.gate_up_proj", "experts.down_proj"),
      dict(quant_method="mxfp4", modules_to_not_convert=["model.layers.*.self_attn", "model.layers.*.mlp.router"])),
+    (Model("llama_modelopt", "Llama", llama(128, 1, 1, 16)), pack_nvfp4,
+     ATTENTION[:3] + ("gate_proj.weight", "up_proj.weight"),
+     dict(quant_method="modelopt", quant_algo="NVFP4",
+          ignore=["lm_head", "model.layers.0.mlp.down_proj", "model.layers.0.self_attn.o_proj"],
+          config_groups=dict(group_0=dict(targets=["Linear"], weights=NARROW, input_activations=NARROW)),
+          kv_cache_scheme=dict(num_bits=8, type="float", dynamic=False), producer=dict(name="modelopt", version="0.33.0"))),
+    (Model("llama_nvfp4", "Llama", llama(128, 1, 1, 16)), pack_compressed_nvfp4,
+     ATTENTION[:3] + ("gate_proj.weight", "up_proj.weight"),
+     dict(quant_method="compressed-tensors", format="nvfp4-pack-quantized", quantization_status="compressed",
+          ignore=["lm_head", "model.layers.0.mlp.down_proj", "model.layers.0.self_attn.o_proj"], kv_cache_scheme=None,
+          version="0.11.0",
+          config_groups=dict(group_0=dict(targets=["Linear"], format="nvfp4-pack-quantized", output_activations=None,
+                                          weights=NARROW | dict(strategy="tensor_group", symmetric=True, actorder=None,
+                                                                block_structure=None, observer="minmax"),
+                                          input_activations=NARROW | dict(strategy="tensor_group", dynamic="local"))))),
 )
 
 

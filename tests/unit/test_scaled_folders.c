@@ -3,6 +3,7 @@
  * with transformers in tests/oracle. */
 #include "base/file.h"
 #include "base/text.h"
+#include "ir/element_decode.h"
 #include "models/model_source.h"
 #include "tests/check.h"
 #include "tests/scratch_harness.h"
@@ -85,11 +86,13 @@ static status open_folder(struct fixture *scratch, const char *quantization,
     return source_open(scratch->folder, scratch->arena, NULL, source, diagnostic);
 }
 
-#define FP8   "\"quant_method\":\"fp8\",\"fmt\":\"e4m3\""
-#define TILES FP8 ",\"weight_block_size\":[128,128]"
-#define GPTQ  "\"quant_method\":\"gptq\",\"bits\":4"
-#define AWQ   "\"quant_method\":\"awq\",\"bits\":4,\"version\":\"gemm\""
-#define MXFP4 "\"quant_method\":\"mxfp4\""
+#define FP8      "\"quant_method\":\"fp8\",\"fmt\":\"e4m3\""
+#define TILES    FP8 ",\"weight_block_size\":[128,128]"
+#define GPTQ     "\"quant_method\":\"gptq\",\"bits\":4"
+#define AWQ      "\"quant_method\":\"awq\",\"bits\":4,\"version\":\"gemm\""
+#define MXFP4    "\"quant_method\":\"mxfp4\""
+#define MODELOPT "\"quant_method\":\"modelopt\",\"quant_algo\":\"NVFP4\""
+#define PACKED   "\"quant_method\":\"compressed-tensors\",\"format\":\"nvfp4-pack-quantized\""
 
 struct refusal {
     const char *quantization, *message;
@@ -196,6 +199,49 @@ static const struct refusal refusals[] = {
     {MXFP4,
      "must hold blocks of 16 bytes",
      {{"a_blocks", "U8", 1, 16, 16, 0}, {"a_scales", "U8", 1, 16, 0, 0}}},
+    {"\"quant_method\":\"modelopt\",\"quant_algo\":\"NVFP4_AWQ\"",
+     "'NVFP4_AWQ' is not supported; known are NVFP4",
+     {{"a", "F32", 4, 1, 0, 0}}},
+    {MODELOPT ",\"config_groups\":{\"g\":{\"weights\":{\"group_size\":32}}}",
+     "'32' is not supported",
+     {{"a", "F32", 4, 1, 0, 0}}},
+    {MODELOPT, "has no 'weight_scale'", {{"a.weight", "U8", 1, 8, 64, 0}}},
+    {MODELOPT,
+     "has no 'weight_scale_2'",
+     {{"a.weight", "U8", 1, 8, 64, 0}, {"a.weight_scale", "F8_E4M3", 1, 8, 8, 0}}},
+    {PACKED,
+     "has no 'weight_global_scale'",
+     {{"a.weight_packed", "U8", 1, 8, 64, 0}, {"a.weight_scale", "F8_E4M3", 1, 8, 8, 0}}},
+    {MODELOPT,
+     "whole blocks of 128",
+     {{"a.weight", "U8", 1, 8, 32, 0},
+      {"a.weight_scale", "F8_E4M3", 1, 8, 4, 0},
+      {"a.weight_scale_2", "F32", 4, 1, 0, 0}}},
+    {MODELOPT,
+     "must be 8 by 8 scales in F8_E4M3",
+     {{"a.weight", "U8", 1, 8, 64, 0},
+      {"a.weight_scale", "F8_E4M3", 1, 8, 4, 0},
+      {"a.weight_scale_2", "F32", 4, 1, 0, 0}}},
+    {MODELOPT,
+     "must be 8 by 8 scales in F8_E4M3",
+     {{"a.weight", "U8", 1, 8, 64, 0},
+      {"a.weight_scale", "U8", 1, 8, 8, 0},
+      {"a.weight_scale_2", "F32", 4, 1, 0, 0}}},
+    {MODELOPT,
+     "must be one f32 scale",
+     {{"a.weight", "U8", 1, 8, 64, 0},
+      {"a.weight_scale", "F8_E4M3", 1, 8, 8, 0},
+      {"a.weight_scale_2", "F32", 4, 8, 0, 0}}},
+    {MODELOPT,
+     "is no finite number",
+     {{"a.weight", "U8", 1, 8, 64, 0},
+      {"a.weight_scale", "F8_E4M3", 1, 8, 8, 0},
+      {"a.weight_scale_2", "F32", 4, 1, 0, 0xff}}},
+    {PACKED,
+     "is 0 or no number",
+     {{"a.weight_packed", "U8", 1, 8, 64, 0},
+      {"a.weight_scale", "F8_E4M3", 1, 8, 8, 0},
+      {"a.weight_global_scale", "F32", 4, 1, 0, 0}}},
 };
 
 static void what_does_not_fit_is_refused(void **state)
@@ -240,11 +286,46 @@ static void words_become_blocks(void **state)
     source_close(&source);
 }
 
+/* By hand: the low half of a byte comes first; scales are 1.75 and 0x3c3c3c3c, whose reciprocal compressed-tensors keeps. */
+static void pairs_become_blocks(void **state)
+{
+    struct fixture *scratch = *state;
+    static const struct planned_tensor tensors[][6] = {
+        {{"a.weight", "U8", 1, 3, 128, 0x5a},
+         {"a.weight_scale", "F8_E4M3", 1, 3, 16, 0x3e},
+         {"a.weight_scale_2", "F32", 4, 1, 0, 0x3c},
+         {"a.input_scale", "F32", 4, 1, 0, 0},
+         {"a.k_scale", "F32", 4, 1, 0, 0}},
+        {{"a.weight_packed", "U8", 1, 3, 128, 0x5a},
+         {"a.weight_scale", "F8_E4M3", 1, 3, 16, 0x3e},
+         {"a.weight_global_scale", "F32", 4, 1, 0, 0x3c},
+         {"a.input_global_scale", "F32", 4, 1, 0, 0}}};
+    const float stored = element_float_of_bits(0x3c3c3c3cu);
+    for (int packed = 0; packed < 2; packed++) {
+        struct diagnostic diagnostic = {0};
+        struct model_source source = {0};
+        CHECK_OK(open_folder(scratch, packed ? PACKED : MODELOPT, tensors[packed], &source,
+                             &diagnostic));
+        struct stored_tensor *tensor = source_tensor(&source, "a.weight");
+        assert_non_null(tensor);
+        assert_int_equal(tensor->type.element, ELEMENT_NVFP4_128);
+        assert_int_equal(tensor->byte_count, 3 * 2 * 76);
+        deferred_make(tensor->deferred);
+        float values[3 * 256], scale = (packed ? 1.0f / stored : stored) * 1.75f;
+        element_decode_row(ELEMENT_NVFP4_128, tensor->bytes, 3 * 256, values);
+        for (int i = 0; i < 3 * 256; i++) assert_true(values[i] == (i % 2 ? 3.0f : -1.0f) * scale);
+        for (const struct planned_tensor *t = tensors[packed] + 1; t->name; t++)
+            assert_true(source_tensor(&source, t->name)->used);
+        source_close(&source);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(words_become_blocks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pairs_become_blocks, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
