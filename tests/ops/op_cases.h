@@ -110,6 +110,10 @@ static const struct op_case block_cases[] = {
     {"linear_gated(f32[tokens,512], q6_K[40,512], q6_K[40,512])", 0, 0, 17},
     {"linear(f32[tokens,768], q5_K[70,768], f32[70], f32[tokens,70])", 0, 0, 17},
     {"linear_gated(f32[tokens,288], q5_1[70,288], q5_1[70,288])", 0, 0, 17},
+    {"linear_gated(f32[tokens,384], nvfp4_128[70,384], nvfp4_128[70,384])", 0, 0, 17},
+    {"grouped_gated(f32[tokens,128], i32[2*tokens], i32[5], nvfp4_128[4,33,128], "
+     "nvfp4_128[4,33,128])",
+     0, 0, 17},
     {"head_linear(f32[tokens,96], mxfp4[3,5,32])", 0, 0, 3},
     {"grouped_linear(f32[tokens,256], i32[2*tokens], i32[5], q4_K[4,6,256])", 0, 0, 17},
     {"grouped_gated(f32[tokens,64], i32[2*tokens], i32[5], mxfp4[4,33,64], mxfp4[4,33,64])", 0, 0,
