@@ -1,5 +1,5 @@
-/* What the CPU runs: no plan of any architecture, for any number of rows, holds a reference, whatever instruction
- * families there are. */
+/* What runs: no plan of any architecture, for any number of rows, holds a reference on the CPU, whatever instruction
+ * families there are, and on cards every problem has a kernel. */
 #include "engine/engine.h"
 #include "engine/state_type.h"
 #include "tests/check.h"
@@ -8,6 +8,11 @@
 #include <stdlib.h>
 
 static int checked;
+
+static bool is_card(const char *where)
+{
+    return strncmp(where, "rtx", 3) == 0;
+}
 
 static int count_references(const struct engine *engine, const char *path, const char *settings)
 {
@@ -23,12 +28,14 @@ static int count_references(const struct engine *engine, const char *path, const
     return count;
 }
 
-static int check_model(const char *path, const char *settings, const char *cpu, const char *type)
+/* `where`: instruction families, or a profile of a card, on which nothing but kernels may be chosen. */
+static int check_model(const char *path, const char *settings, const char *where, const char *type)
 {
     struct diagnostic diagnostic = {0};
     struct engine_options options = {
-        .cpu = cpu, .settings = settings, .context = 320, .chunk = 64, .cache_folder = ""};
+        .settings = settings, .context = 320, .chunk = 64, .cache_folder = ""};
     struct engine *engine = NULL;
+    *(is_card(where) ? &options.devices : &options.cpu) = where;
     CHECK_OK(state_type_parse(type, &options, &diagnostic));
     if (engine_choose(path, &options, &engine, &diagnostic) != STATUS_OK)
         CHECK_FAIL("%s: %s", path, diagnostic.text);
@@ -50,10 +57,14 @@ static int check_reference(const char *part, const json_t *reference)
     json_array_foreach(json_object_get(reference, "forms"), f, form)
     {
         const char *settings = json_string_value(form);
+        count += check_model(full, *settings ? settings : NULL, "rtx3090", "f16");
         count += check_model(full, *settings ? settings : NULL, "native", "f16");
         count += check_model(full, *settings ? settings : NULL, "portable", "f32,rotate");
     }
-    if (!json_object_get(reference, "forms")) count += check_model(full, NULL, "native", "f16");
+    if (!json_object_get(reference, "forms")) {
+        count += check_model(full, NULL, "native", "f16");
+        count += check_model(full, NULL, "rtx3090", "f16");
+    }
     return count;
 }
 
@@ -83,7 +94,8 @@ static void no_cache_type_needs_a_reference(void **state)
     int count = 0;
     for (size_t t = 0; t < sizeof types / sizeof *types; t++)
         count += check_model(dense, NULL, "native", types[t]) +
-                 check_model(experts, NULL, "portable", types[t]);
+                 check_model(experts, NULL, "portable", types[t]) +
+                 check_model(dense, NULL, "rtx5090", types[t]);
     assert_int_equal(count, 0);
 }
 
