@@ -1,8 +1,7 @@
 /* hadamard_cpu: a row per work item.  A stretch lies in registers, one column after the other: the
  * stages of the low bits of a column's number exchange lanes, those of the high bits registers.
  * Stretches narrower than a register share one. */
-#include "codegen/cpu/kernel_image.h"
-#include "codegen/cpu/kernel_rows.h"
+#include "codegen/cpu/row_kernel.h"
 #include "ops/access.h"
 #include "ops/hadamard/hadamard.h"
 
@@ -71,23 +70,16 @@ static void emit_wide(struct emitter *e, const struct hadamard_row *row, int64_t
     loop_end(e, &loop, NULL);
 }
 
-static void emit_hadamard(struct emitter *e, const struct problem *problem, struct launch *launch)
+static void emit_row(struct emitter *e, const struct row_kernel *kernel, value row_index)
 {
-    struct kernel_arguments kernel = kernel_begin(e, launch->name);
-    struct columns columns = {fixed_dimension(problem, HADAMARD_X, 1), e->lanes, 1};
-    value x = kernel_operand(e, &kernel, launch, HADAMARD_X);
-    value y = kernel_operand(e, &kernel, launch, HADAMARD_Y);
-    struct row_loop rows;
-    rows_begin(e, &rows, &kernel, 1);
-    value offset = mul(e, rows.row, constant_i64(e, 4 * columns.columns));
-    struct hadamard_row row = {(int)problem->attributes[HADAMARD_SIZE].integer,
-                               address(e, x, offset), address(e, y, offset)};
+    struct columns columns = {fixed_dimension(kernel->problem, HADAMARD_X, 1), e->lanes, 1};
+    struct hadamard_row row = {(int)kernel->problem->attributes[HADAMARD_SIZE].integer,
+                               row_at(e, kernel->operands[HADAMARD_X], row_index, columns.columns),
+                               row_at(e, kernel->operands[HADAMARD_Y], row_index, columns.columns)};
     if (row.size > e->lanes)
         emit_wide(e, &row, columns.columns);
     else
         columns_each(e, &columns, narrow_step, &row, NULL);
-    rows_end(e, &rows);
-    kernel_end(e);
 }
 
 generate_function hadamard_cpu_generate;
@@ -96,13 +88,6 @@ status hadamard_cpu_generate(const struct generation *generation, struct arena *
                              struct image *image, struct listing *listing,
                              struct diagnostic *diagnostic)
 {
-    struct geometry geometry;
-    TRY(rows_geometry(generation->problem, HADAMARD_X, 1, &geometry, diagnostic));
-    struct emitter e;
-    TRY(emitter_create(generation->facts, arena, &e, diagnostic));
-    *image = (struct image){.target = TARGET_CPU};
-    emit_hadamard(&e, generation->problem, image_add_launch(image, "hadamard", geometry));
-    status code = kernel_image_finish(&e, image, listing, diagnostic);
-    emitter_destroy(&e);
-    return code;
+    struct row_kernel kernel = {.name = "hadamard", .operand = HADAMARD_X, .body = emit_row};
+    return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic);
 }

@@ -7,8 +7,6 @@
 #include "tests/check.h"
 #include "tests/scratch_harness.h"
 
-#include <unistd.h>
-
 extern const struct embedded_file embedded_spaces[], embedded_cuda_spaces[], embedded_kernels[],
     embedded_vocabulary[], embedded_profiles[], embedded_architectures[];
 
@@ -69,13 +67,18 @@ static void every_built_in_space_is_read(void **unused)
     arena_destroy(arena);
 }
 
+static void write_text(struct arena *arena, const char *folder, const char *name, const char *text)
+{
+    struct diagnostic diagnostic = {0};
+    CHECK_OK(file_write(file_join(arena, folder, name), text, strlen(text), &diagnostic));
+}
+
 static void write_space(struct arena *arena, const char *folder, const char *name,
                         const char *variant, const char *estimate)
 {
-    struct diagnostic diagnostic = {0};
-    const char *text = arena_print(arena, "variant: %s\nop: add\ntarget: cpu\nestimate: \"%s\"\n",
-                                   variant, estimate);
-    CHECK_OK(file_write(file_join(arena, folder, name), text, strlen(text), &diagnostic));
+    write_text(arena, folder, name,
+               arena_print(arena, "variant: %s\nop: add\ntarget: cpu\nestimate: \"%s\"\n", variant,
+                           estimate));
 }
 
 static void folders_add_and_replace_variants(void **unused)
@@ -113,12 +116,6 @@ static void folders_add_and_replace_variants(void **unused)
     arena_destroy(arena);
 }
 
-static void write_text(struct arena *arena, const char *folder, const char *name, const char *text)
-{
-    struct diagnostic diagnostic = {0};
-    CHECK_OK(file_write(file_join(arena, folder, name), text, strlen(text), &diagnostic));
-}
-
 static bool has_tunable(const struct space *space, const char *name)
 {
     for (int t = 0; t < space->tunable_count; t++)
@@ -138,9 +135,9 @@ static void variants_extend_others(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    char folder[] = "/tmp/hone_catalogue_XXXXXX";
+    char folder[SCRATCH_BYTES];
     struct catalogue catalogue;
-    assert_non_null(mkdtemp(folder));
+    assert_int_equal(scratch_create(folder), 0);
     write_text(arena, folder, "mine.yaml", first);
     CHECK_OK(catalogue_read(folder, arena, &catalogue, &diagnostic));
     const struct space *mine = catalogue_find(&catalogue, "mine_cuda"),
@@ -162,9 +159,7 @@ static void variants_extend_others(void **unused)
     write_text(arena, folder, "yours.yaml", "variant: yours_cuda\nextends: mine_cuda\n");
     CHECK_REFUSED(catalogue_read(folder, arena, &catalogue, &diagnostic), STATUS_BAD_INPUT,
                   "more than 4 deep");
-    unlink(file_join(arena, folder, "mine.yaml"));
-    unlink(file_join(arena, folder, "yours.yaml"));
-    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(scratch_remove(folder), 0);
     arena_destroy(arena);
 }
 

@@ -10,28 +10,6 @@
 
 #include <unistd.h>
 
-struct fixture {
-    struct arena *arena;
-    char folder[SCRATCH_BYTES];
-};
-
-static int set_up(void **state)
-{
-    struct fixture *scratch = test_calloc(1, sizeof *scratch);
-    scratch->arena = arena_create(0);
-    *state = scratch;
-    return scratch_create(scratch->folder);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *scratch = *state;
-    int result = scratch_remove(scratch->folder);
-    arena_destroy(scratch->arena);
-    test_free(scratch);
-    return result;
-}
-
 struct planned_tensor {
     const char *name, *type;
     int element_bytes, rows, columns; /* columns 0: a vector */
@@ -50,7 +28,7 @@ static size_t tensor_size(const struct planned_tensor *tensor)
            (size_t)(tensor->columns ? tensor->columns : 1);
 }
 
-static void write_tensors(struct fixture *scratch, const struct planned_tensor *tensors)
+static void write_tensors(struct scratch *scratch, const struct planned_tensor *tensors)
 {
     struct diagnostic diagnostic = {0};
     struct text header = {.arena = scratch->arena};
@@ -74,7 +52,7 @@ static void write_tensors(struct fixture *scratch, const struct planned_tensor *
                         8 + length + total, &diagnostic));
 }
 
-static status open_folder(struct fixture *scratch, const char *quantization,
+static status open_folder(struct scratch *scratch, const char *quantization,
                           const struct planned_tensor *tensors, struct model_source *source,
                           struct diagnostic *diagnostic)
 {
@@ -246,7 +224,7 @@ static const struct refusal refusals[] = {
 
 static void what_does_not_fit_is_refused(void **state)
 {
-    struct fixture *scratch = *state;
+    struct scratch *scratch = *state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         struct diagnostic diagnostic = {0};
         struct model_source source = {0};
@@ -262,7 +240,7 @@ static void what_does_not_fit_is_refused(void **state)
 /* By hand: columns 0 to 7 of GPTQ's first word, and zeros that are stored less one. */
 static void words_become_blocks(void **state)
 {
-    struct fixture *scratch = *state;
+    struct scratch *scratch = *state;
     struct diagnostic diagnostic = {0};
     struct model_source source = {0};
     static const struct planned_tensor tensors[] = {
@@ -289,7 +267,7 @@ static void words_become_blocks(void **state)
 /* By hand: the low half of a byte comes first; scales are 1.75 and 0x3c3c3c3c, whose reciprocal compressed-tensors keeps. */
 static void pairs_become_blocks(void **state)
 {
-    struct fixture *scratch = *state;
+    struct scratch *scratch = *state;
     static const struct planned_tensor tensors[][6] = {
         {{"a.weight", "U8", 1, 3, 128, 0x5a},
          {"a.weight_scale", "F8_E4M3", 1, 3, 16, 0x3e},
@@ -323,9 +301,10 @@ static void pairs_become_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(words_become_blocks, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(pairs_become_blocks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, scratch_set_up,
+                                        scratch_tear_down),
+        cmocka_unit_test_setup_teardown(words_become_blocks, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(pairs_become_blocks, scratch_set_up, scratch_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
