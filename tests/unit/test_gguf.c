@@ -39,7 +39,7 @@ static struct tensor_type matrix(enum element_type element, int64_t rows, int64_
 enum { ROWS = 3, COLUMNS = 256 };
 
 /* Of Hugging Face folders only: 8-bit floats, and the blocks with scales from elsewhere. */
-enum { OTHER_TYPES = 7 };
+enum { OTHER_TYPES = 8 };
 
 /* Number `index` of the element types that GGUF has; false behind the last one. */
 static bool stored_type(int index, enum element_type *type)
