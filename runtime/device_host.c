@@ -17,6 +17,8 @@ static status open_parts(struct host_device *device, const struct device_options
     TRY(cpu_facts_read(options->cpu, base->arena, &base->facts, diagnostic));
     int threads = options->threads > 0 ? options->threads : thread_count_default();
     base->facts.values[FACT_cores] = threads;
+    base->facts.values[FACT_link_bandwidth] = device->link_bytes_per_second;
+    base->facts.values[FACT_modelled_rate] = device->operations_per_second;
     if (options->rates_folder) cpu_rates_load(options->rates_folder, base->arena, &base->facts);
     TRY(thread_pool_create(threads, &device->pool, diagnostic));
     if (!device->host) TRY(host_queue_start(device, diagnostic));

@@ -112,13 +112,24 @@ static void run_copy(struct host_device *device, const struct command *command, 
     thread_pool_barrier(device->pool);
 }
 
+/* Of the link that a copy between virtual cards, or from one to the host, takes longest over; 0: none is modelled. */
+static double link_rate(const struct host_device *device, const struct command *command)
+{
+    double own = device->link_bytes_per_second;
+    if (command->kind != COMMAND_COPY || command->source->interface != &device_host_interface)
+        return own;
+    double other = ((const struct host_device *)command->source)->link_bytes_per_second;
+    if (command->source == &device->base) return 0;
+    return own > 0 && (other <= 0 || own < other) ? own : other;
+}
+
 /* How long the command takes at least on the card that is modelled. */
 static double modelled_seconds(const struct host_device *device, const struct command *command)
 {
     bool copies = command->kind == COMMAND_WRITE || command->kind == COMMAND_READ ||
                   command->kind == COMMAND_COPY;
-    if (copies && device->link_bytes_per_second > 0)
-        return (double)command->bytes / device->link_bytes_per_second;
+    double rate = copies ? link_rate(device, command) : 0;
+    if (rate > 0) return (double)command->bytes / rate;
     if (command->kind != COMMAND_LAUNCH || device->operations_per_second <= 0) return 0;
     struct problem bounded = *command->kernel->problem;
     bounded.rows = command->run.symbols[SYMBOL_ROWS];

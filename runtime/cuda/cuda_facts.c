@@ -24,6 +24,9 @@ static const double memory_bytes_per_second = 300e9;
 /* What a link of 16 lanes of the fourth generation moves one way. */
 static const double link_bytes_per_second = 24e9;
 
+/* From enqueuing a small copy to its end. */
+static const double link_nanoseconds = 6000;
+
 static double attribute(const struct cuda_driver *driver, CUdevice card, CUdevice_attribute wanted)
 {
     int value = 0;
@@ -47,6 +50,7 @@ static status read_facts(const struct cuda_driver *driver, CUdevice card, double
     if (facts.values[FACT_read_bandwidth] <= 0)
         facts.values[FACT_read_bandwidth] = memory_bytes_per_second;
     facts.values[FACT_link_bandwidth] = link_bytes_per_second;
+    facts.values[FACT_link_nanoseconds] = link_nanoseconds;
     facts.values[FACT_launch_nanoseconds] = launch_nanoseconds;
     TRY(card_complete(&facts, 1e3 * attribute(driver, card, CU_DEVICE_ATTRIBUTE_CLOCK_RATE),
                       diagnostic));

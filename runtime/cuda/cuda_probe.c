@@ -125,6 +125,7 @@ status cuda_probe(struct device *device, struct diagnostic *diagnostic)
     TRY(cuda_rates(device, &rates, diagnostic));
     values[FACT_read_bandwidth] = rates.memory;
     values[FACT_link_bandwidth] = rates.link_in < rates.link_out ? rates.link_in : rates.link_out;
+    values[FACT_link_both_bandwidth] = rates.link_both;
     return STATUS_OK;
 }
 
