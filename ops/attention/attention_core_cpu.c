@@ -52,13 +52,15 @@ value attention_align_value(struct emitter *e, value count, int64_t multiple)
 
 /* ---- Operands ---- */
 
-/* A head on the stack whose bytes are all `byte`; 0xff makes a NaN of every type. */
-static value constant_head(struct emitter *e, const struct attention_side *side, int byte)
+/* All heads of a token on the stack, whose bytes are all `byte`; 0xff makes a NaN of every type. */
+static value constant_token(struct emitter *e, const struct attention_side *side, int byte)
 {
-    int64_t bytes = attention_align(side->head_bytes, 64);
+    int64_t bytes = attention_align(side->row_bytes, 64);
     value room = stack_room(e, bytes);
-    for (int64_t at = 0; at < bytes; at += 16)
-        store(e, splat_i8(e, byte, 16), address_at(e, room, at), 16);
+    struct loop loop;
+    loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, bytes), 16, NULL, 0);
+    store(e, splat_i8(e, byte, 16), address(e, room, loop.index), 16);
+    loop_end(e, &loop, NULL);
     return room;
 }
 
@@ -76,8 +78,8 @@ struct attention_pointers attention_load_pointers(struct emitter *e,
         .v = kernel_operand(e, kernel, launch, ATTENTION_V_STATE),
         .y = kernel_operand(e, kernel, launch, ATTENTION_Y),
         .pages = append_load_pages(e, kernel, launch, ATTENTION_PAGES, work->page_tokens),
-        .no_k = constant_head(e, &work->k, 0xff),
-        .no_v = constant_head(e, &work->v, 0),
+        .no_k = constant_token(e, &work->k, 0xff),
+        .no_v = constant_token(e, &work->v, 0),
     };
 }
 

@@ -3,15 +3,21 @@
 
 #include "ops/append/state_core_cpu.h"
 
-enum { LANES_MAX = 16, ADDRESS_BYTES = 8 };
+/* A block of many heads is more than the first cache holds. */
+enum { LANES_MAX = 16, ADDRESS_BYTES = 8, CACHE_LINE_BYTES = 64, FETCHED_LEVEL = 2 };
 
 static int smaller_of(int a, int b)
 {
     return a < b ? a : b;
 }
 
+int64_t strand_sum_bytes(const struct strand *strand)
+{
+    return 4 * strand->heads * strand->sum_columns;
+}
+
 void strand_begin(struct emitter *e, const struct attention_work *work, int heads, int together,
-                  int block, struct strand *strand)
+                  int block, int strands, struct strand *strand)
 {
     *strand = (struct strand){.work = work, .heads = heads, .block = block};
     int size = smaller_of(together, e->lanes);
@@ -23,16 +29,15 @@ void strand_begin(struct emitter *e, const struct attention_work *work, int head
     strand->k_tokens = stack_room(e, 2 * (int64_t)block * ADDRESS_BYTES);
     strand->v_tokens = stack_room(e, 2 * (int64_t)block * ADDRESS_BYTES);
     strand->scores = stack_room(e, (int64_t)block * e->lanes * 4);
-    strand->sums = stack_room(e, heads * strand->sum_columns * 4);
+    strand->sums = stack_room(e, strands * strand_sum_bytes(strand));
 }
 
 void strand_clear(struct emitter *e, const struct strand *strand)
 {
     LLVMTypeRef reals = vector_of(e->f32, e->lanes);
     struct loop loop;
-    loop_begin(e, &loop, constant_i64(e, 0),
-               constant_i64(e, strand->heads * strand->sum_columns * 4), (int64_t)e->lanes * 4,
-               NULL, 0);
+    loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, strand_sum_bytes(strand)),
+               (int64_t)e->lanes * 4, NULL, 0);
     store(e, zero_of(reals), address(e, strand->sums, loop.index), 4 * e->lanes);
     loop_end(e, &loop, NULL);
 }
@@ -71,11 +76,41 @@ void strand_finish(struct emitter *e, const struct strand *strand, value *state)
 
 /* ---- Scores ---- */
 
-static value token_address(struct emitter *e, value tokens, value slot, int64_t after)
+static value token_address(struct emitter *e, value tokens, value slot, int64_t after, value shift)
 {
     value at = mul(e, slot, constant_i64(e, ADDRESS_BYTES));
     value place = address_at(e, address(e, tokens, at), after * ADDRESS_BYTES);
-    return load(e, e->pointer, place, ADDRESS_BYTES);
+    return address(e, load(e, e->pointer, place, ADDRESS_BYTES), shift);
+}
+
+/* What is fetched of the next block beside a pass over this one's tokens. */
+struct fetching {
+    value tokens;         /* their addresses */
+    int64_t bytes;        /* of each token */
+    int64_t pass, passes; /* that fetch the block together */
+};
+
+/* The part that belongs to a register of scores, whose first token is `token`. */
+static void fetch_ahead(struct emitter *e, const struct strand *strand,
+                        const struct strand_chunk *chunk, const struct strand_block *block,
+                        const struct fetching *what, value token)
+{
+    if (!block->ahead || chunk->first) return;
+    int64_t lines = attention_align(what->bytes, CACHE_LINE_BYTES) / CACHE_LINE_BYTES;
+    int64_t parts = block->strands * what->passes;
+    int64_t share = (lines * chunk->tokens + parts - 1) / parts;
+    value number =
+        add(e, mul(e, block->number, constant_i64(e, what->passes)), constant_i64(e, what->pass));
+    value done = add(e, mul(e, number, constant_i64(e, strand->block)), token);
+    value first = divide_signed(e, mul(e, done, constant_i64(e, lines)), constant_i64(e, parts));
+    value most = constant_i64(e, strand->block * lines - 1), each = constant_i64(e, lines);
+    for (int64_t i = 0; i < share; i++) {
+        value line = minimum_signed(e, add(e, first, constant_i64(e, i)), most);
+        value slot = divide_signed(e, line, each);
+        value at = mul(e, sub(e, line, mul(e, slot, each)), constant_i64(e, CACHE_LINE_BYTES));
+        prefetch(e, token_address(e, what->tokens, add(e, block->ahead, slot), 0, at), 0,
+                 block->level);
+    }
 }
 
 /* products[h * tokens + t] += the part of head h's query times that of token t's key; NULL is 0. */
@@ -107,14 +142,17 @@ static int64_t round_columns(const struct emitter *e)
     return e->lanes > 8 ? 4 * e->lanes : 32;
 }
 
-/* The scores of the chunk with the tokens from `slot` on, a register of them. */
+/* The scores of the chunk with the block's tokens from `token` on, a register of them. */
 static value chunk_products(struct emitter *e, const struct strand *strand,
-                            const struct strand_chunk *chunk, value slot, value q)
+                            const struct strand_chunk *chunk, const struct strand_block *block,
+                            value token, value q)
 {
     const struct attention_side *k = &strand->work->k;
+    value slot = add(e, block->slot, token);
     int64_t round = round_columns(e), whole = k->size / round * round;
     value keys[LANES_MAX], here[LANES_MAX], products[LANES_MAX] = {0};
-    for (int t = 0; t < chunk->tokens; t++) keys[t] = token_address(e, strand->k_tokens, slot, t);
+    for (int t = 0; t < chunk->tokens; t++)
+        keys[t] = token_address(e, strand->k_tokens, slot, t, block->k_shift);
     if (whole > round) {
         struct loop loop;
         for (int i = 0; i < e->lanes; i++) products[i] = zero_of(vector_of(e->f32, e->lanes));
@@ -155,10 +193,12 @@ static value score_block(struct emitter *e, const struct strand *strand,
                          const struct strand_chunk *chunk, const struct strand_block *block,
                          value q)
 {
+    const struct fetching keys = {strand->k_tokens, block->k_bytes, 0, 1};
     value largest = attention_blind(e, e->lanes);
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), block->count, chunk->tokens, &largest, 1);
-    value products = chunk_products(e, strand, chunk, add(e, block->slot, loop.index), q);
+    fetch_ahead(e, strand, chunk, block, &keys, loop.index);
+    value products = chunk_products(e, strand, chunk, block, loop.index, q);
     products = mulf(e, products, splat_f32(e, attention_factor(strand->work), e->lanes));
     value scores =
         hide(e, chunk, sub(e, block->count, loop.index), attention_cap(e, strand->work, products));
@@ -198,6 +238,7 @@ static int sums_together(const struct emitter *e)
 struct sum_tile {
     int64_t column;
     int width, chains; /* chains: sums of one place that take turns */
+    struct fetching fetching;
 };
 
 static value *sum_of(const struct sum_tile *tile, value *sums, int chain, int head, int i,
@@ -263,10 +304,11 @@ static void sum_columns(struct emitter *e, const struct strand *strand,
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), block->count, chunk->tokens, sums, count);
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
+    fetch_ahead(e, strand, chunk, block, &tile->fetching, loop.index);
     value weights = scores_at(e, strand, chunk, loop.index);
+    value slot = add(e, block->slot, loop.index);
     for (int t = 0; t < chunk->tokens; t++) {
-        value slot = add(e, block->slot, loop.index);
-        value token = token_address(e, strand->v_tokens, slot, t);
+        value token = token_address(e, strand->v_tokens, slot, t, block->v_shift);
         add_values(e, strand, chunk, tile, token, weights, t, sums);
     }
     loop_end(e, &loop, sums);
@@ -288,6 +330,8 @@ static void sum_block(struct emitter *e, const struct strand *strand,
     int widest = chunk->heads < together ? together / chunk->heads : 1;
     for (int first = 0; first < registers; first += widest) {
         struct sum_tile tile = {.column = (int64_t)first * e->lanes};
+        tile.fetching = (struct fetching){strand->v_tokens, block->v_bytes, first / widest,
+                                          (registers + widest - 1) / widest};
         tile.width = smaller_of(widest, registers - first);
         int chains = together / (chunk->heads * tile.width);
         tile.chains = chains < 1 ? 1 : smaller_of(chains, chunk->tokens);

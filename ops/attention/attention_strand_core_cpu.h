@@ -29,9 +29,11 @@ struct strand {
     value sums;               /* [heads][sum_columns] */
 };
 
-/* `together`: the largest number of heads of a chunk. */
+/* `together`: the largest number of heads of a chunk; `strands`: there is room for the sums of so
+ * many, strand_sum_bytes apart, of which this is the first. */
 void strand_begin(struct emitter *e, const struct attention_work *work, int heads, int together,
-                  int block, struct strand *strand);
+                  int block, int strands, struct strand *strand);
+int64_t strand_sum_bytes(const struct strand *strand);
 void strand_clear(struct emitter *e, const struct strand *strand);
 
 /* Where the running maxima and weights of the chunks begin: chunk c has values 2c and 2c + 1.
@@ -40,10 +42,20 @@ void strand_clear(struct emitter *e, const struct strand *strand);
 void strand_start(struct emitter *e, const struct strand *strand, value sinks, value counts,
                   value *state);
 
-/* The tokens `first` .. of the block at `slot` (0 or `block`), of which `count` are seen: updates
- * the chunks' state and adds to the sums.  `q`: the first head's query. */
+/* The tokens of the block at `slot` (0 or `block`), of which `count` are seen: updates the chunks'
+ * state and adds to the sums.  `q`: the first head's query.  The strand's keys and values lie
+ * `k_shift` and `v_shift` bytes behind the addresses of the tokens.
+ *
+ * Meanwhile the tokens at `ahead` are fetched, a piece with every register of scores, so that memory
+ * and arithmetic work side by side: strand `number` of `strands` fetches its share of the lines, in
+ * the order in which they lie in memory, which is what processors recognise and run ahead of. */
 struct strand_block {
-    value slot, count; /* i64 */
+    value slot, count;        /* i64 */
+    value k_shift, v_shift;   /* i64 */
+    value ahead, number;      /* i64; ahead is NULL: nothing is fetched */
+    int level;                /* of the cache that is fetched into, 1 or 2 */
+    int64_t strands;          /* of an item */
+    int64_t k_bytes, v_bytes; /* that its strands read of a token */
 };
 void strand_attend(struct emitter *e, const struct strand *strand, const struct strand_block *block,
                    value q, value *state);
