@@ -15,7 +15,7 @@ struct row {
 };
 
 struct ceilings {
-    double bandwidth, real_rate, integer_rate;
+    double bandwidth, real_rate, integer_rate, half_rate;
 };
 
 /* At most this share of a ceiling was used; the higher of memory and arithmetic is the bound. */
@@ -25,6 +25,7 @@ static double share_of_limit(const struct row *row, const struct ceilings *ceili
     double memory = row->bytes / ceilings->bandwidth / row->seconds;
     double rate =
         ceilings->integer_rate > ceilings->real_rate ? ceilings->integer_rate : ceilings->real_rate;
+    if (ceilings->half_rate > rate) rate = ceilings->half_rate;
     double arithmetic = row->operations / rate / row->seconds;
     *bound = memory >= arithmetic ? "memory" : "arithmetic";
     return memory >= arithmetic ? memory : arithmetic;
@@ -141,7 +142,7 @@ static status measure_ceilings(struct engine *engine, struct ceilings *ceilings,
     status code = cpu_probe_facts(pool, &facts, diagnostic);
     thread_pool_destroy(pool);
     *ceilings = (struct ceilings){facts.values[FACT_read_bandwidth], facts.values[FACT_real_rate],
-                                  facts.values[FACT_integer_rate]};
+                                  facts.values[FACT_integer_rate], facts.values[FACT_half_rate]};
     return code;
 }
 

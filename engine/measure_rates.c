@@ -12,6 +12,8 @@
 
 enum { ROUNDS_MOST = 1000 };
 
+enum family { FAMILY_REAL, FAMILY_INTEGER, FAMILY_HALF };
+
 struct measuring {
     struct engine *engine;
     const struct rate_options *options;
@@ -23,7 +25,7 @@ struct measuring {
     struct engine_top top; /* in their place where the plan gives it */
     struct engine_input *inputs;
     int *sequences;
-    bool integer_kernels; /* prompt processing multiplies 8-bit integers */
+    enum family family; /* of prompt processing's products */
     double *prefill, *decode, *bandwidth, *bandwidth_share, *peak_share; /* per round */
 };
 
@@ -57,12 +59,20 @@ double prefill_operations(const struct plan *plan, int64_t tokens)
     return total;
 }
 
-/* Whether the largest linear of prompt processing rounds its activations to 8 bits: it sets the ceiling to compare with. */
-static bool uses_integer_kernels(const struct engine *engine, int64_t tokens)
+/* What a kernel rounds its activations to tells which instructions multiply them. */
+static enum family family_of(const struct space *space)
+{
+    if (!space) return FAMILY_REAL;
+    if (space->numerics.operand_block > 1) return FAMILY_INTEGER;
+    return space->numerics.operand_unit > 0 ? FAMILY_HALF : FAMILY_REAL;
+}
+
+/* That of the largest linear of prompt processing: it sets the ceiling to compare with. */
+static enum family prompt_family(const struct engine *engine, int64_t tokens)
 {
     const struct plan *plan = engine_plan(engine);
     double most = 0;
-    bool integer = false;
+    enum family family = FAMILY_REAL;
     for (int n = 0; n < plan->graph->node_count; n++) {
         int index = plan->choices[n][bucket_of_rows(tokens)][0];
         if (index < 0) continue;
@@ -73,11 +83,10 @@ static bool uses_integer_kernels(const struct engine *engine, int64_t tokens)
         char name[64] = {0};
         if (length >= sizeof name) continue;
         memcpy(name, image->candidate, length);
-        const struct space *space = catalogue_find(engine_catalogue(engine), name);
         most = operations;
-        integer = space && space->numerics.operand_block > 1;
+        family = family_of(catalogue_find(engine_catalogue(engine), name));
     }
-    return integer;
+    return family;
 }
 
 static status prepare(struct measuring *measuring, struct diagnostic *diagnostic)
@@ -100,7 +109,7 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
     for (int64_t t = 0; t < options->prompt_tokens; t++)
         measuring->tokens[t] =
             (int32_t)(random_bits(1, 0, (uint64_t)t) % (uint64_t)model->vocabulary);
-    measuring->integer_kernels = uses_integer_kernels(measuring->engine, options->prompt_tokens);
+    measuring->family = prompt_family(measuring->engine, options->prompt_tokens);
     TRY(thread_pool_create(thread_count_default(), &measuring->pool, diagnostic));
     return cpu_probe_create(measuring->pool, device_facts(devices[0]), &measuring->probe,
                             diagnostic);
@@ -120,8 +129,11 @@ static status feed(struct measuring *measuring, int64_t count, struct diagnostic
 
 static double arithmetic_ceiling(struct measuring *measuring)
 {
-    return measuring->integer_kernels ? cpu_probe_integer_rate(measuring->probe)
-                                      : cpu_probe_real_rate(measuring->probe);
+    double rate = 0;
+    if (measuring->family == FAMILY_INTEGER) rate = cpu_probe_integer_rate(measuring->probe);
+    if (measuring->family == FAMILY_HALF) rate = cpu_probe_half_rate(measuring->probe);
+    /* Without tiles bf16 is multiplied no faster than f32. */
+    return rate > 0 ? rate : cpu_probe_real_rate(measuring->probe);
 }
 
 static status run_phases(struct measuring *measuring, double *prefill_seconds,

@@ -32,40 +32,85 @@ static enum level level_here(const struct cpu_families *families)
                           : LEVEL_PORTABLE;
 }
 
-static status choose_level(const char *cpu, const struct cpu_families *families, enum level *level,
-                           bool *native, struct diagnostic *diagnostic)
+/* Servers whose families above x86-64-v4 software is built for, by LLVM's names. */
+static const struct cpu_families servers[] = {
+    {.name = "cascadelake", .avx512_vnni = true},
+    {.name = "cooperlake", .avx512_vnni = true, .avx512_bf16 = true},
+    {.name = "sapphirerapids",
+     .avx512_vnni = true,
+     .avx512_bf16 = true,
+     .avx512_fp16 = true,
+     .avx_vnni = true,
+     .amx = true},
+};
+
+static bool has_all(const struct cpu_families *here, const struct cpu_families *wanted)
 {
-    *native = !cpu || strcmp(cpu, "native") == 0;
+    return here->v4 && here->avx512_vnni >= wanted->avx512_vnni &&
+           here->avx512_bf16 >= wanted->avx512_bf16 && here->avx512_fp16 >= wanted->avx512_fp16 &&
+           here->avx_vnni >= wanted->avx_vnni && here->amx >= wanted->amx;
+}
+
+static void keep_families(struct cpu_families *here, const struct cpu_families *wanted)
+{
+    here->avx512_vnni &= wanted->avx512_vnni;
+    here->avx512_bf16 &= wanted->avx512_bf16;
+    here->avx512_fp16 &= wanted->avx512_fp16;
+    here->avx_vnni &= wanted->avx_vnni;
+    here->amx &= wanted->amx;
+}
+
+static status fail_absent(const char *cpu, const struct cpu_families *families,
+                          struct diagnostic *diagnostic)
+{
+    return fail(diagnostic, STATUS_DEVICE,
+                "this processor (%s) has no %s; native is the most that it runs, %s the highest "
+                "level",
+                families->name, cpu, levels[level_here(families)].name);
+}
+
+/* Takes from the families what the name leaves out. */
+static status choose_level(const char *cpu, struct cpu_families *families, enum level *level,
+                           struct diagnostic *diagnostic)
+{
+    static const struct cpu_families nothing = {0};
     *level = level_here(families);
-    if (*native) return STATUS_OK;
+    if (!cpu || strcmp(cpu, "native") == 0) return STATUS_OK;
     for (int l = 0; l < LEVEL_COUNT; l++) {
         if (strcmp(cpu, levels[l].name) != 0) continue;
-        if ((enum level)l > *level)
-            return fail(diagnostic, STATUS_DEVICE,
-                        "this processor (%s) has no %s; the most that it runs is %s",
-                        families->name, cpu, levels[*level].name);
+        if ((enum level)l > *level) return fail_absent(cpu, families, diagnostic);
         *level = (enum level)l;
+        keep_families(families, &nothing);
+        return STATUS_OK;
+    }
+    for (size_t s = 0; s < sizeof servers / sizeof *servers; s++) {
+        if (strcmp(cpu, servers[s].name) != 0) continue;
+        if (!has_all(families, &servers[s])) return fail_absent(cpu, families, diagnostic);
+        *level = LEVEL_V4;
+        keep_families(families, &servers[s]);
         return STATUS_OK;
     }
     return fail(diagnostic, STATUS_USAGE,
                 "unknown processor '%s' for --cpu; known are native, portable, x86-64-v2, "
-                "x86-64-v3 and x86-64-v4",
+                "x86-64-v3, x86-64-v4, cascadelake (AVX-512-VNNI), cooperlake (and BF16) and "
+                "sapphirerapids (and FP16, AMX)",
                 cpu);
 }
 
 /* ---- What LLVM is told ---- */
 
-/* A level's name and, natively, the families above it.  The name of the very model would add
+/* A level's name and the families above it.  The name of the very model would add
  * nothing that kernels use, and would claim features that a virtual machine may hide. */
-static status set_words(enum level level, const struct cpu_families *families, bool native,
-                        struct arena *arena, struct device_facts *facts,
-                        struct diagnostic *diagnostic)
+static status set_words(enum level level, const struct cpu_families *families, struct arena *arena,
+                        struct device_facts *facts, struct diagnostic *diagnostic)
 {
 #if defined(__x86_64__)
     facts->triple = "x86_64-unknown-linux-gnu";
     facts->cpu = levels[level].llvm_cpu;
     facts->features = "";
-    if (native && level >= LEVEL_V3)
+    bool more = families->avx_vnni || families->avx512_vnni || families->avx512_bf16 ||
+                families->avx512_fp16 || families->amx;
+    if (more)
         facts->features =
             arena_print(arena, "+fma%s%s%s%s%s", families->avx_vnni ? ",+avxvnni" : "",
                         families->avx512_vnni ? ",+avx512vnni" : "",
@@ -73,7 +118,7 @@ static status set_words(enum level level, const struct cpu_families *families, b
                         families->avx512_fp16 ? ",+avx512fp16" : "",
                         families->amx ? ",+amx-tile,+amx-int8,+amx-bf16" : "");
 #else
-    (void)level, (void)families, (void)native;
+    (void)level, (void)families;
 #if defined(__aarch64__)
     facts->triple = "aarch64-unknown-linux-gnu";
 #else
@@ -87,17 +132,16 @@ static status set_words(enum level level, const struct cpu_families *families, b
     return STATUS_OK;
 }
 
-static void set_families(enum level level, const struct cpu_families *families, bool native,
-                         double *values)
+static void set_families(enum level level, const struct cpu_families *families, double *values)
 {
     values[FACT_vector_bytes] = levels[level].vector_bytes;
     values[FACT_has_avx2] = level >= LEVEL_V3;
     values[FACT_has_avx512] = level >= LEVEL_V4;
-    values[FACT_has_vnni] = native && families->avx512_vnni;
-    values[FACT_has_avxvnni] = native && families->avx_vnni;
-    values[FACT_has_bf16] = native && families->avx512_bf16;
-    values[FACT_has_fp16] = native && families->avx512_fp16;
-    values[FACT_has_amx] = native && families->amx;
+    values[FACT_has_vnni] = families->avx512_vnni;
+    values[FACT_has_avxvnni] = families->avx_vnni;
+    values[FACT_has_bf16] = families->avx512_bf16;
+    values[FACT_has_fp16] = families->avx512_fp16;
+    values[FACT_has_amx] = families->amx;
 }
 
 /* ---- Caches and memory ---- */
@@ -153,13 +197,12 @@ status cpu_facts_read(const char *cpu, struct arena *arena, struct device_facts 
 {
     struct cpu_families families = cpu_families_here();
     enum level level;
-    bool native;
-    TRY(choose_level(cpu, &families, &level, &native, diagnostic));
+    TRY(choose_level(cpu, &families, &level, diagnostic));
     *facts = (struct device_facts){.target = TARGET_CPU};
     facts->name = arena_text(arena, families.name);
     TRY_MEMORY(facts->name, diagnostic);
-    set_families(level, &families, native, facts->values);
-    TRY(set_words(level, &families, native, arena, facts, diagnostic));
+    set_families(level, &families, facts->values);
+    TRY(set_words(level, &families, arena, facts, diagnostic));
     TRY(set_topology(facts->values, diagnostic));
     return set_class(level, facts->values, arena, facts, diagnostic);
 }

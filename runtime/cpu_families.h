@@ -3,6 +3,8 @@
 #ifndef RUNTIME_CPU_FAMILIES_H
 #define RUNTIME_CPU_FAMILIES_H
 
+#include "base/status.h"
+
 #include <stdbool.h>
 
 enum { CPU_NAME_BYTES = 64 };
@@ -15,5 +17,9 @@ struct cpu_families {
 };
 
 struct cpu_families cpu_families_here(void);
+
+/* Asks the system for the tiles of AMX, for all threads of this process: before the first instruction that uses them.
+ * Asking again changes nothing. */
+CHECKED status cpu_tiles_request(struct diagnostic *diagnostic);
 
 #endif

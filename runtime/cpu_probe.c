@@ -53,7 +53,7 @@ status cpu_probe_create(struct thread_pool *pool, const struct device_facts *fac
     probe->cache_bytes =
         values[FACT_l2_bytes] > 0 ? (size_t)values[FACT_l2_bytes] / 2 : CACHE_BYTES_DEFAULT;
     probe->loops = probe_loops_for((int)values[FACT_vector_bytes], values[FACT_has_vnni] > 0,
-                                   values[FACT_has_avxvnni] > 0);
+                                   values[FACT_has_avxvnni] > 0, values[FACT_has_amx] > 0);
     *result = probe;
     return STATUS_OK;
 }
@@ -146,6 +146,22 @@ double cpu_probe_integer_rate(struct cpu_probe *probe)
     return operations / best_of(probe, multiply_integers);
 }
 
+static void multiply_tiles(void *context, int thread)
+{
+    struct cpu_probe *probe = context;
+    _Alignas(64) int8_t operand[PROBE_OPERAND_BYTES] = {0};
+    operand[thread] = 1;
+    probe->loops.half(operand, ARITHMETIC_ROUNDS);
+}
+
+double cpu_probe_half_rate(struct cpu_probe *probe)
+{
+    if (!probe->loops.half) return 0;
+    double operations =
+        probe->loops.half_operations * ARITHMETIC_ROUNDS * thread_pool_size(probe->pool);
+    return operations / best_of(probe, multiply_tiles);
+}
+
 static void do_nothing(void *context, int thread)
 {
     (void)thread;
@@ -174,6 +190,7 @@ status cpu_probe_facts(struct thread_pool *pool, struct device_facts *facts,
     facts->values[FACT_cache_bandwidth] = cpu_probe_cache_bandwidth(probe);
     facts->values[FACT_real_rate] = cpu_probe_real_rate(probe);
     facts->values[FACT_integer_rate] = cpu_probe_integer_rate(probe);
+    facts->values[FACT_half_rate] = cpu_probe_half_rate(probe);
     facts->values[FACT_launch_nanoseconds] = cpu_probe_launch_seconds(probe) * 1e9;
     cpu_probe_destroy(probe);
     return STATUS_OK;

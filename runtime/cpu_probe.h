@@ -24,6 +24,9 @@ double cpu_probe_real_rate(struct cpu_probe *probe);
 /* 8-bit integer operations per second of the widest dot-product instruction, one operand loaded from the first-level
  * cache. */
 double cpu_probe_integer_rate(struct cpu_probe *probe);
+/* bf16 operations per second on tiles, which are loaded from the first-level cache as kernels load them; 0 where there are
+ * no tiles. */
+double cpu_probe_half_rate(struct cpu_probe *probe);
 /* Seconds of an empty run of the pool with one barrier. */
 double cpu_probe_launch_seconds(struct cpu_probe *probe);
 

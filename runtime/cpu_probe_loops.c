@@ -162,13 +162,59 @@ ROUNDS(bytes_64, TARGET_AVX512, int32_t, int8_t)
 #define MULTIPLY(s, x) _mm512_dpbusd_epi32(s, x, x)
 ROUNDS(vnni_64, TARGET_VNNI, int32_t, int8_t)
 
-struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni)
+/* Four sums of 16 x 16, two tiles of rows and two of outputs: as kernels deal them.  Written out, for compilers that keep
+ * the configuration's stores only when they see what reads them, and that know the instructions by other names. */
+static void tiles_bf16(const int8_t *operand, int64_t rounds)
 {
-    struct probe_loops loops = {read_16, reals_16, bytes_16, SUMS * 4 * 2, SUMS * 8 * 2};
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } configuration = {.palette = 1};
+    for (int tile = 0; tile < 8; tile++) {
+        configuration.row_bytes[tile] = 64;
+        configuration.rows[tile] = 16;
+    }
+    __asm__ volatile("ldtilecfg %0\n\ttilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\t"
+                     "tilezero %%tmm3"
+                     :
+                     : "m"(configuration));
+    for (int64_t r = 0; r < rounds; r++)
+        __asm__ volatile("tileloadd (%0,%1,1), %%tmm4\n\ttileloadd 1024(%0,%1,1), %%tmm6\n\t"
+                         "tdpbf16ps %%tmm6, %%tmm4, %%tmm0\n\ttileloadd 2048(%0,%1,1), %%tmm7\n\t"
+                         "tdpbf16ps %%tmm7, %%tmm4, %%tmm1\n\ttileloadd 3072(%0,%1,1), %%tmm5\n\t"
+                         "tdpbf16ps %%tmm6, %%tmm5, %%tmm2\n\ttdpbf16ps %%tmm7, %%tmm5, %%tmm3"
+                         :
+                         : "r"(operand), "r"((int64_t)64)
+                         : "memory");
+    __asm__ volatile("tilerelease");
+}
+
+static const double TILES_OPERATIONS = 4 * 16 * 16 * 32 * 2;
+
+struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni, int tiles)
+{
+    struct probe_loops loops = {.read = read_16,
+                                .real = reals_16,
+                                .integer = bytes_16,
+                                .real_operations = SUMS * 4 * 2,
+                                .integer_operations = SUMS * 8 * 2};
     if (vector_bytes >= 64)
-        loops = (struct probe_loops){read_64, reals_64, bytes_64, SUMS * 16 * 2, SUMS * 64 * 2};
+        loops = (struct probe_loops){.read = read_64,
+                                     .real = reals_64,
+                                     .integer = bytes_64,
+                                     .real_operations = SUMS * 16 * 2,
+                                     .integer_operations = SUMS * 64 * 2};
     else if (vector_bytes >= 32)
-        loops = (struct probe_loops){read_32, reals_32, bytes_32, SUMS * 8 * 2, SUMS * 32 * 2};
+        loops = (struct probe_loops){.read = read_32,
+                                     .real = reals_32,
+                                     .integer = bytes_32,
+                                     .real_operations = SUMS * 8 * 2,
+                                     .integer_operations = SUMS * 32 * 2};
+    if (tiles) {
+        loops.half = tiles_bf16;
+        loops.half_operations = TILES_OPERATIONS;
+    }
     if (vnni && vector_bytes >= 64)
         loops.integer = vnni_64;
     else if (avxvnni && vector_bytes == 32)
@@ -196,10 +242,14 @@ ROUNDS(reals_16, , float, float)
 #define VECTOR words
 ROUNDS(words_16_round, , int32_t, int8_t)
 
-struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni)
+struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni, int tiles)
 {
-    (void)vector_bytes, (void)vnni, (void)avxvnni;
-    return (struct probe_loops){read_16, reals_16, words_16_round, SUMS * 4 * 2, SUMS * 4 * 2};
+    (void)vector_bytes, (void)vnni, (void)avxvnni, (void)tiles;
+    return (struct probe_loops){.read = read_16,
+                                .real = reals_16,
+                                .integer = words_16_round,
+                                .real_operations = SUMS * 4 * 2,
+                                .integer_operations = SUMS * 4 * 2};
 }
 
 #endif

@@ -13,10 +13,12 @@ struct probe_loops {
     /* `rounds` passes over the operand; returns a value that depends on all. */
     float (*real)(const float *operand, int64_t rounds);
     int32_t (*integer)(const int8_t *operand, int64_t rounds);
-    double real_operations, integer_operations; /* per round */
+    /* Tiles of bf16, loaded for every block of products as kernels do; NULL where there are none. */
+    void (*half)(const int8_t *operand, int64_t rounds);
+    double real_operations, integer_operations, half_operations; /* per round */
 };
 
-/* `vector_bytes` 64, 32 or less; `vnni`: AVX-512 VNNI may be used. */
-struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni);
+/* `vector_bytes` 64, 32 or less; `vnni`: AVX-512 VNNI may be used; `tiles`: AMX may. */
+struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni, int tiles);
 
 #endif
