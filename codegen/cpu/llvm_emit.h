@@ -180,7 +180,7 @@ void prefetch(struct emitter *e, value pointer, int64_t bytes, int level);
 value intrinsic(struct emitter *e, const char *name, LLVMTypeRef *types, int type_count,
                 value *arguments, int count);
 /* A processor's intrinsic: arguments are reinterpreted as the types that this LLVM declares (they
- * differ between its versions), the result as `result`. */
+ * differ between its versions), the result as `result` (e->nothing: there is none). */
 value machine_intrinsic(struct emitter *e, const char *name, LLVMTypeRef result, value *arguments,
                         int count);
 

@@ -95,6 +95,9 @@ value narrow_bf16(struct emitter *e, value x)
     if (has(e, FACT_has_bf16) && lanes == 16)
         return machine_intrinsic(e, "llvm.x86.avx512bf16.cvtneps2bf16.512",
                                  vector_of(e->i16, lanes), &x, 1);
+    if (has(e, FACT_has_bf16) && lanes == 32)
+        return concatenate(e, narrow_bf16(e, slice(e, x, 0, 16)),
+                           narrow_bf16(e, slice(e, x, 16, 16)));
     value bits = as_bits(e, x);
     value magnitude = bit_and(e, bits, integers(e, bits, 0x7fffffff));
     value is_nan = less(e, integers(e, bits, 0x7f800000), magnitude);

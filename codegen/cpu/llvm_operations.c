@@ -288,7 +288,7 @@ value machine_intrinsic(struct emitter *e, const char *name, LLVMTypeRef result,
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     if (!id) {
         if (!e->problem) e->problem = arena_print(e->arena, "this LLVM has no intrinsic %s", name);
-        return LLVMGetUndef(result);
+        return result == e->nothing ? NULL : LLVMGetUndef(result);
     }
     value function = LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0);
     LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, NULL, 0);
@@ -298,5 +298,5 @@ value machine_intrinsic(struct emitter *e, const char *name, LLVMTypeRef result,
     value converted[MACHINE_ARGUMENTS_MAX];
     for (int i = 0; i < count; i++) converted[i] = reinterpret(e, arguments[i], wanted[i]);
     value x = LLVMBuildCall2(e->builder, type, function, converted, (unsigned)count, "");
-    return reinterpret(e, x, result);
+    return result == e->nothing ? NULL : reinterpret(e, x, result);
 }

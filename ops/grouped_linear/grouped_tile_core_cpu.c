@@ -125,12 +125,13 @@ static void emit_tile(struct tile_kernel *k, int workspace, struct image *image)
         image_add_launch(image, "tile", (struct geometry){0, k->shares * panels, 1});
     struct kernel_arguments kernel = kernel_begin(e, "tile");
     k->pointers = grouped_load_pointers(e, k->work, &kernel, launch, workspace);
-    linear_block_make_room(&k->block);
+    linear_block_begin(&k->block);
     struct row_loop share;
     rows_begin(e, &share, &kernel, panels);
     emit_share(k, &share);
     clear_rest(k, &share);
     rows_end(e, &share);
+    linear_block_end(&k->block);
     kernel_end(e);
 }
 

@@ -2,6 +2,7 @@
 #include "ops/linear/linear_block_core_cpu.h"
 
 #include "codegen/cpu/llvm_dot.h"
+#include "ops/linear/linear_amx_core_cpu.h"
 #include "ops/linear/linear_step_core_cpu.h"
 
 enum { SUMS_MAX = CARRIED_MAX, VECTORS_MAX = 4 };
@@ -47,8 +48,8 @@ static void add_reals(const struct linear_block *k, value weights, value x, valu
         for (int v = 0; v < tile->vectors; v++)
             outputs[v] = load_outputs(e, tile, type, weights, unit, v);
         for (int row = 0; row < tile->rows; row++) {
-            value each = broadcast(e, tile, type, x,
-                                   (int64_t)row * LINEAR_RECORD_ROW_BYTES + 4 * (int64_t)unit);
+            value each =
+                broadcast(e, tile, type, x, (int64_t)row * tile->row_bytes + 4 * (int64_t)unit);
             for (int v = 0; v < tile->vectors; v++) {
                 value *sum = &sums[row * tile->vectors + v];
                 *sum = pairs ? dot_bf16(e, *sum, outputs[v], each)
@@ -63,7 +64,7 @@ static value broadcast_word(const struct linear_block *k, LLVMTypeRef type, valu
                             int i)
 {
     const struct linear_tile *tile = &k->tile;
-    int64_t at = (int64_t)tile->rows * (LINEAR_RECORD_ROW_BYTES + 4 * word);
+    int64_t at = (int64_t)tile->rows * (tile->row_bytes + 4 * word);
     return broadcast(k->e, tile, type, x, at + 4 * (int64_t)(i / tile->vectors));
 }
 
@@ -82,7 +83,7 @@ static void multiply_bytes(const struct linear_block *k, value weights, value x,
         for (int v = 0; v < tile->vectors; v++)
             outputs[v] = load_outputs(e, tile, e->i32, weights, unit, v);
         for (int i = 0; i < count; i++) {
-            int64_t at = (int64_t)(i / tile->vectors) * LINEAR_RECORD_ROW_BYTES + 4 * (int64_t)unit;
+            int64_t at = (int64_t)(i / tile->vectors) * tile->row_bytes + 4 * (int64_t)unit;
             products[i] = dot_bytes(e, products[i], outputs[i % tile->vectors], tile->form->largest,
                                     broadcast(e, tile, e->i32, x, at));
         }
@@ -131,6 +132,16 @@ static void fetch_ahead(const struct linear_block *k, value weights, value tile,
     }
 }
 
+/* The packed records of the tile that begins at `row`. */
+static value packed_tile(const struct linear_block *k, value row)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    value number = divide_signed(e, row, constant_i64(e, tile->rows));
+    value tile_bytes = constant_i64(e, tile->records * tile->x_record_bytes);
+    return address(e, k->pointers.x, mul(e, number, tile_bytes));
+}
+
 /* Adds records [first, last) of the tile that begins at `row` to the sums; `weights` is where the
  * panel was filled from. */
 static void sum_records(const struct linear_block *k, const struct panel *panel, value weights,
@@ -140,9 +151,7 @@ static void sum_records(const struct linear_block *k, const struct panel *panel,
     const struct linear_tile *tile = &k->tile;
     int count = tile->rows * tile->vectors;
     value size = constant_i64(e, tile->rows), number = divide_signed(e, row, size);
-    value before = divide_signed(e, panel->rows->first, size);
-    value tile_bytes = constant_i64(e, tile->records * tile->x_record_bytes);
-    value x = address(e, k->pointers.x, mul(e, number, tile_bytes));
+    value before = divide_signed(e, panel->rows->first, size), x = packed_tile(k, row);
     struct loop loop;
     loop_begin(e, &loop, first, last, 1, sums, count);
     value from_panel = mul(e, sub(e, loop.index, first), constant_i64(e, tile->panel_record_bytes));
@@ -258,6 +267,31 @@ static void clear_partial(const struct linear_block *k, const struct panel *pane
     loop_end(e, &loop, NULL);
 }
 
+/* Adds records [first, last) of the tile that begins at `row` on AMX, whose sums never are values. */
+static void add_tiles(const struct linear_block *k, const struct panel *panel, value weights,
+                      value row, value first, value last, value partial)
+{
+    struct emitter *e = k->e;
+    const struct linear_tile *tile = &k->tile;
+    value x = packed_tile(k, row), size = constant_i64(e, tile->rows);
+    value number = divide_signed(e, sub(e, row, panel->rows->first), size);
+    struct branch begins;
+    if_begin(e, &begins, equal(e, first, constant_i64(e, 0)));
+    linear_amx_sums(e, tile, LINEAR_SUMS_ZERO, partial);
+    if_else(e, &begins, NULL, 0);
+    linear_amx_sums(e, tile, LINEAR_SUMS_LOAD, partial);
+    if_end(e, &begins, NULL, NULL);
+    struct loop loop;
+    loop_begin(e, &loop, first, last, 1, NULL, 0);
+    fetch_ahead(k, weights, number, loop.index);
+    value at = sub(e, loop.index, first);
+    linear_amx_add(e, tile,
+                   address(e, x, mul(e, loop.index, constant_i64(e, tile->x_record_bytes))),
+                   address(e, k->panel, mul(e, at, constant_i64(e, tile->panel_record_bytes))));
+    loop_end(e, &loop, NULL);
+    linear_amx_sums(e, tile, LINEAR_SUMS_STORE, partial);
+}
+
 /* Records [first, last) of one matrix for all rows of the item. */
 static void add_piece(const struct linear_block *k, const struct panel *panel, int matrix,
                       value first, value last)
@@ -272,9 +306,13 @@ static void add_piece(const struct linear_block *k, const struct panel *panel, i
     struct loop loop;
     loop_begin(e, &loop, panel->rows->first, panel->rows->end, tile->rows, NULL, 0);
     value sums[SUMS_MAX], partial = partial_at(k, panel, matrix, loop.index);
-    move_sums(k, partial, sums, count, false);
-    sum_records(k, panel, weights, loop.index, first, last, sums);
-    move_sums(k, partial, sums, count, true);
+    if (tile->dot == LINEAR_DOT_AMX) {
+        add_tiles(k, panel, weights, loop.index, first, last, partial);
+    } else {
+        move_sums(k, partial, sums, count, false);
+        sum_records(k, panel, weights, loop.index, first, last, sums);
+        move_sums(k, partial, sums, count, true);
+    }
     loop_end(e, &loop, NULL);
 }
 
@@ -282,7 +320,7 @@ static void emit_pieces(const struct linear_block *k, const struct panel *panel)
 {
     struct emitter *e = k->e;
     int matrices = matrices_per_panel(k->work), vectors = k->tile.vectors;
-    for (int m = 0; m < matrices; m++) clear_partial(k, panel, m);
+    for (int m = 0; m < matrices && k->tile.dot != LINEAR_DOT_AMX; m++) clear_partial(k, panel, m);
     value records = constant_i64(e, k->tile.records), zero = constant_i64(e, 0);
     struct loop loop;
     loop_begin(e, &loop, zero, records, k->depth_records, NULL, 0);
@@ -327,8 +365,10 @@ struct linear_block linear_block_of(struct emitter *e, const struct linear_work 
     const struct space *space = generation->space;
     const struct config *config = generation->config;
     struct linear_block k = {.e = e, .work = work};
-    k.tile = linear_tile_of(e, work, dot, (int)config_value(space, config, "tile_rows"),
-                            (int)config_value(space, config, "tile_vectors"));
+    int vectors = dot == LINEAR_DOT_AMX
+                      ? (int)config_value(space, config, "tile_outputs") / e->lanes
+                      : (int)config_value(space, config, "tile_vectors");
+    k.tile = linear_tile_of(e, work, dot, (int)config_value(space, config, "tile_rows"), vectors);
     k.item_rows = k.tile.rows * config_value(space, config, "tiles");
     /* Whole blocks of 32 columns, whatever a record is. */
     k.depth_records = config_value(space, config, "depth") / k.tile.record_columns;
@@ -336,12 +376,19 @@ struct linear_block linear_block_of(struct emitter *e, const struct linear_work 
     return k;
 }
 
-void linear_block_make_room(struct linear_block *k)
+void linear_block_begin(struct linear_block *k)
 {
     struct emitter *e = k->e;
     linear_tile_make_room(e, k->work, &k->tile);
     k->panel = stack_room(e, k->depth_records * k->tile.panel_record_bytes);
-    if (k->work->gated || k->depth_records < k->tile.records)
+    bool amx = k->tile.dot == LINEAR_DOT_AMX;
+    if (amx || k->work->gated || k->depth_records < k->tile.records)
         k->partial =
             stack_room(e, matrices_per_panel(k->work) * k->item_rows * 4 * k->tile.outputs);
+    if (amx) linear_amx_begin(e);
+}
+
+void linear_block_end(struct linear_block *k)
+{
+    if (k->tile.dot == LINEAR_DOT_AMX) linear_amx_end(k->e);
 }

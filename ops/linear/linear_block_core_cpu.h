@@ -26,8 +26,10 @@ struct linear_block {
 struct linear_block linear_block_of(struct emitter *e, const struct linear_work *work,
                                     enum linear_dot dot, const struct generation *generation);
 
-/* Takes the room on the stack of the kernel that has begun. */
-void linear_block_make_room(struct linear_block *k);
+/* Takes the room on the stack of the kernel that has begun, and what else its items need once. */
+void linear_block_begin(struct linear_block *k);
+/* Before the kernel ends. */
+void linear_block_end(struct linear_block *k);
 
 /* Packed rows [first, end); first begins a tile.  Packed row r makes row r + shift of the outputs
  * (NULL: row r). */

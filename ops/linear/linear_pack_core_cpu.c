@@ -15,14 +15,14 @@ struct workspace linear_pack_workspace(const struct linear_tile *tile)
 static void pack_record(struct emitter *e, const struct linear_tile *tile, value x, int columns,
                         value record, value slot)
 {
-    value row = address(e, record, mul(e, slot, constant_i64(e, LINEAR_RECORD_ROW_BYTES)));
+    value row = address(e, record, mul(e, slot, constant_i64(e, tile->row_bytes)));
     if (tile->dot != LINEAR_DOT_BYTES) {
         value reals = load_first(e, vector_of(e->f32, tile->record_columns), x, columns, 4);
-        store(e, tile->dot == LINEAR_DOT_BF16 ? narrow_bf16(e, reals) : reals, row, 2);
+        store(e, tile->dot == LINEAR_DOT_FMA ? reals : narrow_bf16(e, reals), row, 2);
         return;
     }
     struct linear_bytes bytes = linear_quantize_block(e, x);
-    value extra = address_at(e, record, (int64_t)tile->rows * LINEAR_RECORD_ROW_BYTES);
+    value extra = address_at(e, record, (int64_t)tile->rows * tile->row_bytes);
     value at = address(e, extra, mul(e, slot, constant_i64(e, 4)));
     value sums[2];
     for (int half = 0; half < 2; half++) {

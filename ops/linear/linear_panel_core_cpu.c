@@ -12,10 +12,13 @@ struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_w
     tile.outputs = tile.lanes * vectors;
     tile.form = work->form;
     tile.halves = work->form && work->form->scale_columns == UNPACK_GROUP ? 2 : 1;
-    tile.record_columns = dot == LINEAR_DOT_BYTES ? 32 : dot == LINEAR_DOT_BF16 ? 16 : 8;
+    bool tiles = dot == LINEAR_DOT_AMX;
+    tile.units = tiles ? LINEAR_UNITS_MAX : LINEAR_UNITS;
+    tile.row_bytes = tile.units * LINEAR_UNIT_BYTES;
+    tile.record_columns = dot == LINEAR_DOT_BYTES || tiles ? 32 : dot == LINEAR_DOT_BF16 ? 16 : 8;
     tile.records = (work->columns + tile.record_columns - 1) / tile.record_columns;
-    tile.x_record_bytes = (int64_t)rows * LINEAR_RECORD_ROW_BYTES;
-    tile.panel_record_bytes = (int64_t)tile.outputs * LINEAR_RECORD_ROW_BYTES;
+    tile.x_record_bytes = (int64_t)rows * tile.row_bytes;
+    tile.panel_record_bytes = (int64_t)tile.outputs * tile.row_bytes;
     if (dot == LINEAR_DOT_BYTES) {
         int scales = tile.halves * (work->form->has_minima ? 2 : 1);
         tile.x_record_bytes += (int64_t)rows * 4 * (tile.halves + 1);
@@ -28,6 +31,12 @@ void linear_tile_make_room(struct emitter *e, const struct linear_work *work,
                            struct linear_tile *tile)
 {
     if (linear_is_unpacked(work)) tile->unpacked = stack_room(e, linear_unpacked_bytes(tile));
+}
+
+value linear_pairs_of(struct emitter *e, const value *eight)
+{
+    value low = narrow_bf16(e, concatenate(e, eight[0], eight[1]));
+    return concatenate(e, low, narrow_bf16(e, concatenate(e, eight[2], eight[3])));
 }
 
 /* What a round of the filling loop takes from each weight row: a block, or a record of a plain
@@ -48,24 +57,25 @@ static struct round round_of(const struct linear_work *work, const struct linear
     return round;
 }
 
-/* ---- The eight units of one record of one weight row, as i32 lanes ---- */
+/* ---- The units of one record of one weight row, as i32 lanes ---- */
 
 /* q8_0 and q4_0 are read straight from the file's blocks; all other blocks go through
  * linear_unpacked_core_cpu. */
 
-static value block_reals(struct emitter *e, const struct linear_work *work, value block, int record)
+/* Columns 8 * part .. 8 * part + 7. */
+static value block_reals(struct emitter *e, const struct linear_work *work, value block, int part)
 {
     LLVMTypeRef bytes = vector_of(e->i8, LINEAR_UNITS);
     value scale = widen_f16(e, splat(e, load(e, e->i16, block, 2), LINEAR_UNITS)), whole;
     if (work->element == ELEMENT_Q4_0) {
         /* Low nibbles are columns 0..15, high ones 16..31. */
         value packed =
-            load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * (record % 2)), 1);
-        value nibbles = record < 2 ? bit_and(e, packed, splat_i8(e, 15, LINEAR_UNITS))
-                                   : shift_right(e, packed, 4);
+            load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * (part % 2)), 1);
+        value nibbles = part < 2 ? bit_and(e, packed, splat_i8(e, 15, LINEAR_UNITS))
+                                 : shift_right(e, packed, 4);
         whole = sub(e, zero_extend(e, nibbles, e->i32), splat_i32(e, 8, LINEAR_UNITS));
     } else {
-        value signs = load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * record), 1);
+        value signs = load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * part), 1);
         whole = sign_extend(e, signs, e->i32);
     }
     return mulf(e, integer_to_f32(e, whole), scale);
@@ -81,11 +91,20 @@ static value block_bytes(struct emitter *e, const struct linear_work *work, valu
     return concatenate(e, bit_and(e, packed, low), bit_and(e, shift_right(e, packed, 4), low));
 }
 
+/* 32 columns as bf16. */
+static value block_pairs(struct emitter *e, const struct linear_work *work, value block)
+{
+    value eight[LINEAR_BLOCK / LINEAR_UNITS];
+    for (int part = 0; part < LINEAR_BLOCK / LINEAR_UNITS; part++)
+        eight[part] = block_reals(e, work, block, part);
+    return linear_pairs_of(e, eight);
+}
+
 /* `columns` of the record exist; the others become zero. */
 static value plain_units(struct emitter *e, const struct linear_work *work,
                          const struct linear_tile *tile, value weights, int columns)
 {
-    if (tile->dot == LINEAR_DOT_BF16)
+    if (tile->dot == LINEAR_DOT_BF16 || tile->dot == LINEAR_DOT_AMX)
         return load_first(e, vector_of(e->i16, tile->record_columns), weights, columns, 2);
     return load_as_f32(e, work->element, weights, columns, LINEAR_UNITS);
 }
@@ -93,10 +112,11 @@ static value plain_units(struct emitter *e, const struct linear_work *work,
 static value units_of(struct emitter *e, const struct linear_work *work,
                       const struct linear_tile *tile, value weights, int record, int columns)
 {
-    value units = tile->dot == LINEAR_DOT_BYTES ? block_bytes(e, work, weights)
-                  : work->form                  ? block_reals(e, work, weights, record)
-                                                : plain_units(e, work, tile, weights, columns);
-    return reinterpret(e, units, vector_of(e->i32, LINEAR_UNITS));
+    value units = !work->form                     ? plain_units(e, work, tile, weights, columns)
+                  : tile->dot == LINEAR_DOT_BYTES ? block_bytes(e, work, weights)
+                  : tile->dot == LINEAR_DOT_AMX   ? block_pairs(e, work, weights)
+                                                  : block_reals(e, work, weights, record);
+    return reinterpret(e, units, vector_of(e->i32, tile->units));
 }
 
 /* ---- Filling ---- */
@@ -117,7 +137,7 @@ static void fill_scales(struct emitter *e, const struct linear_work *work,
         scales = with_lane(e, scales, load(e, e->i16, block, 2), i);
     }
     store(e, widen_f16(e, scales),
-          address_at(e, to, (int64_t)tile->outputs * LINEAR_RECORD_ROW_BYTES + 4 * first_row), 4);
+          address_at(e, to, (int64_t)tile->outputs * tile->row_bytes + 4 * first_row), 4);
 }
 
 /* The round at `weights` (of the panel's first row) into the records at `to`. */
@@ -125,7 +145,7 @@ static void fill_round(struct emitter *e, const struct linear_work *work,
                        const struct linear_tile *tile, const struct round *round, int64_t most,
                        value weights, value to, int columns)
 {
-    value rows[TRANSPOSE_MAX], units[LINEAR_UNITS];
+    value rows[TRANSPOSE_MAX], units[LINEAR_UNITS_MAX];
     for (int v = 0; v < tile->vectors; v++) {
         int first_row = v * tile->lanes;
         for (int record = 0; record < round->records; record++) {
@@ -133,8 +153,8 @@ static void fill_round(struct emitter *e, const struct linear_work *work,
                 rows[i] = units_of(e, work, tile,
                                    address_at(e, weights, row_offset(work, most, first_row + i)),
                                    record, columns);
-            transpose(e, rows, tile->lanes, LINEAR_UNITS, units);
-            for (int u = 0; u < LINEAR_UNITS; u++)
+            transpose(e, rows, tile->lanes, tile->units, units);
+            for (int u = 0; u < tile->units; u++)
                 store(e, units[u],
                       address_at(e, to,
                                  record * tile->panel_record_bytes +

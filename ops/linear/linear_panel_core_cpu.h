@@ -2,10 +2,10 @@
  *
  * A tile multiplies `rows` rows of activations with `outputs` weight rows.  Both sides are cut
  * along the columns into records of eight units of four bytes: 8 columns as f32, 16 as bf16, or 32
- * as bytes, one block.  In a panel the units of the weight rows of a record lie side by side, so
+ * as bytes, one block; for AMX of sixteen units, 32 columns as bf16.  In a panel the units of the weight rows of a record lie side by side, so
  * one load gives a unit of as many weight rows as a register has lanes; behind the units of bytes
  * follow the scales of the weight rows and, where there are, their minima, both once for each half
- * that has its own.  In packed activations a record has the eight units of each row one row after the
+ * that has its own.  In packed activations a record has the units of each row one row after the
  * other, then (bytes), for each half, what each row's sums start with or, where weights have minima,
  * the sums that meet them, then each row's scale. */
 #ifndef OPS_LINEAR_LINEAR_PANEL_CORE_CPU_H
@@ -13,16 +13,16 @@
 
 #include "ops/linear/linear_core_cpu.h"
 
-enum { LINEAR_UNITS = 8, LINEAR_UNIT_BYTES = 4, LINEAR_RECORD_ROW_BYTES = 32 };
+enum { LINEAR_UNITS = 8, LINEAR_UNITS_MAX = 16, LINEAR_UNIT_BYTES = 4 };
 
 struct linear_tile {
     enum linear_dot dot;
     int lanes, vectors, outputs; /* outputs = lanes * vectors */
     int rows;
-    int record_columns;
-    const struct unpack_form *form; /* of the weights; NULL: a plain type */
-    int halves;                     /* of a record of bytes that have scales of their own: 1 or 2 */
-    int64_t records;                /* of all columns */
+    int record_columns, units, row_bytes; /* of a record; bytes: of its units in one row */
+    const struct unpack_form *form;       /* of the weights; NULL: a plain type */
+    int halves;      /* of a record of bytes that have scales of their own: 1 or 2 */
+    int64_t records; /* of all columns */
     int64_t x_record_bytes, panel_record_bytes;
     value unpacked; /* room for a block of each of the panel's rows; NULL: not needed */
 };
@@ -50,6 +50,9 @@ void linear_pack_row(struct emitter *e, const struct linear_work *work,
  * the workspace. */
 int linear_emit_pack(struct emitter *e, const struct linear_work *work,
                      const struct linear_tile *tile, struct image *image);
+
+/* 32 columns, as four vectors of eight f32, rounded to bf16 (i16 lanes). */
+value linear_pairs_of(struct emitter *e, const value *eight);
 
 /* Emits code that fills `panel` with records [first, last) of the weight rows at `weights`: its
  * rows are min(number, most - 1), so that a matrix with fewer rows than a panel is not read past

@@ -40,11 +40,12 @@ static void emit_tile(struct linear_block *k, struct image *image)
     struct kernel_arguments kernel = kernel_begin(e, "tile");
     k->pointers = linear_load_pointers(e, k->work, &kernel);
     value row_count = kernel_integer_value(e, &kernel, KERNEL_ROWS);
-    linear_block_make_room(k);
+    linear_block_begin(k);
     struct loop loop;
     loop_begin(e, &loop, kernel.begin, kernel.end, 1, NULL, 0);
     emit_item(k, row_count, loop.index, panels);
     loop_end(e, &loop, NULL);
+    linear_block_end(k);
     kernel_end(e);
 }
 
@@ -57,6 +58,8 @@ status linear_tile_generate(enum linear_dot dot, const struct generation *genera
     struct emitter e;
     TRY(emitter_create(generation->facts, arena, &e, diagnostic));
     struct linear_block k = linear_block_of(&e, &work, dot, generation);
+    if (dot == LINEAR_DOT_AMX)
+        k.ahead = (int)config_value(generation->space, generation->config, "ahead");
     *image = (struct image){.target = TARGET_CPU};
     emit_tile(&k, image);
     status code = kernel_image_finish(&e, image, listing, diagnostic);

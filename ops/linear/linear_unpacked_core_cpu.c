@@ -71,34 +71,47 @@ static value gather_words(struct emitter *e, const struct linear_tile *tile, val
     return all;
 }
 
-/* The eight units of record `record` of 32 columns at `piece`, whose scales are at `scales`, as reals:
- * 8 columns of one group. */
+/* Columns 8 * part .. 8 * part + 7 of 32 at `piece`, whose scales are at `scales`, as reals. */
 static void load_reals(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
-                       int first_row, int record, value *rows)
+                       int first_row, int part, value *rows)
 {
     const struct unpack_form *form = tile->form;
     value of_scales[TRANSPOSE_MAX], minima[TRANSPOSE_MAX];
-    int64_t group = 4 * (int64_t)(record * LINEAR_UNITS / UNPACK_GROUP);
-    load_rows(e, tile, vector_of(e->i8, LINEAR_UNITS), piece, first_row, record * LINEAR_UNITS,
-              rows);
+    int64_t group = 4 * (int64_t)(part * LINEAR_UNITS / UNPACK_GROUP);
+    load_rows(e, tile, vector_of(e->i8, LINEAR_UNITS), piece, first_row, part * LINEAR_UNITS, rows);
     load_rows(e, tile, e->f32, scales, first_row, group, of_scales);
     if (form->has_minima)
         load_rows(e, tile, e->f32, scales, first_row, group + 4 * scale_lanes(form), minima);
     for (int i = 0; i < tile->lanes; i++) {
         value reals = unpacked_numbers(e, form, rows[i]);
         value scale = splat(e, of_scales[i], LINEAR_UNITS);
-        reals = form->has_minima ? muladdf(e, reals, scale, splat(e, minima[i], LINEAR_UNITS))
-                                 : mulf(e, reals, scale);
-        rows[i] = reinterpret(e, reals, vector_of(e->i32, LINEAR_UNITS));
+        rows[i] = form->has_minima ? muladdf(e, reals, scale, splat(e, minima[i], LINEAR_UNITS))
+                                   : mulf(e, reals, scale);
+    }
+}
+
+/* The same 32 columns as pairs of bf16. */
+static void load_pairs(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
+                       int first_row, value *rows)
+{
+    enum { PARTS = LINEAR_BLOCK / LINEAR_UNITS };
+    value parts[PARTS][TRANSPOSE_MAX];
+    for (int part = 0; part < PARTS; part++)
+        load_reals(e, tile, piece, scales, first_row, part, parts[part]);
+    for (int i = 0; i < tile->lanes; i++) {
+        const value eight[PARTS] = {parts[0][i], parts[1][i], parts[2][i], parts[3][i]};
+        rows[i] = linear_pairs_of(e, eight);
     }
 }
 
 static void store_units(struct emitter *e, const struct linear_tile *tile, const value *rows,
                         int first_row, value record)
 {
-    value units[LINEAR_UNITS];
-    transpose(e, rows, tile->lanes, LINEAR_UNITS, units);
-    for (int u = 0; u < LINEAR_UNITS; u++)
+    value units[LINEAR_UNITS_MAX], words[TRANSPOSE_MAX];
+    for (int i = 0; i < tile->lanes; i++)
+        words[i] = reinterpret(e, rows[i], vector_of(e->i32, tile->units));
+    transpose(e, words, tile->lanes, tile->units, units);
+    for (int u = 0; u < tile->units; u++)
         store(e, units[u], address_at(e, record, 4 * ((int64_t)u * tile->outputs + first_row)), 4);
 }
 
@@ -125,6 +138,8 @@ static void fill_piece(struct emitter *e, const struct linear_tile *tile, value 
         for (int r = 0; r < LINEAR_BLOCK / tile->record_columns; r++) {
             if (tile->dot == LINEAR_DOT_BYTES)
                 load_rows(e, tile, vector_of(e->i32, LINEAR_UNITS), piece, first_row, 0, rows);
+            else if (tile->dot == LINEAR_DOT_AMX)
+                load_pairs(e, tile, piece, scales, first_row, rows);
             else
                 load_reals(e, tile, piece, scales, first_row, r, rows);
             store_units(e, tile, rows, first_row, address_at(e, to, r * tile->panel_record_bytes));

@@ -3,7 +3,8 @@
  *
  * Operands end where their pages end, so a kernel that reads or writes past one of them faults;
  * outputs are poisoned. Work items are handed out in uneven pieces.  Natively each type meets
- * each operator, at the other levels one of them; HONE_TEST_SAMPLES=N takes N shapes each instead of
+ * each operator, at the other levels one of them; variants for AMX are tried on every x86-64
+ * processor, in software where it has no tiles (tests/cpu/amx_harness.h); HONE_TEST_SAMPLES=N takes N shapes each instead of
  * one. */
 #include "base/memory.h"
 #include "base/random.h"
@@ -12,6 +13,7 @@
 #include "ops/op_table.h"
 #include "runtime/cpu_facts.h"
 #include "tests/check.h"
+#include "tests/cpu/amx_harness.h"
 
 #include <math.h>
 #include <sys/mman.h>
@@ -278,14 +280,18 @@ static void try_config(struct fixture *fixture, const struct space *space,
     check_outputs(fixture, space, text_finish(&text));
 }
 
-/* One config of every variant that answers the problem; the number of variants. */
-static int try_variants(struct fixture *fixture, const struct catalogue *catalogue)
+/* One config of every variant that answers the problem, but for those that answer it on a device with these other facts
+ * (NULL: of all); the number of variants. */
+static int try_variants(struct fixture *fixture, const struct catalogue *catalogue,
+                        const struct device_facts *others)
 {
     int tried = 0;
     for (int s = 0; s < catalogue->count; s++) {
         struct bound_space bound;
         const char *reason;
         if (catalogue->spaces[s]->target != TARGET_CPU ||
+            (others && space_bind(catalogue->spaces[s], fixture->problem, others, fixture->arena,
+                                  &bound, &reason)) ||
             !space_bind(catalogue->spaces[s], fixture->problem, fixture->facts, fixture->arena,
                         &bound, &reason))
             continue;
@@ -301,7 +307,8 @@ static int try_variants(struct fixture *fixture, const struct catalogue *catalog
 }
 
 static int try_shape(const struct catalogue *catalogue, const struct device_facts *facts,
-                     const char *operator, enum element_type type)
+                     const struct device_facts *others, const char *operator,
+                     enum element_type type)
 {
     struct diagnostic diagnostic = {0};
     struct fixture fixture = {.arena = arena_create(0), .facts = facts};
@@ -314,7 +321,7 @@ static int try_shape(const struct catalogue *catalogue, const struct device_fact
     const char *text = problem_text(fixture.arena, operator, type, rows, n, k);
     CHECK_OK(problem_parse(text, op_table(), fixture.arena, &fixture.problem, &diagnostic));
     fill_inputs(&fixture);
-    int tried = try_variants(&fixture, catalogue);
+    int tried = try_variants(&fixture, catalogue, others);
     free_regions(&fixture, 0);
     arena_destroy(fixture.arena);
     return tried;
@@ -323,6 +330,7 @@ static int try_shape(const struct catalogue *catalogue, const struct device_fact
 static void variants_agree_with_sums_in_double(void **state)
 {
     (void)state;
+    (void)amx_harness_open(); /* asks for the tiles that the processor has */
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
     struct catalogue catalogue;
@@ -341,7 +349,7 @@ static void variants_agree_with_sums_in_double(void **state)
             int count = shapes * (level ? 1 : (int)COUNT(operators));
             for (int i = 0; i < count; i++)
                 tried += try_shape(
-                    &catalogue, &facts,
+                    &catalogue, &facts, NULL,
                     operators[level ? draw(COUNT(operators)) : (size_t)i % COUNT(operators)], t);
         }
     }
@@ -350,8 +358,35 @@ static void variants_agree_with_sums_in_double(void **state)
     arena_destroy(arena);
 }
 
+/* Every type meets every operator. */
+static void variants_for_amx_agree_with_sums_in_double(void **state)
+{
+    (void)state;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct catalogue catalogue;
+    struct device_facts facts, native;
+    int tried = 0;
+    CHECK_OK(catalogue_read(NULL, arena, &catalogue, &diagnostic));
+    CHECK_OK(cpu_facts_read(NULL, arena, &native, &diagnostic));
+    bool trapped = !(native.values[FACT_has_amx] > 0) && amx_harness_facts(arena, &facts);
+    for (enum element_type t = 0; trapped && t < ELEMENT_COUNT; t++)
+        for (size_t i = 0; i < COUNT(operators) && t != ELEMENT_I8 && t != ELEMENT_I32; i++)
+            tried += try_shape(&catalogue, &facts, &native, operators[i], t);
+    if (trapped) {
+        print_message("%d kernels compiled, run and compared, with %ld instructions of AMX in "
+                      "software\n",
+                      tried, amx_harness_trapped());
+        assert_true(tried > 20 && amx_harness_trapped() > 0);
+    }
+    arena_destroy(arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(variants_agree_with_sums_in_double)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(variants_agree_with_sums_in_double),
+        cmocka_unit_test(variants_for_amx_agree_with_sums_in_double),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "ops/catalogue.h"
 #include "runtime/cpu_facts.h"
 #include "tests/check.h"
+#include "tests/cpu/amx_harness.h"
 #include "tests/ops/device_harness.h"
 
 #include <math.h>
@@ -203,6 +204,11 @@ void variant_check_create(struct variant_check *check, int samples)
         diagnostic = (struct diagnostic){0};
     }
     assert_true(check->level_count > 0);
+    if (check->levels[0].values[FACT_has_amx] > 0) {
+        assert_int_equal(amx_harness_open(), AMX_REAL);
+    } else if (amx_harness_facts(check->arena, &check->levels[check->level_count])) {
+        check->trapped_level = check->level_count++;
+    }
 }
 
 bool variant_check_open(struct variant_check *check, int samples, const char *list)
@@ -225,7 +231,8 @@ bool variant_check_open(struct variant_check *check, int samples, const char *li
 void variant_check_destroy(struct variant_check *check)
 {
     for (int level = 0; level < check->level_count; level++) device_close(check->devices[level]);
-    print_message("%d kernels compiled, run and compared\n", check->tried);
+    print_message("%d kernels compiled, run and compared, %d of them with AMX in software\n",
+                  check->tried, check->trapped);
     arena_destroy(check->arena);
 }
 
@@ -265,6 +272,7 @@ void variant_check_image(struct variant_check *check, int level,
                    (long long)trial->run.symbols[SYMBOL_ROWS], generation->problem->text,
                    diagnostic->text);
     check->tried++;
+    check->trapped += level > 0 && level == check->trapped_level;
     arena_destroy(arena);
 }
 
@@ -289,8 +297,11 @@ static bool check_variant(struct variant_check *check, const struct space *space
     struct bound_space bound_space;
     struct config config;
     const char *reason;
-    bool answers = space->target == facts->target &&
-                   space_bind(space, trial->problem, facts, arena, &bound_space, &reason);
+    bool answers =
+        space->target == facts->target &&
+        !(level > 0 && level == check->trapped_level &&
+          space_bind(space, trial->problem, &check->levels[0], arena, &bound_space, &reason)) &&
+        space_bind(space, trial->problem, facts, arena, &bound_space, &reason);
     struct generation generation = {space, trial->problem, &config, facts};
     int samples = answers && space_count(&bound_space) > 1 ? check->samples : 0;
     for (int i = 0; answers && i <= samples; i++) {

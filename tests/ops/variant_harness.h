@@ -10,7 +10,8 @@
 #include "runtime/device.h"
 #include "tests/ops/op_cases.h"
 
-/* Every --cpu level that this machine runs, `native` first; or the cards of a list. */
+/* Every --cpu level that this machine runs, `native` first, and, where that has no tiles, the same with AMX in software
+ * (tests/cpu/amx_harness.h), on which only variants are tried that do not run natively; or the cards of a list. */
 enum { VARIANT_LEVELS_MAX = 8 };
 
 /* Looks at the outputs of a kernel of this space, more closely than one bound for all kernels can.
@@ -29,12 +30,14 @@ struct variant_check {
     struct device_facts levels[VARIANT_LEVELS_MAX];
     struct device
         *devices[VARIANT_LEVELS_MAX]; /* NULL: the level is this machine's, run in place */
+    int trapped_level;                /* the one with AMX in software; 0: none */
     int samples;          /* configs drawn at random beside the default one, per level */
     bool takes_turns;     /* levels: each trial is on one of them */
     uint64_t draws;       /* so far: the state of the random choices */
     variant_judge *judge; /* NULL: outputs are compared with the reference's alone */
     void *judge_context;
-    int tried; /* kernels compiled, run and compared */
+    int tried;   /* kernels compiled, run and compared */
+    int trapped; /* of these, with AMX in software */
 };
 
 /* HONE_TEST_SAMPLES replaces `samples`. */
