@@ -87,7 +87,9 @@ status command_bench(const struct arguments *arguments, struct console *console,
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     options.largest = command_largest(arguments);
-    if (options.context == 0) options.context = prompt + rate_options.generated_tokens;
+    int64_t generated = rate_options.generated_tokens;
+    if (arguments->roofline && generated < ROOFLINE_TOKENS) generated = ROOFLINE_TOKENS;
+    if (options.context == 0) options.context = prompt + generated;
     struct engine *engine = NULL;
     TRY(engine_open(path, &options, &engine, diagnostic));
     status code = bench_with_engine(arguments, engine, &rate_options, console, arena, diagnostic);

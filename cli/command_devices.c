@@ -32,10 +32,10 @@ static void print_device(const struct device *device)
         printf("  limit         %s\n", text_bytes((double)device_memory_limit(device), memory));
     printf("  reads         %.1f GB/s from memory, %.1f GB/s from second-level caches\n",
            values[FACT_read_bandwidth] / 1e9, values[FACT_cache_bandwidth] / 1e9);
-    printf("  computes      %.1f GFLOP/s in f32, %.1f GOP/s in 8-bit integers\n",
-           values[FACT_real_rate] / 1e9, values[FACT_integer_rate] / 1e9);
-    if (values[FACT_half_rate] > 0)
-        printf("  tiles         %.1f GFLOP/s in bf16\n", values[FACT_half_rate] / 1e9);
+    printf("  computes      %.1f GFLOP/s in f32, %.1f GFLOP/s in bf16, %.1f GOP/s in 8-bit "
+           "integers\n",
+           values[FACT_real_rate] / 1e9, values[FACT_half_rate] / 1e9,
+           values[FACT_integer_rate] / 1e9);
     printf("  launches in   %.2f us\n", values[FACT_launch_nanoseconds] / 1e3);
 }
 

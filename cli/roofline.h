@@ -6,8 +6,12 @@
 
 #include <jansson.h>
 
-/* Times one prompt of `prompt_tokens` and one decode step, step by step.  Adds arrays "roofline_prefill" and
- * "roofline_decode" to `document`, or prints tables when it is NULL. */
+/* Tokens that are generated after the prompt. */
+enum { ROOFLINE_TOKENS = 7 };
+
+/* Times a prompt of `prompt_tokens` and a decode step, step by step, between samples of the ceilings.  Adds to `document`
+ * arrays "roofline_prefill" and "roofline_decode" and objects of the same names with "_total", which say what is lost where;
+ * or prints tables when it is NULL. */
 CHECKED status roofline_report(struct engine *engine, int64_t prompt_tokens, struct arena *arena,
                                json_t *document, struct diagnostic *diagnostic);
 

@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS_MOST = 1000 };
-
-enum family { FAMILY_REAL, FAMILY_INTEGER, FAMILY_HALF };
+enum { ROUNDS_MOST = 1000, VARIANT_NAME_BYTES = 64 };
 
 struct measuring {
     struct engine *engine;
@@ -25,7 +23,7 @@ struct measuring {
     struct engine_top top; /* in their place where the plan gives it */
     struct engine_input *inputs;
     int *sequences;
-    enum family family; /* of prompt processing's products */
+    struct numerics numerics;                                            /* of prompt processing */
     double *prefill, *decode, *bandwidth, *bandwidth_share, *peak_share; /* per round */
 };
 
@@ -59,34 +57,34 @@ double prefill_operations(const struct plan *plan, int64_t tokens)
     return total;
 }
 
-/* What a kernel rounds its activations to tells which instructions multiply them. */
-static enum family family_of(const struct space *space)
+struct numerics image_numerics(const struct engine *engine, const struct plan_image *image)
 {
-    if (!space) return FAMILY_REAL;
-    if (space->numerics.operand_block > 1) return FAMILY_INTEGER;
-    return space->numerics.operand_unit > 0 ? FAMILY_HALF : FAMILY_REAL;
+    char name[VARIANT_NAME_BYTES] = {0};
+    size_t length = strcspn(image->candidate, " ");
+    const struct space *space = NULL;
+    if (length < sizeof name) {
+        memcpy(name, image->candidate, length);
+        space = catalogue_find(engine_catalogue(engine), name);
+    }
+    return space ? space->numerics : (struct numerics){.operand_block = 1};
 }
 
-/* That of the largest linear of prompt processing: it sets the ceiling to compare with. */
-static enum family prompt_family(const struct engine *engine, int64_t tokens)
+/* Those of the largest linear of prompt processing: they set the ceiling to compare with. */
+static struct numerics numerics_of_prompts(const struct engine *engine, int64_t tokens)
 {
     const struct plan *plan = engine_plan(engine);
+    struct numerics numerics = {.operand_block = 1};
     double most = 0;
-    enum family family = FAMILY_REAL;
     for (int n = 0; n < plan->graph->node_count; n++) {
         int index = plan->choices[n][bucket_of_rows(tokens)][0];
         if (index < 0) continue;
         const struct plan_image *image = &plan->images[index];
         double operations = problem_cost(image->problem).operations;
         if (operations <= most) continue;
-        size_t length = strcspn(image->candidate, " ");
-        char name[64] = {0};
-        if (length >= sizeof name) continue;
-        memcpy(name, image->candidate, length);
         most = operations;
-        family = family_of(catalogue_find(engine_catalogue(engine), name));
+        numerics = image_numerics(engine, image);
     }
-    return family;
+    return numerics;
 }
 
 static status prepare(struct measuring *measuring, struct diagnostic *diagnostic)
@@ -109,7 +107,7 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
     for (int64_t t = 0; t < options->prompt_tokens; t++)
         measuring->tokens[t] =
             (int32_t)(random_bits(1, 0, (uint64_t)t) % (uint64_t)model->vocabulary);
-    measuring->family = prompt_family(measuring->engine, options->prompt_tokens);
+    measuring->numerics = numerics_of_prompts(measuring->engine, options->prompt_tokens);
     TRY(thread_pool_create(thread_count_default(), &measuring->pool, diagnostic));
     return cpu_probe_create(measuring->pool, device_facts(devices[0]), &measuring->probe,
                             diagnostic);
@@ -129,11 +127,7 @@ static status feed(struct measuring *measuring, int64_t count, struct diagnostic
 
 static double arithmetic_ceiling(struct measuring *measuring)
 {
-    double rate = 0;
-    if (measuring->family == FAMILY_INTEGER) rate = cpu_probe_integer_rate(measuring->probe);
-    if (measuring->family == FAMILY_HALF) rate = cpu_probe_half_rate(measuring->probe);
-    /* Without tiles bf16 is multiplied no faster than f32. */
-    return rate > 0 ? rate : cpu_probe_real_rate(measuring->probe);
+    return cpu_probe_rate(measuring->probe, &measuring->numerics);
 }
 
 static status run_phases(struct measuring *measuring, double *prefill_seconds,

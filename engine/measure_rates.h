@@ -29,6 +29,9 @@ struct measured_rates {
 CHECKED status measure_rates(struct engine *engine, const struct rate_options *options,
                              struct measured_rates *rates, struct diagnostic *diagnostic);
 
+/* How a kernel of the plan rounds, by the variant that its text names; references and unknown ones are exact. */
+struct numerics image_numerics(const struct engine *engine, const struct plan_image *image);
+
 /* Operations of one prompt of `tokens` through the plan, without the logits that are not computed. */
 double prefill_operations(const struct plan *plan, int64_t tokens);
 

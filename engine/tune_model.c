@@ -7,14 +7,17 @@
 #include "planner/tuning.h"
 #include "runtime/cpu_rates.h"
 
-/* Estimates, limits and shares need the machine's rates; they are measured once and kept. */
-static status need_rates(struct engine *engine, const struct progress *progress,
+#include <math.h>
+
+/* Estimates, limits and shares need the machine's rates.  What was kept may be of a busier or a calmer day, so they are
+ * measured anew, but for estimates alone. */
+static status need_rates(struct engine *engine, int effort, const struct progress *progress,
                          struct diagnostic *diagnostic)
 {
     struct device *device = engine->devices[0];
+    bool known = device_facts(device)->values[FACT_read_bandwidth] > 0;
     /* A card's are what its clocks promise: measuring would start the driver, and workers are still to be forked. */
-    if (device_facts(device)->values[FACT_read_bandwidth] > 0 || !device_memory_is_host(device))
-        return STATUS_OK;
+    if (!device_memory_is_host(device) || (known && effort == 0)) return STATUS_OK;
     struct progress_state state = {.stage = "measuring the machine", .seconds_left = 2};
     progress_update(progress, &state);
     TRY(device_probe(device, diagnostic));
@@ -22,6 +25,21 @@ static status need_rates(struct engine *engine, const struct progress *progress,
     if (engine->cache_folder && cpu_rates_save(engine->cache_folder, device_facts(device),
                                                engine->arena, &reason) != STATUS_OK)
         progress_warn(progress, "the machine's rates are not kept: %s", reason.text);
+    return STATUS_OK;
+}
+
+/* The winners' limits by the best rates seen before and after: other work lowers a sample, never raises it. */
+static status renew_limits(struct engine *engine, const struct tune_report *tuned,
+                           struct diagnostic *diagnostic)
+{
+    struct device *device = engine->devices[0];
+    struct device_facts best = *device_facts(device);
+    if (!device_memory_is_host(device)) return STATUS_OK;
+    TRY(device_probe(device, diagnostic));
+    for (int f = 0; f < FACT_launch_nanoseconds; f++)
+        best.values[f] = fmax(best.values[f], device_facts(device)->values[f]);
+    for (int r = 0; r < tuned->row_count; r++)
+        if (tuned->rows[r].limit_seconds > 0) tune_row_limit(&tuned->rows[r], &best);
     return STATUS_OK;
 }
 
@@ -70,7 +88,8 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
         return fail(diagnostic, STATUS_NOT_FOUND, "there is nothing to tune%s%s",
                     options->op ? ": no variant answers problems of " : "",
                     options->op ? options->op : "");
-    return tune_run(&setup, arena, &report->tuned, diagnostic);
+    TRY(tune_run(&setup, arena, &report->tuned, diagnostic));
+    return options->effort > 0 ? renew_limits(engine, &report->tuned, diagnostic) : STATUS_OK;
 }
 
 static status tune_prepared(struct engine *engine, const struct tune_model_options *options,
@@ -78,7 +97,7 @@ static status tune_prepared(struct engine *engine, const struct tune_model_optio
                             struct diagnostic *diagnostic)
 {
     TRY(refuse_measuring(engine, options->effort, diagnostic));
-    TRY(need_rates(engine, options->engine.progress, diagnostic));
+    TRY(need_rates(engine, options->effort, options->engine.progress, diagnostic));
     report->facts = *device_facts(engine->devices[0]);
     report->facts.name = arena_text(arena, report->facts.name);
     report->facts.class_name = arena_text(arena, report->facts.class_name);

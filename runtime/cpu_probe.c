@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "ir/ceiling.h"
 #include "runtime/cpu_probe_loops.h"
 
 #include <stdatomic.h>
@@ -52,8 +53,12 @@ status cpu_probe_create(struct thread_pool *pool, const struct device_facts *fac
     probe->memory = memory;
     probe->cache_bytes =
         values[FACT_l2_bytes] > 0 ? (size_t)values[FACT_l2_bytes] / 2 : CACHE_BYTES_DEFAULT;
-    probe->loops = probe_loops_for((int)values[FACT_vector_bytes], values[FACT_has_vnni] > 0,
-                                   values[FACT_has_avxvnni] > 0, values[FACT_has_amx] > 0);
+    const struct probe_families families = {.vector_bytes = (int)values[FACT_vector_bytes],
+                                            .vnni = values[FACT_has_vnni] > 0,
+                                            .avxvnni = values[FACT_has_avxvnni] > 0,
+                                            .bf16 = values[FACT_has_bf16] > 0,
+                                            .tiles = values[FACT_has_amx] > 0};
+    probe->loops = probe_loops_for(&families);
     *result = probe;
     return STATUS_OK;
 }
@@ -146,7 +151,7 @@ double cpu_probe_integer_rate(struct cpu_probe *probe)
     return operations / best_of(probe, multiply_integers);
 }
 
-static void multiply_tiles(void *context, int thread)
+static void multiply_halves(void *context, int thread)
 {
     struct cpu_probe *probe = context;
     _Alignas(64) int8_t operand[PROBE_OPERAND_BYTES] = {0};
@@ -156,10 +161,19 @@ static void multiply_tiles(void *context, int thread)
 
 double cpu_probe_half_rate(struct cpu_probe *probe)
 {
-    if (!probe->loops.half) return 0;
+    if (!probe->loops.half) return cpu_probe_real_rate(probe);
     double operations =
         probe->loops.half_operations * ARITHMETIC_ROUNDS * thread_pool_size(probe->pool);
-    return operations / best_of(probe, multiply_tiles);
+    return operations / best_of(probe, multiply_halves);
+}
+
+double cpu_probe_rate(struct cpu_probe *probe, const struct numerics *numerics)
+{
+    struct device_facts facts = {0};
+    facts.values[FACT_real_rate] = cpu_probe_real_rate(probe);
+    facts.values[FACT_half_rate] = cpu_probe_half_rate(probe);
+    facts.values[FACT_integer_rate] = cpu_probe_integer_rate(probe);
+    return ceiling_rate(numerics, &facts);
 }
 
 static void do_nothing(void *context, int thread)

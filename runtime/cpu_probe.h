@@ -6,6 +6,7 @@
 #define RUNTIME_CPU_PROBE_H
 
 #include "ir/device_facts.h"
+#include "ir/numerics.h"
 #include "runtime/threads.h"
 
 struct cpu_probe;
@@ -24,9 +25,11 @@ double cpu_probe_real_rate(struct cpu_probe *probe);
 /* 8-bit integer operations per second of the widest dot-product instruction, one operand loaded from the first-level
  * cache. */
 double cpu_probe_integer_rate(struct cpu_probe *probe);
-/* bf16 operations per second on tiles, which are loaded from the first-level cache as kernels load them; 0 where there are
- * no tiles. */
+/* bf16 operations per second on tiles, which are loaded from the first-level cache as kernels load them, or else on vectors;
+ * those of f32 where no instruction multiplies halves. */
 double cpu_probe_half_rate(struct cpu_probe *probe);
+/* The rate of the family that a kernel of these numerics multiplies with (ir/ceiling.h). */
+double cpu_probe_rate(struct cpu_probe *probe, const struct numerics *numerics);
 /* Seconds of an empty run of the pool with one barrier. */
 double cpu_probe_launch_seconds(struct cpu_probe *probe);
 

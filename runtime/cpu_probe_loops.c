@@ -97,6 +97,7 @@ enum { SUMS = 12 };
 #define TARGET_AVX2     __attribute__((target("avx2,fma")))
 #define TARGET_AVX512   __attribute__((target("avx512f,avx512bw")))
 #define TARGET_VNNI     __attribute__((target("avx512f,avx512bw,avx512vnni")))
+#define TARGET_BF16     __attribute__((target("avx512f,avx512bw,avx512bf16")))
 #define TARGET_AVX_VNNI __attribute__((target("avx2,avxvnni")))
 
 typedef int64_t words_32 __attribute__((vector_size(32), aligned(8)));
@@ -161,6 +162,20 @@ ROUNDS(bytes_64, TARGET_AVX512, int32_t, int8_t)
 #undef MULTIPLY
 #define MULTIPLY(s, x) _mm512_dpbusd_epi32(s, x, x)
 ROUNDS(vnni_64, TARGET_VNNI, int32_t, int8_t)
+#undef MULTIPLY
+#undef ZERO
+#undef VECTOR
+
+/* Pairs of bf16, whose products are added up in f32. */
+#define VECTOR         __m512
+#define ZERO           _mm512_setzero_ps()
+#define MULTIPLY(s, x) _mm512_dpbf16_ps(s, (__m512bh)(x), (__m512bh)(x))
+ROUNDS(halves_64, TARGET_BF16, float, int8_t)
+
+static void vectors_bf16(const int8_t *operand, int64_t rounds)
+{
+    halves_64(operand, rounds);
+}
 
 /* Four sums of 16 x 16, two tiles of rows and two of outputs: as kernels deal them.  Written out, for compilers that keep
  * the configuration's stores only when they see what reads them, and that know the instructions by other names. */
@@ -192,33 +207,35 @@ static void tiles_bf16(const int8_t *operand, int64_t rounds)
 
 static const double TILES_OPERATIONS = 4 * 16 * 16 * 32 * 2;
 
-struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni, int tiles)
+static void set_vectors(const struct probe_families *families, struct probe_loops *loops)
+{
+    int bytes = families->vector_bytes;
+    if (bytes < 32) return;
+    loops->read = bytes >= 64 ? read_64 : read_32;
+    loops->real = bytes >= 64 ? reals_64 : reals_32;
+    loops->integer = bytes >= 64 ? bytes_64 : bytes_32;
+    loops->real_operations = SUMS * 2 * (double)bytes / 4;
+    loops->integer_operations = SUMS * 2 * (double)bytes;
+    if (families->vnni && bytes >= 64) loops->integer = vnni_64;
+    if (families->avxvnni && bytes == 32) loops->integer = vnni_32;
+    if (families->bf16 && bytes >= 64) {
+        loops->half = vectors_bf16;
+        loops->half_operations = SUMS * 32 * 2;
+    }
+}
+
+struct probe_loops probe_loops_for(const struct probe_families *families)
 {
     struct probe_loops loops = {.read = read_16,
                                 .real = reals_16,
                                 .integer = bytes_16,
                                 .real_operations = SUMS * 4 * 2,
                                 .integer_operations = SUMS * 8 * 2};
-    if (vector_bytes >= 64)
-        loops = (struct probe_loops){.read = read_64,
-                                     .real = reals_64,
-                                     .integer = bytes_64,
-                                     .real_operations = SUMS * 16 * 2,
-                                     .integer_operations = SUMS * 64 * 2};
-    else if (vector_bytes >= 32)
-        loops = (struct probe_loops){.read = read_32,
-                                     .real = reals_32,
-                                     .integer = bytes_32,
-                                     .real_operations = SUMS * 8 * 2,
-                                     .integer_operations = SUMS * 32 * 2};
-    if (tiles) {
+    set_vectors(families, &loops);
+    if (families->tiles) {
         loops.half = tiles_bf16;
         loops.half_operations = TILES_OPERATIONS;
     }
-    if (vnni && vector_bytes >= 64)
-        loops.integer = vnni_64;
-    else if (avxvnni && vector_bytes == 32)
-        loops.integer = vnni_32;
     return loops;
 }
 
@@ -242,9 +259,9 @@ ROUNDS(reals_16, , float, float)
 #define VECTOR words
 ROUNDS(words_16_round, , int32_t, int8_t)
 
-struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni, int tiles)
+struct probe_loops probe_loops_for(const struct probe_families *families)
 {
-    (void)vector_bytes, (void)vnni, (void)avxvnni, (void)tiles;
+    (void)families;
     return (struct probe_loops){.read = read_16,
                                 .real = reals_16,
                                 .integer = words_16_round,

@@ -2,6 +2,7 @@
 #ifndef RUNTIME_CPU_PROBE_LOOPS_H
 #define RUNTIME_CPU_PROBE_LOOPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,12 +14,16 @@ struct probe_loops {
     /* `rounds` passes over the operand; returns a value that depends on all. */
     float (*real)(const float *operand, int64_t rounds);
     int32_t (*integer)(const int8_t *operand, int64_t rounds);
-    /* Tiles of bf16, loaded for every block of products as kernels do; NULL where there are none. */
+    /* Of bf16: tiles, loaded for every block of products as kernels do, or vectors; NULL: multiplied as f32. */
     void (*half)(const int8_t *operand, int64_t rounds);
     double real_operations, integer_operations, half_operations; /* per round */
 };
 
-/* `vector_bytes` 64, 32 or less; `vnni`: AVX-512 VNNI may be used; `tiles`: AMX may. */
-struct probe_loops probe_loops_for(int vector_bytes, int vnni, int avxvnni, int tiles);
+/* Which instructions may be used; `vector_bytes`: 64, 32 or less. */
+struct probe_families {
+    int vector_bytes;
+    bool vnni, avxvnni, bf16, tiles; /* vnni, bf16: of AVX-512; tiles: AMX */
+};
+struct probe_loops probe_loops_for(const struct probe_families *families);
 
 #endif

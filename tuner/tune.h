@@ -88,5 +88,7 @@ CHECKED status tune_run(const struct tune_setup *setup, struct arena *arena,
  * are not known. */
 double tune_limit_seconds(const struct problem *problem, const struct device_facts *facts,
                           const struct candidate *candidate);
+/* The row's limit and share by these rates: the best that was seen before and after tuning, say. */
+void tune_row_limit(struct tune_row *row, const struct device_facts *facts);
 
 #endif

@@ -1,24 +1,22 @@
 /* What a tuned problem's row of the report says. */
 #include "base/text.h"
+#include "ir/ceiling.h"
 #include "tuner/tune_internal.h"
-
-#include <math.h>
 
 double tune_limit_seconds(const struct problem *problem, const struct device_facts *facts,
                           const struct candidate *candidate)
 {
-    struct cost cost = problem_cost(problem);
-    double cold = 0, memory = facts->values[FACT_read_bandwidth];
-    double cache = facts->values[FACT_cache_bandwidth];
-    bool bytes = candidate->space && candidate->space->numerics.operand_block > 1;
-    double rate = facts->values[bytes ? FACT_integer_rate : FACT_real_rate];
-    for (int i = 0; i < problem->input_count; i++)
-        if (problem->operands[i].present && problem->operands[i].residency == RESIDENCY_COLD)
-            cold += (double)problem_operand_bytes(problem, i);
-    cold = fmin(cold, cost.bytes);
-    double seconds = memory > 0 ? cold / memory : 0;
-    if (cache > 0) seconds += (cost.bytes - cold) / cache;
-    return fmax(seconds, rate > 0 ? cost.operations / rate : 0);
+    static const struct numerics exact = {.operand_block = 1};
+    const struct numerics *numerics = candidate->space ? &candidate->space->numerics : &exact;
+    struct ceiling ceiling = ceiling_of(problem, numerics, facts);
+    return ceiling_seconds(&ceiling);
+}
+
+void tune_row_limit(struct tune_row *row, const struct device_facts *facts)
+{
+    row->limit_seconds = tune_limit_seconds(row->problem, facts, &row->decision.candidate);
+    if (row->decision.basis >= DECISION_EXPLORED)
+        row->limit_share = row->limit_seconds / row->decision.seconds;
 }
 
 static void count_rejections(struct session *session)
@@ -57,10 +55,7 @@ status session_report(struct session *session, struct diagnostic *diagnostic)
     candidate_print(&row->decision.candidate, &text);
     row->winner = text_finish(&text);
     TRY_MEMORY(row->winner, diagnostic);
-    row->limit_seconds =
-        tune_limit_seconds(session->problem, setup->facts, &row->decision.candidate);
-    if (row->decision.basis >= DECISION_EXPLORED)
-        row->limit_share = row->limit_seconds / row->decision.seconds;
+    tune_row_limit(row, setup->facts);
     if (row->decision.default_seconds > 0)
         row->gain = row->decision.default_seconds / row->decision.seconds;
     count_rejections(session);

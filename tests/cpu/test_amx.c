@@ -265,11 +265,13 @@ static void the_probe_runs(void **state)
     (void)state;
     bool trapped = amx_harness_open() == AMX_TRAPPED;
     long before = amx_harness_trapped();
-    struct probe_loops loops = probe_loops_for(64, 1, 0, 1);
+    const struct probe_families with = {.vector_bytes = 64, .vnni = true, .tiles = true};
+    const struct probe_families without = {.vector_bytes = 64, .vnni = true};
+    struct probe_loops loops = probe_loops_for(&with);
     loops.half(operand, 3);
     assert_true(loops.half_operations == 4 * 16384);
     if (trapped) assert_int_equal(amx_harness_trapped() - before, 1 + 4 + 3 * 8 + 1);
-    assert_null(probe_loops_for(64, 1, 0, 0).half);
+    assert_null(probe_loops_for(&without).half);
 }
 
 int main(void)
