@@ -134,8 +134,8 @@ static status create(const struct simplex_program *program, struct arena *scratc
     for (int r = 0; r < program->row_count; r++) {
         const struct simplex_row *row = &program->rows[r];
         slacks += row->relation != SIMPLEX_EQUAL;
-        artificials += row->relation == SIMPLEX_EQUAL ||
-                       (row->relation == SIMPLEX_LESS) == (row->bound < 0);
+        artificials +=
+            row->relation == SIMPLEX_EQUAL || (row->relation == SIMPLEX_LESS) == (row->bound < 0);
     }
     tableau->rows = program->row_count;
     tableau->program_columns = program->column_count;
@@ -186,7 +186,8 @@ static enum simplex_end make_legal(struct tableau *tableau)
 }
 
 status simplex_solve(const struct simplex_program *program, struct arena *scratch, double *x,
-                     double *value, enum simplex_end *end, struct diagnostic *diagnostic)
+                     double *reduced, double *value, enum simplex_end *end,
+                     struct diagnostic *diagnostic)
 {
     struct tableau tableau = {0};
     TRY(create(program, scratch, &tableau, diagnostic));
@@ -197,6 +198,7 @@ status simplex_solve(const struct simplex_program *program, struct arena *scratc
     if (*end != SIMPLEX_SOLVED) return STATUS_OK;
     memset(x, 0, (size_t)program->column_count * sizeof *x);
     *value = 0;
+    if (reduced) memcpy(reduced, tableau.reduced, (size_t)program->column_count * sizeof *reduced);
     for (int r = 0; r < tableau.rows; r++) {
         int column = tableau.basis[r];
         if (column >= program->column_count) continue;

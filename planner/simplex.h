@@ -27,8 +27,10 @@ enum simplex_end {
     SIMPLEX_GIVEN_UP    /* unbounded, or more steps than make sense */
 };
 
-/* `x[columns]` and `value` are set when it is solved.  Room for the tableau comes from `scratch`, which the caller resets. */
-CHECKED status simplex_solve(const struct simplex_program *program, struct arena *scratch, double *x,
-                             double *value, enum simplex_end *end, struct diagnostic *diagnostic);
+/* `x[columns]`, `reduced[columns]` (what a unit of a column that is 0 would cost; may be NULL) and `value` are set when it is
+ * solved.  Room for the tableau comes from `scratch`, which the caller resets. */
+CHECKED status simplex_solve(const struct simplex_program *program, struct arena *scratch,
+                             double *x, double *reduced, double *value, enum simplex_end *end,
+                             struct diagnostic *diagnostic);
 
 #endif
