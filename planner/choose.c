@@ -15,11 +15,12 @@
 /* Estimates are not wrong by more. */
 static const double far_off = 3;
 
+/* `measured_only`: ranking by estimates takes milliseconds, which neighbours need not. */
 static status decide(const struct chooser *chooser, const struct problem *problem,
-                     const struct device_facts *facts, struct arena *scratch,
+                     const struct device_facts *facts, bool measured_only, struct arena *scratch,
                      struct decision *decision, struct diagnostic *diagnostic)
 {
-    const struct decision_policy policy = {.fast = chooser->fast};
+    const struct decision_policy policy = {.fast = chooser->fast, .measured_only = measured_only};
     struct record *records = NULL;
     int count = 0;
     if (chooser->store)
@@ -55,7 +56,7 @@ static status ask_bucket(const struct chooser *chooser, const struct choose_requ
     struct decision decision;
     TRY(problem_create(request->graph, request->node, rows, context, scratch, &neighbour,
                        diagnostic));
-    TRY(decide(chooser, neighbour, request->facts, scratch, &decision, diagnostic));
+    TRY(decide(chooser, neighbour, request->facts, true, scratch, &decision, diagnostic));
     *found = is_measured(&decision) &&
              is_legal(&decision.candidate, request->problem, request->facts, scratch, bound);
     if (*found) *choice = (struct choice){.candidate = decision.candidate};
@@ -93,7 +94,7 @@ status choose_candidate(const struct chooser *chooser, const struct choose_reque
     *choice = (struct choice){.candidate = {.space = NULL}};
     if (chooser->references) return STATUS_OK;
     struct decision decision;
-    TRY(decide(chooser, request->problem, request->facts, scratch, &decision, diagnostic));
+    TRY(decide(chooser, request->problem, request->facts, false, scratch, &decision, diagnostic));
     *choice = (struct choice){.candidate = decision.candidate,
                               .seconds = decision.seconds,
                               .measured = is_measured(&decision)};

@@ -227,7 +227,8 @@ status decision_make(const struct catalogue *catalogue, const struct problem *pr
     TRY(decision_bind(catalogue, problem, facts, policy, scratch, &chooser.spaces,
                       &chooser.space_count, diagnostic));
     TRY(collect(&chooser, catalogue, compiler, records, count, scratch, diagnostic));
-    if (choose_by_finals(&chooser, decision) || choose_by_medians(&chooser, decision))
+    if (choose_by_finals(&chooser, decision) || choose_by_medians(&chooser, decision) ||
+        policy->measured_only)
         return STATUS_OK;
     return choose_by_estimate(&chooser, scratch, decision, diagnostic);
 }

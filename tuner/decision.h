@@ -16,7 +16,8 @@
 #include "tuner/record.h"
 
 struct decision_policy {
-    bool fast; /* coarser numerics are allowed (--numerics fast) */
+    bool fast;          /* coarser numerics are allowed (--numerics fast) */
+    bool measured_only; /* no answer by estimates: the reference where nothing is measured */
 };
 
 enum decision_basis { DECISION_REFERENCE, DECISION_ESTIMATE, DECISION_EXPLORED, DECISION_FINAL };

@@ -117,7 +117,9 @@ static void without_records_the_estimate_decides(void **unused)
     check_winner(&fixture, "quick_cpu n=6", DECISION_ESTIMATE);
     add_failure(&fixture, 6, RECORD_CRASHED);
     check_winner(&fixture, "quick_cpu n=5", DECISION_ESTIMATE);
-    fixture.policy.fast = true;
+    fixture.policy.measured_only = true; /* asks whether there is a better answer than that */
+    check_winner(&fixture, "reference", DECISION_REFERENCE);
+    fixture.policy = (struct decision_policy){.fast = true};
     check_winner(&fixture, "coarse_cpu", DECISION_ESTIMATE);
     fixture.facts.target = TARGET_CUDA;
     check_winner(&fixture, "reference", DECISION_REFERENCE);
