@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* The size of a transparent huge page on x86-64 and, with 4 KiB pages, on AArch64. */
 enum { HUGE_PAGE_BYTES = 2 << 20 };
@@ -56,6 +57,12 @@ status memory_map_shared(size_t bytes, void **memory, struct diagnostic *diagnos
     if (!pages) return fail_memory(diagnostic, bytes);
     *memory = pages;
     return STATUS_OK;
+}
+
+size_t memory_peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss << 10 : 0; /* in KiB */
 }
 
 void memory_unmap(void *memory, size_t bytes)

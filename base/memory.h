@@ -26,4 +26,7 @@ CHECKED status memory_map_code(const void *code, size_t bytes, void **memory,
 /* Memory shared with child processes that are forked later. */
 CHECKED status memory_map_shared(size_t bytes, void **memory, struct diagnostic *diagnostic);
 
+/* The most memory that this process has had resident so far, pages of mapped files included. */
+size_t memory_peak_bytes(void);
+
 #endif

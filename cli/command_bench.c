@@ -21,10 +21,11 @@ static json_t *rates_json(const struct engine *engine, const struct rate_options
 {
     const struct engine_report *report = engine_report(engine);
     json_t *document = json_pack(
-        "{s:s, s:I, s:I, s:i, s:i, s:I, s:f}", "model", engine_model(engine)->path, "prompt",
+        "{s:s, s:I, s:I, s:i, s:i, s:I, s:f, s:I}", "model", engine_model(engine)->path, "prompt",
         (json_int_t)options->prompt_tokens, "generate", (json_int_t)options->generated_tokens,
         "sequences", options->sequences, "rounds", rates->rounds, "weight_bytes_per_token",
-        (json_int_t)report->weight_bytes_per_token, "load_seconds", report->load_seconds);
+        (json_int_t)report->weight_bytes_per_token, "load_seconds", report->load_seconds,
+        "peak_memory_bytes", (json_int_t)rates->peak_memory_bytes);
     set_rate(document, "prefill_tokens_per_second", rates->prefill);
     set_rate(document, "decode_tokens_per_second", rates->decode);
     set_rate(document, "read_bandwidth_bytes_per_second", rates->read_bandwidth);

@@ -3,6 +3,7 @@
 #include "engine/measure_rates.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "ops/catalogue.h"
 #include "runtime/cpu_probe.h"
@@ -92,8 +93,6 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
     const struct rate_options *options = measuring->options;
     struct arena *arena = measuring->arena;
     const struct model *model = engine_model(measuring->engine);
-    int count;
-    struct device *const *devices = engine_devices(measuring->engine, &count);
     TRY_NEW(measuring->tokens, arena, options->prompt_tokens, diagnostic);
     TRY(engine_top_create(measuring->engine, options->sequences, arena, &measuring->top,
                           diagnostic));
@@ -108,6 +107,13 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
         measuring->tokens[t] =
             (int32_t)(random_bits(1, 0, (uint64_t)t) % (uint64_t)model->vocabulary);
     measuring->numerics = numerics_of_prompts(measuring->engine, options->prompt_tokens);
+    return STATUS_OK;
+}
+
+static status create_probe(struct measuring *measuring, struct diagnostic *diagnostic)
+{
+    int count;
+    struct device *const *devices = engine_devices(measuring->engine, &count);
     TRY(thread_pool_create(thread_count_default(), &measuring->pool, diagnostic));
     return cpu_probe_create(measuring->pool, device_facts(devices[0]), &measuring->probe,
                             diagnostic);
@@ -130,17 +136,39 @@ static double arithmetic_ceiling(struct measuring *measuring)
     return cpu_probe_rate(measuring->probe, &measuring->numerics);
 }
 
-static status run_phases(struct measuring *measuring, double *prefill_seconds,
-                         double *decode_seconds, struct diagnostic *diagnostic)
+static status time_phases(struct measuring *measuring, int64_t generated, double *prefill_seconds,
+                          double *decode_seconds, struct diagnostic *diagnostic)
 {
     double start = clock_seconds();
     TRY(feed(measuring, measuring->options->prompt_tokens, diagnostic));
     *prefill_seconds = clock_seconds() - start;
     start = clock_seconds();
-    for (int64_t t = 0; t < measuring->options->generated_tokens; t++)
-        TRY(feed(measuring, 1, diagnostic));
+    for (int64_t t = 0; t < generated; t++) TRY(feed(measuring, 1, diagnostic));
     *decode_seconds = clock_seconds() - start;
     return STATUS_OK;
+}
+
+static status run_phases(struct measuring *measuring, int64_t generated, double *prefill_seconds,
+                         double *decode_seconds, struct diagnostic *diagnostic)
+{
+    int opened = 0;
+    status code = STATUS_OK;
+    for (; code == STATUS_OK && opened < measuring->options->sequences; opened++)
+        code = engine_sequence_open(measuring->engine, &measuring->sequences[opened], diagnostic);
+    if (code == STATUS_OK)
+        code = time_phases(measuring, generated, prefill_seconds, decode_seconds, diagnostic);
+    else
+        opened--;
+    for (int s = 0; s < opened; s++)
+        engine_sequence_close(measuring->engine, measuring->sequences[s]);
+    return code;
+}
+
+/* An untimed prompt and token: the first touch of the weights' pages belongs to no round. */
+static status warm_up(struct measuring *measuring, struct diagnostic *diagnostic)
+{
+    double prefill_seconds, decode_seconds;
+    return run_phases(measuring, 1, &prefill_seconds, &decode_seconds, diagnostic);
 }
 
 static status measure_round(struct measuring *measuring, int round, struct diagnostic *diagnostic)
@@ -149,12 +177,8 @@ static status measure_round(struct measuring *measuring, int round, struct diagn
     double bandwidth = cpu_probe_read_bandwidth(measuring->probe),
            ceiling = arithmetic_ceiling(measuring);
     double prefill_seconds = 0, decode_seconds = 0;
-    for (int s = 0; s < options->sequences; s++)
-        TRY(engine_sequence_open(measuring->engine, &measuring->sequences[s], diagnostic));
-    status code = run_phases(measuring, &prefill_seconds, &decode_seconds, diagnostic);
-    for (int s = 0; s < options->sequences; s++)
-        engine_sequence_close(measuring->engine, measuring->sequences[s]);
-    TRY(code);
+    TRY(run_phases(measuring, options->generated_tokens, &prefill_seconds, &decode_seconds,
+                   diagnostic));
     double after = cpu_probe_read_bandwidth(measuring->probe);
     bandwidth = after > bandwidth ? after : bandwidth;
     after = arithmetic_ceiling(measuring);
@@ -176,6 +200,9 @@ static status measure_rounds(struct measuring *measuring, struct measured_rates 
 {
     const struct rate_options *options = measuring->options;
     TRY(prepare(measuring, diagnostic));
+    TRY(warm_up(measuring, diagnostic));
+    rates->peak_memory_bytes = memory_peak_bytes(); /* the probe's own memory comes after it */
+    TRY(create_probe(measuring, diagnostic));
     double start = clock_seconds();
     int done = 0;
     for (; done < options->rounds && !progress_interrupted(options->progress); done++) {

@@ -1,4 +1,5 @@
-/* Measuring a model's rates: prompt processing and generation, in rounds, with medians and spread. */
+/* Measuring a model's rates: prompt processing and generation, in rounds after one that does not count, with medians and
+ * spread. */
 #ifndef ENGINE_MEASURE_RATES_H
 #define ENGINE_MEASURE_RATES_H
 
@@ -23,6 +24,7 @@ struct measured_rates {
     struct rate
         prefill_peak_share; /* operations per second / arithmetic ceiling, per round; 0: ceiling unknown */
     int rounds;
+    size_t peak_memory_bytes; /* resident after loading, a prompt and a token */
 };
 
 /* The engine's context must hold prompt and generated tokens of `sequences` sequences. */

@@ -249,7 +249,7 @@ def test_bench_prints_the_agreed_names():
     for name in ("prefill_tokens_per_second", "decode_tokens_per_second", "read_bandwidth_bytes_per_second",
                  "decode_bandwidth_share", "prefill_peak_share"):
         assert report[name] > 0 and report[name + "_spread"] >= 0, name
-    assert report["weight_bytes_per_token"] > 0
+    assert report["weight_bytes_per_token"] > 0 and report["peak_memory_bytes"] > pathlib.Path(LLAMA).stat().st_size
     assert "of its limit" in hone("bench", LLAMA, "--prompt", 16, "--generate", 4, "--repeat", 1, "--roofline")[0]
 
 
