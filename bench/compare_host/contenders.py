@@ -1,0 +1,80 @@
+"""The programs that are compared, each a command that prints one JSON document."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+THREADS = len(os.sched_getaffinity(0))
+HONE_CPU = {"native": (), "avx512-vnni": ("--cpu", "avx512-vnni"), "x86-64-v3": ("--cpu", "x86-64-v3")}
+
+
+class Failed(Exception):
+    """A contender that did not do its work: the message has its last words."""
+
+
+def run_json(words, **options):
+    words = [str(word) for word in words]
+    done = subprocess.run(words, capture_output=True, text=True, **options)
+    if done.returncode == -signal.SIGILL:
+        raise Failed(f"{words[0]}: an instruction that this processor does not have, or a miscompiled AMX configuration")
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(words)}: status {done.returncode}: {done.stderr.strip()[-600:]}")
+    return json.loads(done.stdout)
+
+
+class Hone:
+    name = "hone"
+
+    def __init__(self, program, family, records):
+        self.program = program
+        self.options = [*HONE_CPU[family], "--threads", THREADS, "--cache", records]
+
+    def tune_command(self, model, prompt, generate, sequences, budget):
+        return [self.program, "tune", model, "--budget", budget, "--context", prompt + generate, "--sequences", sequences,
+                *self.options, "--json", "--quiet"]
+
+    def rates_command(self, model, prompt, generate, sequences, settings):
+        return [self.program, "bench", model, "--prompt", prompt, "--generate", generate, "--sequences", sequences, "--repeat", 1,
+                *self.options, "--json", "--quiet"]
+
+    def rates(self, *arguments):
+        return run_json(self.rates_command(*arguments))
+
+    def logits(self, model, ids, out, *options):
+        return run_json([self.program, "run", model, "--token-ids", ",".join(map(str, ids)), "--tokens", 0, "--context",
+                         len(ids) + 1, "--logits", out, *options, *self.options, "--json", "--quiet"])
+
+
+class LlamaCpp:
+    name = "llama.cpp"
+
+    def __init__(self, python):
+        self.python = python
+        self.built = json.loads((pathlib.Path(python).parent.parent / "built.json").read_text())
+
+    def command(self, what, model, *options):
+        return [self.python, "-B", HERE / "rival_llama.py", what, model, "--threads", THREADS, *options]
+
+    def rates_command(self, model, prompt, generate, sequences, settings):
+        return self.command("rates", model, "--prompt", prompt, "--generate", generate, "--sequences", sequences, "--flash",
+                            settings["flash"])
+
+    def rates(self, *arguments):
+        return run_json(self.rates_command(*arguments))
+
+    def logits(self, model, ids, out, *options):
+        return run_json(self.command("logits", model, "--token-ids", ",".join(map(str, ids)), "--out", out, *options))
+
+
+def machine():
+    """What a result must say of the computer."""
+    facts = pathlib.Path("/proc/cpuinfo").read_text()
+    field = dict((name.strip(), value.strip()) for name, _, value in
+                 (row.partition(":") for row in facts.split("\n\n")[0].splitlines()))
+    flags = set(field.get("flags", "").split())
+    known = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16")
+    return {"processor": field.get("model name", os.uname().machine), "family": field.get("cpu family"),
+            "model": field.get("model"), "cores": THREADS, "instructions": [name for name in known if name in flags],
+            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "kernel": os.uname().release}
