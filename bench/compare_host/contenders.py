@@ -4,19 +4,37 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 THREADS = len(os.sched_getaffinity(0))
-HONE_CPU = {"native": (), "avx512-vnni": ("--cpu", "avx512-vnni"), "x86-64-v3": ("--cpu", "x86-64-v3")}
+HONE_CPU = {"native": (), "avx512-vnni": ("--cpu", "cascadelake"), "x86-64-v3": ("--cpu", "x86-64-v3")}
 
 
 class Failed(Exception):
     """A contender that did not do its work: the message has its last words."""
 
 
-def run_json(words, **options):
+def processor_seconds():
+    """Of all processors so far: busy with anything, stolen by the host's other machines included; and with our children."""
+    ticks = [int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _, _, irq, softirq, steal = ticks
+    own = os.times()
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK"), own.children_user + own.children_system
+
+
+def run_alone(words):
+    """Its JSON document, with `foreign_share`: how much of the processors others took meanwhile."""
+    start, (busy, own) = time.monotonic(), processor_seconds()
+    told = run_json(words)
+    seconds, (busy_after, own_after) = time.monotonic() - start, processor_seconds()
+    foreign = (busy_after - busy) - (own_after - own)
+    return {**told, "foreign_share": max(0.0, foreign / seconds / os.cpu_count())}
+
+
+def run_json(words):
     words = [str(word) for word in words]
-    done = subprocess.run(words, capture_output=True, text=True, **options)
+    done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode == -signal.SIGILL:
         raise Failed(f"{words[0]}: an instruction that this processor does not have, or a miscompiled AMX configuration")
     if done.returncode != 0:
@@ -40,7 +58,7 @@ class Hone:
                 *self.options, "--json", "--quiet"]
 
     def rates(self, *arguments):
-        return run_json(self.rates_command(*arguments))
+        return run_alone(self.rates_command(*arguments))
 
     def logits(self, model, ids, out, *options):
         return run_json([self.program, "run", model, "--token-ids", ",".join(map(str, ids)), "--tokens", 0, "--context",
@@ -62,7 +80,7 @@ class LlamaCpp:
                             settings["flash"])
 
     def rates(self, *arguments):
-        return run_json(self.rates_command(*arguments))
+        return run_alone(self.rates_command(*arguments))
 
     def logits(self, model, ids, out, *options):
         return run_json(self.command("logits", model, "--token-ids", ",".join(map(str, ids)), "--out", out, *options))

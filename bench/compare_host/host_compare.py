@@ -19,6 +19,8 @@ CHECK_TOKENS = 128
 # Both round activations to 8 bits; a broken kernel is off by whole nats.
 CHECK_DIVERGENCE, CHECK_AGREEMENT = 0.01, 0.97
 TRIAL_GENERATE = 16
+# More of the processors taken by others, and a round is taken again; there are as many further tries as rounds.
+FOREIGN_MOST = 0.08
 
 
 def say(text):
@@ -71,34 +73,48 @@ def tune(hone, model, row, budget):
                        stdout=subprocess.DEVNULL)
 
 
-def take_round(sides, row, model, sequences, settings, number):
-    """One after the other, in an order that turns with every round."""
+def take_round(sides, row, model, settings, number):
+    """{sequences: {side: rates}}, one after the other, in an order that turns with every round."""
     order = sides if number % 2 == 0 else sides[::-1]
-    return {side.name: side.rates(model, row.prompt, row.generate, sequences, settings) for side in order}
+    return {sequences: {side.name: side.rates(model, row.prompt, row.generate, sequences, settings) for side in order}
+            for sequences in row.sequences}
+
+
+def foreign_share(told):
+    return max(side["foreign_share"] for sides in told.values() for side in sides.values())
+
+
+def told_of(told):
+    rates = ", ".join(f"{sequences} at once: " + " against ".join(
+        f"{sides[name]['decode_tokens_per_second']:.1f}" for name in ("hone", "llama.cpp")) for sequences, sides in told.items())
+    return f"decode {rates} tok/s; others took {100 * foreign_share(told):.0f} %"
 
 
 def measure(sides, row, model, settings, rounds):
-    by_sequences = {sequences: [] for sequences in row.sequences}
-    for number in range(rounds):
-        for sequences, taken in by_sequences.items():
-            taken.append(take_round(sides, row, model, sequences, settings, number))
-            hone, rival = (taken[-1][name]["decode_tokens_per_second"] for name in ("hone", "llama.cpp"))
-            say(f"{row.name}: round {number + 1}, {sequences} at once: decode {hone:.1f} against {rival:.1f} tok/s")
-    return by_sequences
+    """(rounds, rounds thrown away because others took the processors; when too many are, all count)."""
+    taken, disturbed = [], []
+    while len(taken) < rounds:
+        told = take_round(sides, row, model, settings, len(taken) + len(disturbed))
+        keep = foreign_share(told) <= FOREIGN_MOST or len(disturbed) >= rounds
+        (taken if keep else disturbed).append(told)
+        say(f"{row.name}: {'round ' + str(len(taken)) if keep else 'not counted'}: {told_of(told)}")
+    return taken, disturbed
 
 
-def entry_of(row, family, sides, model, settings, by_sequences):
+def entry_of(row, family, sides, model, settings, taken, disturbed):
+    by_sequences = {count: [told[count] for told in taken] for count in row.sequences}
     targets = host_rows.targets_of(row, family)
     commands = {side.name: " ".join(map(str, side.rates_command(model.name, row.prompt, row.generate, row.sequences[0], settings)))
                 for side in sides}
     for name in commands:  # as they would be typed in the repository, with the file's name alone
         commands[name] = commands[name].replace(f"{ROOT}/", "")
-    entry = {"row": row.name, "model": row.model, "layers": row.layers or "all", "family": family, "rounds_taken": len(by_sequences[1]),
+    entry = {"row": row.name, "model": row.model, "layers": row.layers or "all", "family": family, "rounds_taken": len(taken),
+             "rounds_disturbed": len(disturbed),
              "targets": vars(targets) if targets else None, "settings": settings, "commands": commands,
-             "summary": {str(count): round_summary.summarise(taken) for count, taken in by_sequences.items()}}
+             "summary": {str(count): round_summary.summarise(rounds) for count, rounds in by_sequences.items()}}
     if len(row.sequences) > 1:
         entry.update(step_costs=round_summary.step_costs(by_sequences), step_cost=row.step_cost, four_gain=row.four_gain)
-    entry["rounds"] = {str(count): taken for count, taken in by_sequences.items()}
+    entry["rounds"] = {str(count): rounds for count, rounds in by_sequences.items()}
     return entry
 
 
@@ -146,7 +162,7 @@ def row_of(options, sides, row, family):
     settings = settings_of(rival, model, row, options.family, options.cache)
     if options.prepare:
         return None
-    return entry_of(row, family, sides, model, settings, measure(sides, row, model, settings, options.rounds))
+    return entry_of(row, family, sides, model, settings, *measure(sides, row, model, settings, options.rounds))
 
 
 def compare(options):
