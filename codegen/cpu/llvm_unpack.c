@@ -40,6 +40,11 @@ const struct unpack_form *unpack_form_of(enum element_type type)
     return forms[type].block ? &forms[type] : NULL;
 }
 
+bool unpack_is_paired(enum element_type type)
+{
+    return type == ELEMENT_Q4_K || type == ELEMENT_Q5_K;
+}
+
 /* ---- Where columns are ---- */
 
 int unpack_part_count(const struct unpack_request *request)

@@ -63,6 +63,11 @@ void unpack_parts(struct emitter *e, const struct unpack_request *request, value
 void unpack_scales(struct emitter *e, const struct unpack_request *request, value pointer,
                    value *scales, value *minima);
 
+/* Where a block of 256 has eight scales and eight minima that are subtracted (q4_K, q5_K): all of
+ * them as f32, the scales first, in fewer instructions. */
+bool unpack_is_paired(enum element_type type);
+value unpack_paired_scales(struct emitter *e, value pointer);
+
 /* ---- One block in the order of its columns ---- */
 
 struct unpacked {

@@ -49,22 +49,35 @@ static value halves_by_load(struct emitter *e, const struct unpack_request *requ
                        : shuffle(e, loaded, NULL, lanes, request->lanes);
 }
 
-/* The item of type `item` at byte `at` of each lane's block. */
-static value items_by_lane(struct emitter *e, const struct unpack_request *request, value pointer,
-                           LLVMTypeRef item, int at)
+/* The item of type `item` at byte `at` of each block; a scalar where there is one block. */
+static value items_of_blocks(struct emitter *e, const struct unpack_request *request, value pointer,
+                             LLVMTypeRef item, int at)
 {
     int64_t block_bytes = element_of(request->type)->block_bytes;
     int alignment = item == e->i8 ? 1 : 2;
-    if (request->blocks == 1)
-        return splat(e, load(e, item, address_at(e, pointer, at), alignment), request->lanes);
-    value each = zero_of(vector_of(item, request->lanes));
+    if (request->blocks == 1) return load(e, item, address_at(e, pointer, at), alignment);
+    value each = zero_of(vector_of(item, request->blocks));
     for (int i = 0; i < request->present; i++) {
         value from = address_at(e, pointer, i * block_bytes + at);
         each = with_lane(e, each, load(e, item, from, alignment), i);
     }
+    return each;
+}
+
+/* From a number for each block to one for each lane: the last step, as there are fewer blocks. */
+static value spread_blocks(struct emitter *e, const struct unpack_request *request, value numbers)
+{
+    if (request->blocks == 1) return splat(e, numbers, request->lanes);
     int lanes[16];
     for (int i = 0; i < request->lanes; i++) lanes[i] = block_of_lane(request, i);
-    return shuffle(e, each, NULL, lanes, request->lanes);
+    return shuffle(e, numbers, NULL, lanes, request->lanes);
+}
+
+static value halves_of_blocks(struct emitter *e, const struct unpack_request *request,
+                              value pointer, int at)
+{
+    return spread_blocks(e, request,
+                         widen_f16(e, items_of_blocks(e, request, pointer, e->i16, at)));
 }
 
 static value load_halves(struct emitter *e, const struct unpack_request *request, value pointer)
@@ -74,20 +87,18 @@ static value load_halves(struct emitter *e, const struct unpack_request *request
     bool one_load =
         has(e, FACT_has_avx512) && request->blocks > 1 && request->present == request->blocks &&
         words * 2 <= block_bytes * request->blocks && (request->blocks - 1) * block_words < words;
-    return widen_f16(e, one_load ? halves_by_load(e, request, pointer, words, block_words)
-                                 : items_by_lane(e, request, pointer, e->i16, 0));
+    return one_load ? widen_f16(e, halves_by_load(e, request, pointer, words, block_words))
+                    : halves_of_blocks(e, request, pointer, 0);
 }
 
-/* 2^(exponent - 128), as element_half_of_e8m0 has it; below 2^-126 it is no multiple of the bits of
- * the exponent. */
+/* 2^(exponent - 128), as element_half_of_e8m0 has it; below 2^-126 the bits are those of the mantissa,
+ * 2^21 and 2^22, where the first of the two is smaller. */
 static value half_of_e8m0(struct emitter *e, value exponents)
 {
     int lanes = lanes_of(exponents);
     value wide = zero_extend(e, exponents, e->i32), one = splat_i32(e, 1, lanes);
-    value bits = shift_left(e, sub(e, wide, one), 23);
-    bits = choose(e, equal(e, wide, one), splat_i32(e, 0x00400000, lanes), bits);
-    bits =
-        choose(e, equal(e, wide, zero_of(LLVMTypeOf(wide))), splat_i32(e, 0x00200000, lanes), bits);
+    value normal = shift_left(e, sub(e, wide, one), 23);
+    value bits = maximum_signed(e, normal, shift_left(e, add(e, wide, one), 21));
     return reinterpret(e, bits, vector_of(e->f32, lanes));
 }
 
@@ -101,13 +112,15 @@ void unpack_small_scales(struct emitter *e, const struct unpack_request *request
                          value *scales, value *minima)
 {
     if (request->type == ELEMENT_MXFP4)
-        *scales = half_of_e8m0(e, items_by_lane(e, request, pointer, e->i8, 0));
+        *scales = spread_blocks(e, request,
+                                half_of_e8m0(e, items_of_blocks(e, request, pointer, e->i8, 0)));
     else
         *scales = load_halves(e, request, pointer);
     if (request->type == ELEMENT_I4_32)
-        *minima = minima_of_zeros(e, *scales, items_by_lane(e, request, pointer, e->i8, 2));
+        *minima = minima_of_zeros(
+            e, *scales, spread_blocks(e, request, items_of_blocks(e, request, pointer, e->i8, 2)));
     else if (unpack_form_of(request->type)->has_minima)
-        *minima = widen_f16(e, items_by_lane(e, request, pointer, e->i16, 2));
+        *minima = halves_of_blocks(e, request, pointer, 2);
 }
 
 /* ---- Blocks of 128: one scale for all, or for each 16 a float of 8 bits beside it ---- */
@@ -194,31 +207,67 @@ static value q3_K_scales(struct emitter *e, value pointer)
     return scale_groups(e, load_unit(e, pointer, 108), sub(e, whole, splat_i32(e, 32, GROUPS)));
 }
 
-/* Groups 0 to 3 have 6 bits in the byte at `at`; 4 to 7 have its upper 2 bits above 4 of the last
- * four bytes. */
-static value q4_K_whole(struct emitter *e, value pointer, int at, int last_shift)
+/* Bytes of the 16 at `pointer`, or zeros where `picked` says so; a register of all 16 would else be
+ * put together of pieces. */
+static value pick_bytes(struct emitter *e, value pointer, const int *picked)
 {
-    int shifts[HALF];
-    value first_mask[HALF], last_mask[HALF], upper_mask[HALF];
-    for (int i = 0; i < HALF; i++) {
-        shifts[i] = last_shift;
-        first_mask[i] = constant_i32(e, i < 4 ? 63 : 0);
-        last_mask[i] = constant_i32(e, i < 4 ? 0 : 15);
-        upper_mask[i] = constant_i32(e, i < 4 ? 0 : 48);
+    LLVMTypeRef bytes = vector_of(e->i8, 16), words = vector_of(e->i32, GROUPS);
+    value from = load(e, bytes, pointer, 1), each[4 * GROUPS];
+    int repeated[4 * GROUPS];
+    if (e->architecture != ARCHITECTURE_X86_64 || !has(e, FACT_has_avx512))
+        return reinterpret(e, shuffle(e, from, zero_of(bytes), picked, 4 * GROUPS), words);
+    for (int i = 0; i < 4 * GROUPS; i++) {
+        repeated[i] = i % 16;
+        each[i] = constant_i8(e, picked[i] < 16 ? picked[i] : 128);
     }
-    value first = spread_bytes(e, pointer, at, 4, HALF, NULL);
-    value last = spread_bytes(e, pointer, 12, 4, HALF, shifts);
-    value whole = bit_or(e, bit_and(e, first, constant_vector(first_mask, HALF)),
-                         bit_and(e, last, constant_vector(last_mask, HALF)));
-    return bit_or(e, whole,
-                  bit_and(e, shift_right(e, first, 2), constant_vector(upper_mask, HALF)));
+    value arguments[] = {shuffle(e, from, NULL, repeated, 4 * GROUPS),
+                         constant_vector(each, 4 * GROUPS)};
+    value spread = machine_intrinsic(e, "llvm.x86.avx512.pshuf.b.512", vector_of(e->i8, 4 * GROUPS),
+                                     arguments, 2);
+    return reinterpret(e, spread, words);
+}
+
+/* Eight scales, then eight minima: groups 0 to 3 have 6 bits in a byte of their own, 4 to 7 have 4
+ * bits in one of the last four bytes and 2 at the top of the byte of the group four before. */
+static value paired_whole(struct emitter *e, value pointer)
+{
+    int picked[4 * GROUPS], shifts[GROUPS];
+    value mask[GROUPS];
+    for (int i = 0; i < GROUPS; i++) {
+        bool minimum = i >= HALF, early = i % HALF < 4;
+        int own = early ? 4 * minimum + i % HALF : 4 + i % HALF;
+        shifts[i] = !early && minimum ? 4 : 0;
+        mask[i] = constant_i32(e, early ? 63 : 15);
+        picked[4 * i] = 4 + own;
+        picked[4 * i + 1] = early ? 16 : 4 + 4 * minimum + i % HALF - 4;
+        picked[4 * i + 2] = picked[4 * i + 3] = 16;
+    }
+    value words = pick_bytes(e, pointer, picked);
+    value upper = bit_and(e, shift_right(e, words, 10), splat_i32(e, 48, GROUPS));
+    value lower = bit_and(e, shift_right_each(e, words, shifts), constant_vector(mask, GROUPS));
+    return bit_or(e, lower, upper);
+}
+
+/* q4_K and q5_K. */
+value unpack_paired_scales(struct emitter *e, value pointer)
+{
+    int lanes[GROUPS];
+    for (int i = 0; i < GROUPS; i++) lanes[i] = i / HALF;
+    value units = widen_f16(e, load(e, vector_of(e->i16, 2), pointer, 2));
+    value whole = integer_to_f32(e, paired_whole(e, pointer));
+    return mulf(e, whole, shuffle(e, units, NULL, lanes, GROUPS));
 }
 
 static void q4_K_scales(struct emitter *e, value pointer, value *scales, value *minima)
 {
-    *scales = scale_groups(e, load_unit(e, pointer, 0), q4_K_whole(e, pointer, 4, 0));
-    value unit = negf(e, load_unit(e, pointer, 2));
-    *minima = scale_groups(e, unit, q4_K_whole(e, pointer, 8, 4));
+    int first[GROUPS], last[GROUPS];
+    for (int i = 0; i < GROUPS; i++) {
+        first[i] = i / 2;
+        last[i] = HALF + i / 2;
+    }
+    value both = unpack_paired_scales(e, pointer);
+    *scales = shuffle(e, both, NULL, first, GROUPS);
+    *minima = negf(e, shuffle(e, both, NULL, last, GROUPS));
 }
 
 static value q6_K_scales(struct emitter *e, value pointer)

@@ -119,6 +119,22 @@ static void quantize_super_into(struct emitter *e, const struct linear_step *ste
     }
 }
 
+/* The same where blocks of 32 share a scale and a minimum. */
+static void quantize_paired_into(struct emitter *e, const struct linear_step *step, int block,
+                                 const struct linear_bytes *bytes, value to)
+{
+    value scales = address_at(e, to, LINEAR_SUPER), sums = zero_of(vector_of(e->i32, 4));
+    value all = address_at(e, scales, 4 * UNPACK_GROUPS_MAX / 2);
+    for (int half = 0; half < 2; half++) {
+        int at = linear_step_group_offset(step, 2 * block + half);
+        store(e, bytes->halves[half], address_at(e, to, at), 1);
+        sums = add(e, sums, linear_offset_sums(e, bytes->halves[half], 1));
+    }
+    value sum = mulf(e, integer_to_f32(e, horizontal_add(e, sums)), bytes->scale);
+    store(e, bytes->scale, address_at(e, scales, 4 * block), 4);
+    store(e, sum, address_at(e, all, 4 * block), 4);
+}
+
 static void zero_into(struct emitter *e, const struct linear_step *step, int block, value to)
 {
     for (int half = 0; half < 2; half++)
@@ -153,7 +169,9 @@ static void quantize_step(struct emitter *e, const struct linear_step *step, int
         }
         struct linear_bytes bytes =
             linear_quantize_block(e, address_at(e, x, (int64_t)i * LINEAR_BLOCK * 4));
-        if (super)
+        if (step->paired)
+            quantize_paired_into(e, step, i, &bytes, to);
+        else if (super)
             quantize_super_into(e, step, i, &bytes, to);
         else
             quantize_into(e, step, i, &bytes, to, &behind);

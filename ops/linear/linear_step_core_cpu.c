@@ -14,8 +14,9 @@ static void choose_bytes(struct linear_step *step)
     step->blocks = blocks_of(step->form, register_bytes);
     step->columns = step->blocks * step->form->block;
     step->parts = step->columns / register_bytes;
+    step->paired = unpack_is_paired(step->element);
     int behind = step->form->block == LINEAR_SUPER ? 4 * UNPACK_GROUPS_MAX : register_bytes;
-    step->x_bytes = (int64_t)step->parts * register_bytes + 2 * behind;
+    step->x_bytes = (int64_t)step->parts * register_bytes + (step->paired ? 1 : 2) * behind;
 }
 
 struct linear_step linear_step_of(const struct emitter *e, const struct linear_work *work,
@@ -63,9 +64,12 @@ static void load_bytes(struct emitter *e, const struct linear_step *step, value 
                        int columns, struct linear_weights *weights)
 {
     struct unpack_request request = request_of(step, columns);
-    unpack_scales(e, &request, pointer, &weights->scales, &weights->minima);
+    if (step->paired)
+        weights->scales = unpack_paired_scales(e, pointer);
+    else
+        unpack_scales(e, &request, pointer, &weights->scales, &weights->minima);
     unpack_parts(e, &request, pointer, weights->parts);
-    if (step->form->block == LINEAR_SUPER && !weights->minima) {
+    if (step->form->block == LINEAR_SUPER && !step->paired && !weights->minima) {
         value offsets = splat_f32(e, -step->form->offset, UNPACK_GROUPS_MAX);
         weights->minima = mulf(e, weights->scales, offsets);
     }

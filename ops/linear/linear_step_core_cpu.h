@@ -11,7 +11,7 @@ enum { LINEAR_BLOCK = 32, LINEAR_PARTS_MAX = 64, LINEAR_SUPER = 256 };
  * registers of bytes in the order of unpack_group_at.  The activations of a step are those registers
  * of signed bytes and, behind them, two registers (blocks of 256: twice 16 lanes, one for each group
  * of 16 columns): the scale of each lane's block, and what meets the weights' minima: sums of bytes
- * times their scale.  Blocks of 32 without minima have, in place of the latter, i32 to start the sums
+ * times their scale; paired: the scales of 8 blocks of 32, then what meets their minima, negative.  Blocks of 32 without minima have, in place of the latter, i32 to start the sums
  * with, which take the weights' byte offset away.
  *
  * FMA: a step is a block, in `parts` registers of f32, or one register of a plain type. */
@@ -20,6 +20,7 @@ struct linear_step {
     enum element_type element;
     const struct unpack_form *form; /* NULL: a plain type */
     int lanes;                      /* of a register */
+    bool paired;                    /* as unpack_is_paired says */
     int columns, blocks, parts;
     int64_t weight_bytes, x_bytes; /* of a step */
     int64_t full;                  /* whole steps in a row */

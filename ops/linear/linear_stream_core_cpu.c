@@ -46,9 +46,40 @@ static value add_bytes(const struct linear_stream *k, value sum,
 static value lane_scales(const struct linear_stream *k, value of_groups, int part)
 {
     struct unpack_request request = {k->step.element, 1, 1, k->step.lanes};
-    int picked[16];
-    for (int i = 0; i < k->step.lanes; i++) picked[i] = unpack_group_at(&request, part, i / 4);
+    int picked[16], per_scale = k->step.paired ? 2 : 1;
+    for (int i = 0; i < k->step.lanes; i++)
+        picked[i] = unpack_group_at(&request, part, i / 4) / per_scale;
     return shuffle(k->e, of_groups, NULL, picked, k->step.lanes);
+}
+
+static value add_parts(const struct linear_stream *k, value sum,
+                       const struct linear_weights *weights, value x, value scales)
+{
+    struct emitter *e = k->e;
+    for (int i = 0; i < k->step.parts; i++) {
+        value products =
+            dot_bytes(e, zero_of(vector_of(e->i32, k->step.lanes)), weights->parts[i],
+                      k->step.form->largest, step_part(k, x, i, e->i32));
+        sum = muladdf(e, integer_to_f32(e, products), lane_scales(k, scales, i), sum);
+    }
+    return sum;
+}
+
+/* A block of 256 with scales and minima in one register. */
+static value add_paired_bytes(const struct linear_stream *k, value sum,
+                              const struct linear_weights *weights, value x)
+{
+    struct emitter *e = k->e;
+    int lanes = k->step.lanes, half = UNPACK_GROUPS_MAX / 2;
+    LLVMTypeRef groups = vector_of(e->f32, UNPACK_GROUPS_MAX);
+    value both = mulf(e, weights->scales, load(e, groups, address_at(e, x, LINEAR_SUPER), 4));
+    if (lanes > half) {
+        value upper = bit_not(e, mask_first(e, half, lanes));
+        sum = addf(e, sum, choose(e, upper, both, zero_of(groups)));
+    } else {
+        for (int i = 0; i < half; i += lanes) sum = addf(e, sum, slice(e, both, half + i, lanes));
+    }
+    return add_parts(k, sum, weights, x, both);
 }
 
 /* A block of 256: scales of its groups, each in some lanes of one register. */
@@ -63,12 +94,7 @@ static value add_super_bytes(const struct linear_stream *k, value sum,
     value scales = mulf(e, weights->scales, x_scales);
     for (int i = 0; i < UNPACK_GROUPS_MAX; i += lanes)
         sum = muladdf(e, slice(e, weights->minima, i, lanes), slice(e, x_sums, i, lanes), sum);
-    for (int i = 0; i < k->step.parts; i++) {
-        value products = dot_bytes(e, zero_of(vector_of(e->i32, lanes)), weights->parts[i],
-                                   k->step.form->largest, step_part(k, x, i, e->i32));
-        sum = muladdf(e, integer_to_f32(e, products), lane_scales(k, scales, i), sum);
-    }
-    return sum;
+    return add_parts(k, sum, weights, x, scales);
 }
 
 static value add_reals(const struct linear_stream *k, value sum,
@@ -90,6 +116,7 @@ static value add_products(const struct linear_stream *k, value sum,
                           const struct linear_weights *weights, value x, int columns)
 {
     if (k->step.dot != LINEAR_DOT_BYTES) return add_reals(k, sum, weights, x, columns);
+    if (k->step.paired) return add_paired_bytes(k, sum, weights, x);
     return k->step.form->block == LINEAR_SUPER ? add_super_bytes(k, sum, weights, x)
                                                : add_bytes(k, sum, weights, x);
 }
@@ -100,10 +127,10 @@ static void fetch_ahead(const struct linear_stream *k, value pointer, int64_t we
     int64_t step = k->step.weight_bytes;
     bool new_line =
         weight_at == 0 || weight_at / CACHE_LINE_BYTES != (weight_at - step) / CACHE_LINE_BYTES;
-    if (new_line) prefetch(k->e, pointer, k->prefetch_bytes, 1);
+    if (new_line) prefetch(k->e, pointer, k->prefetch_bytes, 2);
     /* Blocks of 32 never need this: what is left of a step is fetched with the next one. */
     for (int64_t at = CACHE_LINE_BYTES; at + CACHE_LINE_BYTES <= step; at += CACHE_LINE_BYTES)
-        prefetch(k->e, address_at(k->e, pointer, at), k->prefetch_bytes, 1);
+        prefetch(k->e, address_at(k->e, pointer, at), k->prefetch_bytes, 2);
 }
 
 /* Adds the products of `columns` columns, at the given distances from the tile's pointers, to
