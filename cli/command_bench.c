@@ -1,6 +1,7 @@
 /* hone bench: tokens per second of prompt processing and generation, against the machine's ceilings sampled in the same
  * rounds. */
 #include "cli/command.h"
+#include "cli/prediction.h"
 #include "cli/roofline.h"
 #include "engine/measure_rates.h"
 
@@ -64,6 +65,9 @@ static status bench_with_engine(const struct arguments *arguments, struct engine
     if (arguments->roofline)
         code = roofline_report(engine, options->prompt_tokens, arena,
                                arguments->json ? document : NULL, diagnostic);
+    if (code == STATUS_OK && arguments->predict)
+        code = prediction_report(engine, options, &rates, arena, arguments->json ? document : NULL,
+                                 diagnostic);
     if (code == STATUS_OK && arguments->json) return console_print_json(document, diagnostic);
     json_decref(document);
     return code == STATUS_OK ? console_flush(diagnostic) : code;
@@ -74,10 +78,8 @@ status command_bench(const struct arguments *arguments, struct console *console,
 {
     const char *path;
     TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
-    int64_t prompt = PROMPT_DEFAULT;
-    if (arguments->prompt && (!text_to_integer(arguments->prompt, &prompt) || prompt < 1))
-        return fail(diagnostic, STATUS_USAGE, "--prompt: \"%s\" is no number of tokens",
-                    arguments->prompt);
+    int64_t prompt;
+    TRY(prompt_tokens(arguments, PROMPT_DEFAULT, &prompt, diagnostic));
     const struct rate_options rate_options = {
         .prompt_tokens = prompt,
         .generated_tokens = given_or(arguments->generate, GENERATE_DEFAULT),

@@ -1,6 +1,7 @@
 /* hone show: what Hone made of a model: graph, fused graph, plan, one kernel's source and assembly. */
 #include "cli/command.h"
 #include "cli/emulation_report.h"
+#include "cli/prediction.h"
 #include "codegen/compile.h"
 #include "engine/explain.h"
 
@@ -266,6 +267,7 @@ static status show(const struct arguments *arguments, struct engine *engine, str
         return print_graph(engine_plan(engine)->graph, arguments, arena, diagnostic);
     if (arguments->kernel || arguments->show_emulated)
         return print_kernel(engine, arguments, arena, diagnostic);
+    if (arguments->timeline) return timeline_report(engine, arguments, arena, diagnostic);
     return print_plan(engine, arguments, arena, diagnostic);
 }
 
@@ -277,6 +279,11 @@ status command_show(const struct arguments *arguments, struct console *console, 
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     options.largest = command_largest(arguments);
+    if (arguments->timeline && options.context == 0) {
+        int64_t prompt, generated;
+        TRY(timeline_tokens(arguments, &prompt, &generated, diagnostic));
+        options.context = prompt + generated;
+    }
     struct engine *engine = NULL;
     TRY(engine_choose(path, &options, &engine, diagnostic));
     status code = show(arguments, engine, arena, diagnostic);

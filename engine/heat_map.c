@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "engine/svg.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,15 +24,12 @@ enum {
     TITLE_WIDTH = 560,
 };
 
-static const char style[] =
-    "<style>\n"
-    "svg{font:13px system-ui,sans-serif}text{fill:#1f2328}.paper{fill:#fff}.faint{fill:#656d76}\n"
+static const char light[] =
     ".cell{fill:none;stroke:#d0d7de}.gain{fill:#0969da}.loss{fill:#bc4c00}.open{fill:#d0d7de}\n"
-    ".best,.again{fill:none;stroke:#1f2328;stroke-width:1.2}.best{stroke-width:3}\n"
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.paper{fill:#0d1117}.faint{fill:#9198a1}\n"
+    ".best,.again{fill:none;stroke:#1f2328;stroke-width:1.2}.best{stroke-width:3}\n";
+static const char dark[] =
     ".cell{stroke:#3d444d}.gain{fill:#58a6ff}.loss{fill:#f0883e}.open{fill:#3d444d}\n"
-    ".best,.again{stroke:#e6edf3}}\n"
-    "</style>\n";
+    ".best,.again{stroke:#e6edf3}";
 
 struct drawing {
     const struct layer_search_result *result;
@@ -58,15 +56,6 @@ static double largest_gain(const struct layer_search_result *result)
 static const char *unit(const struct drawing *drawing)
 {
     return drawing->probe->kind == PROBE_TEXT ? "nats per token" : "accuracy";
-}
-
-/* Names of files may hold anything; what is no plain character becomes a question mark. */
-static void escape(struct text *text, const char *name)
-{
-    for (; *name; name++) {
-        bool plain = *name >= ' ' && *name < 127 && !strchr("&<>\"", *name);
-        text_print(text, "%c", plain ? *name : '?');
-    }
 }
 
 static int left_of(const struct drawing *drawing, int end)
@@ -184,9 +173,9 @@ static void print_title(const struct drawing *drawing, const char *model)
 {
     struct text *text = drawing->text;
     text_append(text, "<text x=\"16\" y=\"26\" font-size=\"16\">Layers i to j-1 of ");
-    escape(text, file_name_of(model));
+    svg_escape(text, file_name_of(model));
     text_append(text, " executed twice</text>\n<text class=\"faint\" x=\"16\" y=\"46\">gain on ");
-    escape(text, file_name_of(drawing->probe->path));
+    svg_escape(text, file_name_of(drawing->probe->path));
     text_print(text, ", %d of %d blocks</text>\n", drawing->result->scanned,
                drawing->result->count);
 }
@@ -204,18 +193,12 @@ const char *heat_map_print(const struct layer_search_result *result, const struc
     int width = legend + LEGEND_WIDTH;
     if (width < TITLE_WIDTH) width = TITLE_WIDTH;
     int height = TOP + (side < GRID_HEIGHT_LEAST ? GRID_HEIGHT_LEAST : side) + BOTTOM;
-    text_print(&text,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 "
-               "%d %d\" role=\"img\">\n",
-               width, height, width, height);
-    text_append(&text, "<title>What executing layers twice gains</title>\n");
-    text_append(&text, style);
-    text_print(&text, "<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", width, height);
+    svg_begin(&text, width, height, "What executing layers twice gains", light, dark);
     print_title(&drawing, model);
     print_axes(&drawing);
     for (int b = 0; b < result->count; b++) print_cell(&drawing, &result->blocks[b]);
     print_outlines(&drawing);
     print_legend(&drawing, legend);
-    text_append(&text, "</svg>\n");
+    svg_end(&text);
     return text_finish(&text);
 }
