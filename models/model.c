@@ -7,6 +7,7 @@
 #include "models/architecture_bind.h"
 #include "models/architecture_catalogue.h"
 #include "models/chat_template.h"
+#include "models/synth.h"
 #include "models/tokenizer_gguf.h"
 #include "models/tokenizer_huggingface.h"
 
@@ -300,27 +301,49 @@ static status add_settings(struct model_source *source, const char *settings,
     return settings ? source_index(source, diagnostic) : STATUS_OK;
 }
 
-static status open_files(struct model *model, const char *path, const struct model_options *options,
-                         struct diagnostic *diagnostic)
+static status create_files(struct model *model, const char *path, struct diagnostic *diagnostic)
 {
     struct model_files *files;
     TRY_NEW(files, model->arena, 1, diagnostic);
     model->files = files;
     model->path = arena_text(model->arena, path);
     TRY_MEMORY(model->path, diagnostic);
-    TRY(source_open(model->path, model->arena, options->progress, &files->source, diagnostic));
+    return STATUS_OK;
+}
+
+static status bind_source(struct model *model, const struct model_options *options,
+                          struct diagnostic *diagnostic)
+{
+    struct model_files *files = model->files;
     TRY(add_settings(&files->source, options->settings, diagnostic));
     files->source.run_context = options->context;
     model->identity = files->source.identity;
     model->weights = (struct weight_source){files, find_weight};
-    TRY(bind_model(model, options, diagnostic));
+    return bind_model(model, options, diagnostic);
+}
+
+static status open_files(struct model *model, const char *path, const struct model_options *options,
+                         struct diagnostic *diagnostic)
+{
+    TRY(create_files(model, path, diagnostic));
+    struct model_files *files = model->files;
+    TRY(source_open(model->path, model->arena, options->progress, &files->source, diagnostic));
+    TRY(bind_source(model, options, diagnostic));
     TRY(chat_template_find(&files->source, model->arena, &model->chat_template,
                            &model->chat_template_length, diagnostic));
     return open_tokenizer(model, options, diagnostic);
 }
 
-status model_open(const char *path, const struct model_options *options, struct model **result,
-                  struct diagnostic *diagnostic)
+static status describe_files(struct model *model, const struct synth_options *preset,
+                             const struct model_options *options, struct diagnostic *diagnostic)
+{
+    TRY(create_files(model, preset->preset, diagnostic));
+    struct model_files *files = model->files;
+    TRY(synth_describe(preset, model->arena, &files->source, diagnostic));
+    return bind_source(model, options, diagnostic);
+}
+
+static status create_model(struct model **result, struct diagnostic *diagnostic)
 {
     struct arena *arena = arena_create(MODEL_ARENA_BYTES);
     struct model *model = arena ? arena_allocate(arena, 1, sizeof *model) : NULL;
@@ -329,12 +352,34 @@ status model_open(const char *path, const struct model_options *options, struct 
         return fail_memory(diagnostic, sizeof *model);
     }
     model->arena = arena;
-    status outcome = open_files(model, path, options, diagnostic);
+    *result = model;
+    return STATUS_OK;
+}
+
+/* The model that was opened, or nothing. */
+static status finish_model(struct model *model, status outcome, struct model **result)
+{
     if (outcome == STATUS_OK)
         *result = model;
     else
         model_close(model);
     return outcome;
+}
+
+status model_open(const char *path, const struct model_options *options, struct model **result,
+                  struct diagnostic *diagnostic)
+{
+    struct model *model = NULL;
+    TRY(create_model(&model, diagnostic));
+    return finish_model(model, open_files(model, path, options, diagnostic), result);
+}
+
+status model_describe(const struct synth_options *preset, const struct model_options *options,
+                      struct model **result, struct diagnostic *diagnostic)
+{
+    struct model *model = NULL;
+    TRY(create_model(&model, diagnostic));
+    return finish_model(model, describe_files(model, preset, options, diagnostic), result);
 }
 
 void model_close(struct model *model)

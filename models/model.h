@@ -46,6 +46,12 @@ CHECKED status model_open(const char *path, const struct model_options *options,
                           struct model **model, struct diagnostic *diagnostic);
 void model_close(struct model *model);
 
+struct synth_options; /* models/synth.h */
+/* The model of a preset without a file: its graph, and weights that have no bytes; enough to plan with. */
+CHECKED status model_describe(const struct synth_options *preset,
+                              const struct model_options *options, struct model **model,
+                              struct diagnostic *diagnostic);
+
 /* What GGUF files call a weight of the graph; NULL where the description names no tensor of GGUF for it. */
 const char *model_gguf_name(const struct model *model, const char *weight);
 

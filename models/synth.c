@@ -272,14 +272,19 @@ static status check_element(const struct synthesis *synthesis)
                 element_of(element)->name);
 }
 
-static status synthesize(struct synthesis *synthesis, const char *path)
+static status shape_weights(struct synthesis *synthesis)
 {
-    struct gguf_writer *writer;
     TRY(check_element(synthesis));
     TRY(find_preset(synthesis));
     TRY(find_architecture(synthesis));
     TRY(bind_preset(synthesis));
-    TRY(add_weights(synthesis));
+    return add_weights(synthesis);
+}
+
+static status synthesize(struct synthesis *synthesis, const char *path)
+{
+    struct gguf_writer *writer;
+    TRY(shape_weights(synthesis));
     TRY(gguf_writer_create(path, synthesis->arena, &writer, synthesis->diagnostic));
     status result = write_weights(synthesis, writer);
     gguf_writer_close(writer);
@@ -295,4 +300,24 @@ status synth_write(const char *path, const struct synth_options *options,
     status result = synthesize(&synthesis, path);
     arena_destroy(synthesis.arena);
     return result;
+}
+
+status synth_describe(const struct synth_options *options, struct arena *arena,
+                      struct model_source *source, struct diagnostic *diagnostic)
+{
+    static const int64_t none[SYMBOL_COUNT] = {0};
+    struct synthesis synthesis = {.options = options, .arena = arena, .diagnostic = diagnostic};
+    TRY(shape_weights(&synthesis));
+    *source = synthesis.source;
+    for (int i = 0; i < synthesis.weights.count; i++) {
+        const struct synth_weight *weight = &synthesis.weights.items[i];
+        TRY_APPEND(source->tensors, source->tensor_count, source->tensor_capacity, arena,
+                   diagnostic);
+        source->tensors[source->tensor_count - 1] =
+            (struct stored_tensor){.name = weight->name,
+                                   .type = weight->type,
+                                   .byte_count = tensor_bytes(&weight->type, none),
+                                   .file = options->preset};
+    }
+    return source_index(source, diagnostic);
 }

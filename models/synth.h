@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "ir/op.h"
+#include "models/model_source.h"
 
 struct synth_options {
     const struct op *const *ops; /* op_table() */
@@ -19,6 +20,10 @@ struct synth_options {
 /* Writes a GGUF file with a byte-level vocabulary of the right length. */
 CHECKED status synth_write(const char *path, const struct synth_options *options,
                            struct diagnostic *diagnostic);
+
+/* What such a file would hold, without it: metadata, and tensors that have no bytes. */
+CHECKED status synth_describe(const struct synth_options *options, struct arena *arena,
+                              struct model_source *source, struct diagnostic *diagnostic);
 
 /* Names of all presets, NULL-terminated. */
 CHECKED status synth_presets(struct arena *arena, const char *const **names,
