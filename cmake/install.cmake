@@ -11,7 +11,7 @@ if(TARGET hone_codegen_cpu)
     set_target_properties(hone_codegen_cpu PROPERTIES INSTALL_RPATH "$ORIGIN/..")
     install(TARGETS hone_codegen_cpu LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/hone)
 endif()
-install(FILES include/hone/hone.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hone)
+install(FILES include/hone/hone.h include/hone/strategy.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hone)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES docs/examples/complete.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 

@@ -1,12 +1,14 @@
-/* Search strategies: which candidates of a problem to measure next.
+/* Searching: which candidates of a problem to measure next.
  *
- * A strategy is asked for a candidate and told how it did, until it has no more to ask or the
- * caller has no more time. It never measures, so recorded measurements can be replayed to it.  One
- * file per strategy (search_NAME.c) and one line in search_table.c. */
+ * Strategies are those of include/hone/strategy.h: one file each (search_NAME.c) and one line in search_table.c, or a shared
+ * object of someone else.  A search is asked for a candidate and told how it did, until it has no more to ask or the caller has
+ * no more time.  It never measures, so recorded measurements can be replayed to it. */
 #ifndef TUNER_SEARCH_H
 #define TUNER_SEARCH_H
 
+#include "include/hone/strategy.h"
 #include "ir/variant.h"
+#include "tuner/search_course.h"
 
 /* How much is looked at: 0 nothing (estimates decide), 1 a handful, 2 some, 3 many, 4 everything.
  */
@@ -23,9 +25,6 @@ struct search_field {
     int first_count;
 };
 
-/* Looks get closer level by level: the caller decides how many samples each takes. */
-enum { SEARCH_LEVELS = 3 };
-
 struct search_request {
     struct candidate candidate;
     int level;
@@ -36,22 +35,26 @@ struct search_result {
     double seconds; /* its median so far */
 };
 
-struct search_strategy {
-    const char *name, *about;
-    status (*create)(const struct search_field *field, struct arena *arena, void **state,
-                     struct diagnostic *diagnostic);
-    /* False when the search is over. */
-    bool (*ask)(void *state, struct search_request *request);
-    /* Some of those that will be asked for whatever is told until then, to be compiled ahead; NULL: it cannot say. */
-    int (*ahead)(const void *state, struct candidate *candidates, int most);
-    void (*tell)(void *state, const struct search_request *request,
-                 const struct search_result *result);
-};
-
 /* NULL when there is none of that name. */
-const struct search_strategy *search_by_name(const char *name);
-const struct search_strategy *const *
+const struct hone_strategy *search_by_name(const char *name);
+const struct hone_strategy *const *
 search_table(void); /* NULL-terminated; the first is the default */
+
+/* One search in progress. */
+struct search;
+
+/* `transferred`: candidates of near problems and devices, nearest and best first.  The field must outlive the search. */
+CHECKED status search_open(const struct search_field *field, const struct hone_strategy *strategy,
+                           const struct candidate *transferred, int transferred_count,
+                           struct arena *arena, struct search **search,
+                           struct diagnostic *diagnostic);
+void search_close(struct search *search); /* NULL is allowed */
+/* False when the search is over. */
+bool search_ask(struct search *search, struct search_request *request);
+void search_tell(struct search *search, const struct search_request *request,
+                 const struct search_result *result);
+/* Some of those that will be asked for whatever is told until then, to be compiled ahead. */
+int search_ahead(const struct search *search, struct candidate *candidates, int most);
 
 /* The most candidates that a search of this effort looks at (all, at effort 4). */
 uint64_t search_limit(const struct search_field *field);

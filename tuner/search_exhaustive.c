@@ -1,62 +1,43 @@
-/* Exhaustive: every legal config of every space, in order. */
+/* Exhaustive: every legal point of the field, in order. */
 #include "tuner/search_table.h"
+#include "tuner/search_trail.h"
 
 struct exhaustive {
-    const struct search_field *field;
-    int next_first;
-    uint64_t next, count;
+    const struct hone_field *field;
+    uint64_t next;
 };
 
-static status create(const struct search_field *field, struct arena *arena, void **state,
-                     struct diagnostic *diagnostic)
+static void *create(const struct hone_field *field)
 {
-    struct exhaustive *own;
-    TRY_NEW(own, arena, 1, diagnostic);
-    *own = (struct exhaustive){.field = field, .count = search_count(field)};
-    *state = own;
-    return STATUS_OK;
+    struct exhaustive *own = trail_allocate(field, 1, sizeof *own);
+    if (own) own->field = field;
+    return own;
 }
 
-static bool is_first(const struct search_field *field, const struct candidate *candidate)
-{
-    for (int f = 0; f < field->first_count; f++)
-        if (candidate_equal(&field->first[f], candidate)) return true;
-    return false;
-}
-
-static bool ask(void *state, struct search_request *request)
+static int ask(void *state, uint64_t *point)
 {
     struct exhaustive *own = state;
-    request->level = 0;
-    if (own->next_first < own->field->first_count) {
-        request->candidate = own->field->first[own->next_first++];
-        return true;
-    }
-    while (own->next < own->count) {
-        if (!search_unrank(own->field, own->next++, &request->candidate)) return false;
-        if (!is_first(own->field, &request->candidate)) return true;
-    }
-    return false;
+    if (own->next >= own->field->point_count) return 0;
+    *point = own->next++;
+    return 1;
 }
 
-static int ahead(const void *state, struct candidate *candidates, int most)
+static int ahead(const void *state, uint64_t *points, int most)
 {
     const struct exhaustive *own = state;
     int count = 0;
-    for (int f = own->next_first; f < own->field->first_count && count < most; f++)
-        candidates[count++] = own->field->first[f];
-    for (uint64_t next = own->next; next < own->count && count < most; next++)
-        count += search_unrank(own->field, next, &candidates[count]);
+    for (uint64_t next = own->next; next < own->field->point_count && count < most; next++)
+        points[count++] = next;
     return count;
 }
 
-static void tell(void *state, const struct search_request *request,
-                 const struct search_result *result)
+static void tell(void *state, uint64_t point, const struct hone_outcome *outcome)
 {
-    (void)state, (void)request, (void)result;
+    (void)state, (void)point, (void)outcome;
 }
 
-const struct search_strategy search_exhaustive = {
+const struct hone_strategy search_exhaustive = {
+    .abi = HONE_STRATEGY_ABI,
     .name = "exhaustive",
     .about = "every legal config in order",
     .create = create,

@@ -2,8 +2,9 @@
 #ifndef TUNER_SEARCH_TABLE_H
 #define TUNER_SEARCH_TABLE_H
 
-#include "tuner/search.h"
+#include "include/hone/strategy.h"
 
-extern const struct search_strategy search_halving, search_random, search_exhaustive;
+extern const struct hone_strategy search_climb, search_coordinate, search_evolution,
+    search_exhaustive, search_pattern, search_random, search_transfer;
 
 #endif

@@ -1,6 +1,7 @@
 /* Tuning a list of problems within a budget. */
 #include "base/clock.h"
 #include "runtime/threads.h"
+#include "tuner/search_library.h"
 #include "tuner/tune_internal.h"
 
 #include <math.h>
@@ -94,13 +95,11 @@ static status create_pool(struct tuning *tuning, struct diagnostic *diagnostic)
 }
 
 static status find_strategy(const struct tune_options *options,
-                            const struct search_strategy **strategy, struct diagnostic *diagnostic)
+                            const struct hone_strategy **strategy, struct diagnostic *diagnostic)
 {
     const char *name = options->strategy;
     if (!name) name = options->effort == EFFORT_MOST ? "exhaustive" : search_table()[0]->name;
-    *strategy = search_by_name(name);
-    if (*strategy) return STATUS_OK;
-    return fail(diagnostic, STATUS_USAGE, "there is no search strategy '%s'", name);
+    return search_find(name, strategy, diagnostic);
 }
 
 status tune_run(const struct tune_setup *setup, struct arena *arena, struct tune_report *report,

@@ -8,7 +8,7 @@
 /* One run over all problems. */
 struct tuning {
     const struct tune_setup *setup;
-    const struct search_strategy *strategy;
+    const struct hone_strategy *strategy;
     struct worker_setup worker_setup;
     struct worker *worker;
     struct compile_pool *pool; /* NULL: the worker compiles */

@@ -127,16 +127,15 @@ static bool is_known(struct session *session, const struct search_request *reque
 }
 
 /* Keeps the compilers busy with what will be asked for whatever the next measurements say. */
-static status compile_ahead(struct session *session, const void *state,
+static status compile_ahead(struct session *session, const struct search *course,
                             struct diagnostic *diagnostic)
 {
     enum { AHEAD_MAX = 64 };
     const struct tune_setup *setup = session->tuning->setup;
-    const struct search_strategy *strategy = session->tuning->strategy;
     struct candidate candidates[AHEAD_MAX];
-    if (!session->tuning->pool || !strategy->ahead) return STATUS_OK;
+    if (!session->tuning->pool) return STATUS_OK;
     int most = 2 * thread_count_default(),
-        count = strategy->ahead(state, candidates, most < AHEAD_MAX ? most : AHEAD_MAX);
+        count = search_ahead(course, candidates, most < AHEAD_MAX ? most : AHEAD_MAX);
     for (int c = 0; c < count; c++) {
         const struct generation generation = {.space = candidates[c].space,
                                               .problem = session->problem,
@@ -150,15 +149,14 @@ static status compile_ahead(struct session *session, const void *state,
     return compile_pool_tend(session->tuning->pool, diagnostic);
 }
 
-static status search(struct session *session, struct diagnostic *diagnostic)
+/* Until it is over or the time is up. */
+static status search_on(struct session *session, struct search *course,
+                        struct diagnostic *diagnostic)
 {
     const struct tune_options *options = &session->tuning->setup->options;
-    const struct search_strategy *strategy = session->tuning->strategy;
     struct search_request request;
-    void *state;
     uint64_t asked = 0, planned = search_limit(&session->field);
-    TRY(strategy->create(&session->field, session->arena, &state, diagnostic));
-    while (strategy->ask(state, &request)) {
+    while (search_ask(course, &request)) {
         struct search_result result;
         if (!is_known(session, &request, &result)) {
             if (progress_interrupted(options->progress)) {
@@ -167,17 +165,27 @@ static status search(struct session *session, struct diagnostic *diagnostic)
             }
             if (clock_seconds() > session->deadline) return STATUS_OK;
             report_progress(session, asked, planned);
-            TRY(compile_ahead(session, state, diagnostic));
+            TRY(compile_ahead(session, course, diagnostic));
             TRY(session_measure(session, &request.candidate, request.level, diagnostic));
             const struct known *known = session_find(session, &request.candidate);
             result = (struct search_result){.good = known->status == RECORD_OK,
                                             .seconds = known->seconds};
         }
-        strategy->tell(state, &request, &result);
+        search_tell(course, &request, &result);
         asked++;
     }
     session->row->finished = true;
     return STATUS_OK;
+}
+
+static status search(struct session *session, struct diagnostic *diagnostic)
+{
+    struct search *course;
+    TRY(search_open(&session->field, session->tuning->strategy, NULL, 0, session->arena, &course,
+                    diagnostic));
+    status code = search_on(session, course, diagnostic);
+    search_close(course);
+    return code;
 }
 
 /* One look at each packed candidate that has none yet; the finals do the rest. */
