@@ -27,12 +27,14 @@ struct arguments {
     const char *probe, *held_out, *blocks, *ledger, *heat_map, *timeline;
     const char *system, *chat_template;
     const char *imatrix, *calibrate;
-    const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
+    const char *strategy, *strategies, *format;
+    const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1],
+        *spaces[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
         repeat, rows, candidates, limit, top;
     double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */
     bool references, allow_unknown_keys, ignore_end, roofline, predict, show_graph, show_fused,
-        show_plan, show_emulated, plain, chat, json, quiet, help;
+        show_plan, show_emulated, plain, chat, blind, json, quiet, help;
 };
 
 CHECKED status arguments_parse(int count, char **words, struct arguments *arguments,

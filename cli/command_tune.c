@@ -79,6 +79,7 @@ status command_tune(const struct arguments *arguments, struct console *console, 
         .budget_seconds = real_or(arguments->budget, 0),
         .op = arguments->op,
         .seed = (uint64_t)given_or(arguments->seed, 0),
+        .strategy = arguments->strategy,
     };
     if (options.effort > EFFORT_MOST)
         return fail(diagnostic, STATUS_USAGE, "--effort goes from 0 to %d", EFFORT_MOST);

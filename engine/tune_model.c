@@ -75,6 +75,7 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
         .options = {.effort = options->effort,
                     .budget_seconds = options->budget_seconds,
                     .seed = options->seed,
+                    .strategy = options->strategy,
                     .policy = {.fast = options->engine.fast},
                     .artifact_folder = engine_artifact_folder(engine),
                     .progress = options->engine.progress},

@@ -14,6 +14,7 @@ struct tune_model_options {
     double budget_seconds; /* 0: none */
     const char *op;        /* only this operator; NULL: all */
     uint64_t seed;
+    const char *strategy; /* NULL: the default */
 };
 
 struct tune_model_report {

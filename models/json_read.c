@@ -41,8 +41,8 @@ static void scan_limits(struct scan *scan)
     }
 }
 
-status json_read(const char *file, const char *bytes, size_t byte_count, json_t **root,
-                 struct diagnostic *diagnostic)
+static status read_document(const char *file, const char *bytes, size_t byte_count, size_t flags,
+                            json_t **root, struct diagnostic *diagnostic)
 {
     struct scan scan = {.bytes = bytes, .count = byte_count};
     json_error_t error;
@@ -51,7 +51,7 @@ status json_read(const char *file, const char *bytes, size_t byte_count, json_t 
         return fail(diagnostic, STATUS_BAD_INPUT, "%.500s: byte %zu: %s", file, scan.at,
                     scan.excess);
     }
-    *root = json_loadb(bytes, byte_count, JSON_REJECT_DUPLICATES, &error);
+    *root = json_loadb(bytes, byte_count, flags, &error);
     if (!*root && json_error_code(&error) == json_error_out_of_memory) {
         return fail_memory(diagnostic, byte_count);
     }
@@ -63,4 +63,16 @@ status json_read(const char *file, const char *bytes, size_t byte_count, json_t 
     json_decref(*root);
     *root = NULL;
     return fail(diagnostic, STATUS_BAD_INPUT, "%.500s:1:1: a JSON object is needed here", file);
+}
+
+status json_read(const char *file, const char *bytes, size_t byte_count, json_t **root,
+                 struct diagnostic *diagnostic)
+{
+    return read_document(file, bytes, byte_count, JSON_REJECT_DUPLICATES, root, diagnostic);
+}
+
+status json_read_repeated(const char *file, const char *bytes, size_t byte_count, json_t **root,
+                          struct diagnostic *diagnostic)
+{
+    return read_document(file, bytes, byte_count, 0, root, diagnostic);
 }

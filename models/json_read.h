@@ -18,5 +18,8 @@ enum {
  * json_decref. */
 CHECKED status json_read(const char *file, const char *bytes, size_t byte_count, json_t **root,
                          struct diagnostic *diagnostic);
+/* The same for files of programs that write a key twice: the last counts. */
+CHECKED status json_read_repeated(const char *file, const char *bytes, size_t byte_count,
+                                  json_t **root, struct diagnostic *diagnostic);
 
 #endif

@@ -1,0 +1,16 @@
+/* The sub-commands of `hone lab`: one line in the table of cli/command_lab.c and one function each. */
+#ifndef CLI_LAB_H
+#define CLI_LAB_H
+
+#include "cli/command.h"
+
+#define LAB_ACTION(name)                                                                           \
+    CHECKED status lab_##name(const struct arguments *arguments, struct console *console,          \
+                              struct arena *arena, struct diagnostic *diagnostic)
+
+LAB_ACTION(compare); /* cli/lab_compare.c */
+LAB_ACTION(import);  /* cli/lab_files.c */
+LAB_ACTION(export);
+LAB_ACTION(count);
+
+#endif
