@@ -111,7 +111,7 @@ static status run_space(struct compare *compare, int index)
     return STATUS_OK;
 }
 
-/* ---- Means over the spaces ---- */
+/* ---- Means over the spaces; the score where the budget is not the whole space ---- */
 
 struct mean {
     double share, score, worst;
@@ -120,12 +120,16 @@ struct mean {
 static struct mean mean_of(const struct compare *compare, int strategy)
 {
     struct mean mean = {.worst = 1};
+    int scored = 0;
     for (int p = 0; p < compare->path_count; p++) {
         const struct contest_result *result = &compare->entries[p].results[strategy];
         mean.share += result->share / compare->path_count;
-        mean.score += result->score / compare->path_count;
         if (result->share < mean.worst) mean.worst = result->share;
+        if (result->budget >= (uint64_t)compare->entries[p].configs) continue;
+        mean.score += result->score;
+        scored++;
     }
+    if (scored) mean.score /= scored;
     return mean;
 }
 

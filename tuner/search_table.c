@@ -6,8 +6,9 @@
 #include <string.h>
 
 static const struct hone_strategy *const table[] = {
-    &search_climb,    &search_coordinate, &search_pattern,    &search_evolution,
-    &search_transfer, &search_random,     &search_exhaustive, NULL,
+    &search_guided,  &search_climb,      &search_coordinate,
+    &search_pattern, &search_evolution,  &search_transfer,
+    &search_random,  &search_exhaustive, NULL,
 };
 
 const struct hone_strategy *const *search_table(void)

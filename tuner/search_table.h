@@ -5,6 +5,6 @@
 #include "include/hone/strategy.h"
 
 extern const struct hone_strategy search_climb, search_coordinate, search_evolution,
-    search_exhaustive, search_pattern, search_random, search_transfer;
+    search_exhaustive, search_guided, search_pattern, search_random, search_transfer;
 
 #endif
