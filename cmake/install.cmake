@@ -13,7 +13,7 @@ if(TARGET hone_codegen_cpu)
 endif()
 install(FILES include/hone/hone.h include/hone/strategy.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hone)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES docs/examples/complete.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES docs/examples/complete.c docs/examples/strategy_lattice.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
 file(RELATIVE_PATH HONE_PREFIX_FROM_PKGCONFIG
     ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})

@@ -216,10 +216,12 @@ static void strategies_find_better_ones_than_chance(void **unused)
     enum { LANDSCAPES = 60 };
     for (const struct hone_strategy *const *s = search_table(); *s; s++) {
         const char *name = (*s)->name;
-        bool is_yardstick = strcmp(name, "random") == 0 || strcmp(name, "exhaustive") == 0 ||
-                            strcmp(name, "transfer") == 0; /* only as good as the order it is given */
+        bool is_yardstick =
+            strcmp(name, "random") == 0 || strcmp(name, "exhaustive") == 0 ||
+            strcmp(name, "transfer") == 0; /* only as good as the order it is given */
         double found = 0, chance = 0;
-        for (uint64_t seed = 0; seed < LANDSCAPES && !is_yardstick; seed++) {
+        if (is_yardstick) continue;
+        for (uint64_t seed = 0; seed < LANDSCAPES; seed++) {
             struct landscape landscape;
             landscape_open(&landscape, seed, 3);
             double best = best_of_all(&landscape);
@@ -229,7 +231,7 @@ static void strategies_find_better_ones_than_chance(void **unused)
         }
         print_message("%s: the best one found takes %.3f times the optimum, by chance %.3f\n", name,
                       found, chance);
-        if (!is_yardstick && found >= chance) CHECK_FAIL("%s is no better than chance", name);
+        if (found >= chance) CHECK_FAIL("%s is no better than chance", name);
     }
 }
 
