@@ -214,20 +214,51 @@ static double improvement(double best, double mean, double deviation)
     return (best - mean) * 0.5 * erfc(-u / root_two) + deviation * exp(-u * u / 2) / root_two_pi;
 }
 
-static bool take_promising(struct guided *own, uint64_t *point)
+/* Negative: not to be asked for. */
+static double promise(const struct guided *own, int m)
 {
     const struct hone_field *field = own->trail.field;
-    double most = -1, best = log(own->trail.items[own->trail.best].seconds);
+    if (own->members[m] == UINT64_MAX || own->is_known[m]) return -1;
+    double best = log(own->trail.items[own->trail.best].seconds);
+    double expected = improvement(best, gauss_mean(&own->model, &own->pool, m),
+                                  gauss_deviation(&own->model, &own->pool, m));
+    bool last = field->discouraged && field->discouraged(field->host, own->members[m]);
+    return last ? -1 : expected;
+}
+
+static bool take_promising(const struct guided *own, uint64_t *point)
+{
+    double most = -1;
     for (int m = 0; m < own->pool.count; m++) {
-        if (own->members[m] == UINT64_MAX || own->is_known[m]) continue;
-        double expected = improvement(best, gauss_mean(&own->model, &own->pool, m),
-                                      gauss_deviation(&own->model, &own->pool, m));
+        double expected = promise(own, m);
         if (expected <= most) continue;
-        if (field->discouraged && field->discouraged(field->host, own->members[m])) continue;
         most = expected;
         *point = own->members[m];
     }
     return most >= 0;
+}
+
+/* The most promising ones by what is known now. */
+static int ahead(const void *state, uint64_t *points, int most)
+{
+    enum { AHEAD_MAX = 16 };
+    const struct guided *own = state;
+    double promises[AHEAD_MAX];
+    int count = 0;
+    if (most > AHEAD_MAX) most = AHEAD_MAX;
+    if (most < 1) return 0;
+    for (int m = 0; own->trail.best >= 0 && own->model.count > 1 && m < own->pool.count; m++) {
+        double expected = promise(own, m);
+        if (expected < 0 || (count == most && expected <= promises[count - 1])) continue;
+        int at = count < most ? count++ : count - 1;
+        for (; at > 0 && promises[at - 1] < expected; at--) {
+            promises[at] = promises[at - 1];
+            points[at] = points[at - 1];
+        }
+        promises[at] = expected;
+        points[at] = own->members[m];
+    }
+    return count;
 }
 
 static int ask(void *state, uint64_t *point)
@@ -269,5 +300,6 @@ const struct hone_strategy search_guided = {
     .about = "a model of the times says where to look",
     .create = create,
     .ask = ask,
+    .ahead = ahead,
     .tell = tell,
 };

@@ -178,9 +178,25 @@ static status search_on(struct session *session, struct search *course,
     return STATUS_OK;
 }
 
+/* What records say comes first and costs nothing: the strategy learns from it, and it counts towards the effort, so that
+ * tuning again measures nothing again. */
+static status bring_known(struct session *session, struct diagnostic *diagnostic)
+{
+    struct candidate *first;
+    int count = 0;
+    TRY_NEW(first, session->arena, session->first_count + session->known_count + 1, diagnostic);
+    for (int f = 0; f < session->first_count; f++) first[count++] = session->first[f];
+    for (int k = 0; k < session->known_count; k++)
+        if (session->known[k].candidate.space) first[count++] = session->known[k].candidate;
+    session->field.first = first;
+    session->field.first_count = count;
+    return STATUS_OK;
+}
+
 static status search(struct session *session, struct diagnostic *diagnostic)
 {
     struct search *course;
+    TRY(bring_known(session, diagnostic));
     TRY(search_open(&session->field, session->tuning->strategy, NULL, 0, session->arena, &course,
                     diagnostic));
     status code = search_on(session, course, diagnostic);

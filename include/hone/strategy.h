@@ -75,7 +75,7 @@ struct hone_strategy {
     int (*ask)(void *state, uint64_t *point);
     /* Comes after every question, and for the points that the host brings before the first. */
     void (*tell)(void *state, uint64_t point, const struct hone_outcome *outcome);
-    /* Points that will be asked for whatever is told until then, to be compiled ahead; returns how many.  NULL: it cannot say. */
+    /* Points that will be asked for soon, or most probably, to be compiled ahead; returns how many.  NULL: it cannot say. */
     int (*ahead)(const void *state, uint64_t *points, int most);
     /* Frees what `create` took elsewhere than from the field; NULL: nothing. */
     void (*destroy)(void *state);
