@@ -1,7 +1,7 @@
 /* How fast kernels of one problem run on the host, beside what the machine gives in the same seconds: in each round every
  * candidate is timed once, and the ceilings (read bandwidth, arithmetic) are sampled before it and after it.
  *
- *     kernel_rate [--threads N] [--rounds N] PROBLEM CANDIDATE...      prints one JSON document
+ *     kernel_rate [--threads N] [--rounds N] [--chunks N] PROBLEM CANDIDATE...      prints one JSON document
  *
  * PROBLEM is a canonical text, as `hone tune MODEL --effort 0 --json` lists them; a CANDIDATE is a variant with its config
  * ("attention_decode_cpu heads_per_item=4 ..."), or "best:N" for the N that the estimates rank first.  Cold operands come from
@@ -40,8 +40,8 @@ struct contest {
     struct cpu_probe *probe;
     struct contestant contestants[CANDIDATES_MAX];
     float bandwidth[RECORD_SAMPLES_MAX], real_rate[RECORD_SAMPLES_MAX];
-    int count, runs; /* runs: so far, which choose the set of cold operands */
-    int64_t threads, rounds;
+    int count, runs;                 /* runs: so far, which choose the set of cold operands */
+    int64_t threads, rounds, chunks; /* chunks: as in struct device_options */
 };
 
 static status add(struct contest *c, const struct candidate *candidate,
@@ -172,7 +172,7 @@ static void report(const struct contest *c)
 
 static status prepare(struct contest *c, const char *problem, struct diagnostic *diagnostic)
 {
-    const struct device_options options = {.threads = (int)c->threads};
+    const struct device_options options = {.threads = (int)c->threads, .chunks = (int)c->chunks};
     TRY(catalogue_read(NULL, c->arena, &c->catalogue, diagnostic));
     TRY(device_open("cpu", &options, &c->device, diagnostic));
     TRY(problem_parse(problem, op_table(), c->arena, &c->problem, diagnostic));
@@ -190,6 +190,7 @@ static status contest_run(struct contest *c, int count, char **words, struct dia
     for (; at + 1 < count && strncmp(words[at], "--", 2) == 0; at += 2) {
         int64_t *number = strcmp(words[at], "--threads") == 0  ? &c->threads
                           : strcmp(words[at], "--rounds") == 0 ? &c->rounds
+                          : strcmp(words[at], "--chunks") == 0 ? &c->chunks
                                                                : NULL;
         if (!number || !text_to_integer(words[at + 1], number) || *number < 1 ||
             *number > RECORD_SAMPLES_MAX)
@@ -197,8 +198,9 @@ static status contest_run(struct contest *c, int count, char **words, struct dia
                         words[at + 1], RECORD_SAMPLES_MAX);
     }
     if (at + 1 >= count)
-        return fail(diagnostic, STATUS_USAGE,
-                    "usage: kernel_rate [--threads N] [--rounds N] PROBLEM CANDIDATE...");
+        return fail(
+            diagnostic, STATUS_USAGE,
+            "usage: kernel_rate [--threads N] [--rounds N] [--chunks N] PROBLEM CANDIDATE...");
     TRY_MEMORY(c->arena, diagnostic);
     TRY(prepare(c, words[at], diagnostic));
     for (int w = at + 1; w < count; w++) TRY(add_word(c, words[w], diagnostic));

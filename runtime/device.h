@@ -31,7 +31,8 @@ struct kernel; /* an image loaded onto a device */
 struct event;
 
 struct device_options {
-    int threads;              /* host threads for all devices together; 0: as many as make sense */
+    int threads; /* host threads for all devices together; 0: as many as make sense */
+    int chunks; /* of each thread's share that others may take (runtime/work_claims.h); 1: none; 0: the default */
     const char *cpu;          /* "native", "x86-64-v3" ...; NULL: native */
     const char *rates_folder; /* where measured rates are kept (cpu_rates.h); NULL: rates stay 0 */
     bool

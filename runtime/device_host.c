@@ -22,6 +22,9 @@ static status open_parts(struct host_device *device, const struct device_options
     base->facts.values[FACT_modelled_rate] = device->operations_per_second;
     if (options->rates_folder) cpu_rates_load(options->rates_folder, base->arena, &base->facts);
     TRY(thread_pool_create(threads, &device->pool, diagnostic));
+    TRY(work_claims_create(device->pool,
+                           options->chunks > 0 ? options->chunks : WORK_CHUNKS_DEFAULT, base->arena,
+                           &device->claims, diagnostic));
     if (base->facts.values[FACT_has_amx] > 0) TRY(cpu_tiles_request(diagnostic));
     if (!device->host) TRY(host_queue_start(device, diagnostic));
     return STATUS_OK;

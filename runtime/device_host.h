@@ -4,7 +4,7 @@
 
 #include "runtime/device_internal.h"
 #include "runtime/queue_thread.h"
-#include "runtime/threads.h"
+#include "runtime/work_claims.h"
 
 struct host_kernel {
     struct kernel base;
@@ -18,7 +18,9 @@ struct host_device {
     double operations_per_second,
         link_bytes_per_second; /* the model of a virtual card; 0: as fast as it goes */
     struct thread_pool *pool;
-    void *scratch; /* workspaces of the kernel that runs */
+    struct work_claims *claims;
+    unsigned generation, walked; /* launches before this run of the pool, and after it */
+    void *scratch;               /* workspaces of the kernel that runs */
     int64_t scratch_bytes;
     struct queue_thread queue; /* not started for the CPU itself */
     struct diagnostic failure; /* of a copy from a card: told by `finish` */

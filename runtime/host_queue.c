@@ -21,20 +21,20 @@ static void resolve_arguments(const struct host_device *device, const struct com
     }
 }
 
-static void run_reference(const struct host_device *device, const struct command *command,
-                          int thread)
+static void run_reference(const struct command *command, struct work_walk *walk)
 {
     const struct problem *problem = command->kernel->problem;
-    int64_t items = problem->op->reference_items
-                        ? problem->op->reference_items(problem, &command->run)
-                        : command->run.symbols[SYMBOL_ROWS];
     int64_t begin, end;
-    thread_share(items, 1, thread, thread_pool_size(device->pool), &begin, &end);
-    if (begin < end) problem->op->reference(problem, &command->run, command->operands, begin, end);
+    walk->items = problem->op->reference_items
+                      ? problem->op->reference_items(problem, &command->run)
+                      : command->run.symbols[SYMBOL_ROWS];
+    walk->unit = 1;
+    while (work_next(walk, &begin, &end))
+        problem->op->reference(problem, &command->run, command->operands, begin, end);
 }
 
 static void run_compiled(const struct host_device *device, const struct command *command,
-                         const struct launch *launch, int thread)
+                         const struct launch *launch, struct work_walk *walk)
 {
     void *pointers[LAUNCH_ARGUMENTS_MAX];
     resolve_arguments(device, command, launch, pointers);
@@ -45,15 +45,14 @@ static void run_compiled(const struct host_device *device, const struct command 
         [KERNEL_STRIDE] = run->symbols[SYMBOL_STRIDE],
         [KERNEL_SEQUENCES] = run->symbols[SYMBOL_SEQUENCES],
     };
-    int64_t begin, end;
-    thread_share(launch_items(launch, run->symbols[SYMBOL_ROWS]), launch->geometry.unit, thread,
-                 thread_pool_size(device->pool), &begin, &end);
-    if (begin >= end) return;
+    walk->items = launch_items(launch, run->symbols[SYMBOL_ROWS]);
+    walk->unit = launch->geometry.unit;
     /* ISO C has no conversion from an object pointer to a function pointer; POSIX guarantees it. */
     void *entry = (char *)((const struct host_kernel *)command->kernel)->code + launch->offset;
     kernel_function *function;
     memcpy(&function, &entry, sizeof function);
-    function(pointers, integers, begin, end);
+    for (int64_t begin, end; work_next(walk, &begin, &end);)
+        function(pointers, integers, begin, end);
 }
 
 static void zero_workspaces(const struct host_device *device, const struct command *command,
@@ -75,16 +74,19 @@ static void zero_workspaces(const struct host_device *device, const struct comma
     if (any) thread_pool_barrier(device->pool);
 }
 
+/* `generation` counts the launches that this thread has come by; all threads come by the same. */
 static void run_launches(const struct host_device *device, const struct command *command,
-                         int thread)
+                         int thread, unsigned *generation)
 {
     zero_workspaces(device, command, thread);
     const struct image *image = &command->kernel->image;
     for (int l = 0; l < image->launch_count; l++) {
+        struct work_walk walk = {
+            .claims = device->claims, .generation = ++*generation, .thread = thread};
         if (image->launches[l].offset < 0)
-            run_reference(device, command, thread);
+            run_reference(command, &walk);
         else
-            run_compiled(device, command, &image->launches[l], thread);
+            run_compiled(device, command, &image->launches[l], &walk);
         thread_pool_barrier(device->pool);
     }
 }
@@ -149,13 +151,14 @@ static void sleep_until(double deadline)
 static void walk(void *context, int thread)
 {
     struct host_device *device = context;
+    unsigned generation = device->generation;
     for (int c = 0; c < device->base.command_count; c++) {
         const struct command *command = &device->base.commands[c];
         void *mark;
         double modelled = thread == 0 ? modelled_seconds(device, command) : 0;
         double start = modelled > 0 ? clock_seconds() : 0;
         switch (command->kind) {
-        case COMMAND_LAUNCH: run_launches(device, command, thread); break;
+        case COMMAND_LAUNCH: run_launches(device, command, thread, &generation); break;
         case COMMAND_WRITE:
         case COMMAND_READ:
         case COMMAND_COPY: run_copy(device, command, thread); break;
@@ -169,12 +172,14 @@ static void walk(void *context, int thread)
         }
         if (modelled > 0) sleep_until(start + modelled);
     }
+    if (thread == 0) device->walked = generation;
 }
 
 static void run_commands(void *context)
 {
     struct host_device *device = context;
     if (device->base.command_count && device->computes) thread_pool_run(device->pool, walk, device);
+    device->generation = device->walked;
     device->base.command_count = 0;
 }
 

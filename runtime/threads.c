@@ -26,8 +26,10 @@ struct thread_pool {
     _Alignas(CACHE_LINE_BYTES) atomic_uint arrived;
     atomic_bool closing;
     struct arena *arena;
-    int size, started;
-    bool pinned;
+    int size, started, nodes;
+    bool pinned;            /* thread t sits on seat t */
+    struct cpu_seat *seats; /* of the threads */
+    double *reach;          /* of the work that the threads up to this one do, relative to all */
     pthread_t *threads;
     void (*work)(void *context, int thread);
     void *context;
@@ -78,25 +80,21 @@ void thread_pool_barrier(struct thread_pool *pool)
     }
 }
 
-static void pin_to_core(int index)
+/* A hint: an unpinned thread is only slower. */
+static void sit_down(const struct cpu_seat *seat)
 {
-    cpu_set_t allowed, one;
-    if (sched_getaffinity(0, sizeof allowed, &allowed)) return;
-    for (int core = 0; core < CPU_SETSIZE; core++) {
-        if (!CPU_ISSET((size_t)core, &allowed) || index--) continue;
-        CPU_ZERO(&one);
-        CPU_SET((size_t)core, &one);
-        (void)sched_setaffinity(0, sizeof one,
-                                &one); /* a hint: an unpinned thread is only slower */
-        return;
-    }
+    cpu_set_t one;
+    if (seat->unit < 0 || seat->unit >= CPU_SETSIZE) return;
+    CPU_ZERO(&one);
+    CPU_SET((size_t)seat->unit, &one);
+    (void)sched_setaffinity(0, sizeof one, &one);
 }
 
 static void *thread_main(void *argument)
 {
     struct thread_start start = *(struct thread_start *)argument;
     struct thread_pool *pool = start.pool;
-    if (pool->pinned) pin_to_core(start.thread);
+    if (pool->pinned) sit_down(&pool->seats[start.thread]);
     /* The pool cannot be run before thread_pool_create returns, so generation 0 is the first to leave. */
     for (unsigned generation = 0;; generation++) {
         gate_wait(&pool->run, generation);
@@ -118,10 +116,13 @@ void thread_pool_run(struct thread_pool *pool, void (*work)(void *context, int t
 
 int thread_count_default(void)
 {
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed)) return 1;
-    int count = CPU_COUNT(&allowed);
-    return count > 0 ? count : 1;
+    struct cpu_seats seats = {0};
+    struct diagnostic ignored = {0};
+    struct arena *arena = arena_create(0);
+    int count = 1;
+    if (arena && cpu_seats_read(NULL, arena, &seats, &ignored) == STATUS_OK) count = seats.count;
+    arena_destroy(arena);
+    return count;
 }
 
 static status start_threads(struct thread_pool *pool, struct thread_start *starts,
@@ -138,33 +139,69 @@ static status start_threads(struct thread_pool *pool, struct thread_start *start
     return STATUS_OK;
 }
 
-status thread_pool_create(int threads, struct thread_pool **result, struct diagnostic *diagnostic)
+/* Threads beyond the seats sit anywhere: the system moves all of them about. */
+static void seat_threads(struct thread_pool *pool, const struct cpu_seats *seats)
 {
-    struct arena *arena = arena_create(0);
-    TRY_MEMORY(arena, diagnostic);
-    /* The gates want cache lines of their own; the arena aligns to 16 bytes only. */
-    char *room = arena_allocate(arena, 1, sizeof(struct thread_pool) + CACHE_LINE_BYTES);
-    struct thread_start *starts = arena_allocate(arena, (size_t)threads, sizeof *starts);
-    pthread_t *handles = arena_allocate(arena, (size_t)threads, sizeof *handles);
-    if (!room || !starts || !handles) {
-        arena_destroy(arena);
-        return fail_memory(diagnostic, sizeof(struct thread_pool));
+    pool->pinned = pool->size > 1 && pool->size <= seats->count;
+    pool->nodes = pool->pinned ? seats->node_count : 1;
+    double sum = 0;
+    for (int t = 0; t < pool->size; t++) {
+        pool->seats[t] = pool->pinned ? seats->seats[t] : (struct cpu_seat){.unit = -1, .speed = 1};
+        sum += pool->seats[t].speed;
+        pool->reach[t] = sum;
     }
+    for (int t = 0; t < pool->size; t++) pool->reach[t] /= sum;
+}
+
+static status create_in(struct arena *arena, const struct cpu_seats *seats, int threads,
+                        struct thread_pool **result, struct diagnostic *diagnostic)
+{
+    /* The gates want cache lines of their own; the arena aligns to 16 bytes only. */
+    char *room;
+    struct thread_start *starts;
+    TRY_NEW(room, arena, sizeof(struct thread_pool) + CACHE_LINE_BYTES, diagnostic);
+    TRY_NEW(starts, arena, threads, diagnostic);
     size_t misalignment = (uintptr_t)room % CACHE_LINE_BYTES;
     struct thread_pool *pool =
         (void *)(room + (misalignment ? CACHE_LINE_BYTES - misalignment : 0));
-    pool->arena = arena;
+    TRY_NEW(pool->threads, arena, threads, diagnostic);
+    TRY_NEW(pool->seats, arena, threads, diagnostic);
+    TRY_NEW(pool->reach, arena, threads, diagnostic);
     pool->size = threads;
     pool->started = 1;
-    pool->threads = handles;
-    pool->pinned = threads > 1 && threads <= thread_count_default();
-    status code = start_threads(pool, starts, diagnostic);
+    seat_threads(pool, seats);
+    *result = pool;
+    return start_threads(pool, starts, diagnostic);
+}
+
+status thread_pool_create_on(const struct cpu_seats *seats, int threads,
+                             struct thread_pool **result, struct diagnostic *diagnostic)
+{
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct thread_pool *pool = NULL;
+    status code = create_in(arena, seats, threads, &pool, diagnostic);
+    if (pool) pool->arena = arena;
     if (code != STATUS_OK) {
-        thread_pool_destroy(pool);
+        if (pool)
+            thread_pool_destroy(pool);
+        else
+            arena_destroy(arena);
         return code;
     }
     *result = pool;
     return STATUS_OK;
+}
+
+status thread_pool_create(int threads, struct thread_pool **result, struct diagnostic *diagnostic)
+{
+    struct cpu_seats seats;
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    status code = cpu_seats_read(NULL, arena, &seats, diagnostic);
+    if (code == STATUS_OK) code = thread_pool_create_on(&seats, threads, result, diagnostic);
+    arena_destroy(arena);
+    return code;
 }
 
 void thread_pool_destroy(struct thread_pool *pool)
@@ -190,4 +227,24 @@ void thread_share(int64_t items, int64_t unit, int thread, int threads, int64_t 
     *end = units * (thread + 1) / threads * unit;
     if (*begin > items) *begin = items;
     if (*end > items) *end = items;
+}
+
+void thread_pool_share(const struct thread_pool *pool, int64_t items, int64_t unit, int thread,
+                       int64_t *begin, int64_t *end)
+{
+    int64_t units = (items + unit - 1) / unit, last = pool->size - 1;
+    *begin = thread ? (int64_t)((double)units * pool->reach[thread - 1]) * unit : 0;
+    *end = thread < last ? (int64_t)((double)units * pool->reach[thread]) * unit : items;
+    if (*begin > items) *begin = items;
+    if (*end > items) *end = items;
+}
+
+int thread_pool_node(const struct thread_pool *pool, int thread)
+{
+    return pool->seats[thread].node;
+}
+
+int thread_pool_nodes(const struct thread_pool *pool)
+{
+    return pool->nodes;
 }
