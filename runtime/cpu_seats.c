@@ -93,6 +93,9 @@ static status load_topology(const char *description, hwloc_topology_t topology,
 {
     hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    /* Nodes hang on them. */
+    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
     if (description && hwloc_topology_set_synthetic(topology, description) != 0)
         return fail(diagnostic, STATUS_USAGE, "hwloc does not understand the topology \"%s\"",
                     description);

@@ -23,9 +23,13 @@ struct transfer_piece {
     int64_t rows, columns; /* packed as a whole when layout is not ROWS */
     enum element_type element;
     enum layout layout;
+    int owner; /* the thread that reads it in every step and touches its pages first; ANYBODY */
 };
 
+enum { ANYBODY = -1 };
+
 struct loading {
+    struct thread_pool *pool;
     struct transfer_piece *pieces;
     int piece_count;
     size_t piece_capacity;
@@ -79,20 +83,26 @@ static void load_piece(struct loading *loading, const struct transfer_piece *pie
         loading->failure = reason;
 }
 
+static void load_and_tell(struct loading *loading, const struct transfer_piece *piece, int thread)
+{
+    load_piece(loading, piece);
+    atomic_fetch_add(&loading->done_bytes, piece->bytes);
+    if (thread) return;
+    struct progress_state state = {.stage = "loading weights",
+                                   .done = (double)atomic_load(&loading->done_bytes),
+                                   .total = (double)loading->total_bytes,
+                                   .seconds_left = -1};
+    progress_update(loading->progress, &state);
+}
+
 static void load_pieces(void *context, int thread)
 {
     struct loading *loading = context;
-    for (int p; (p = atomic_fetch_add(&loading->next, 1)) < loading->piece_count;) {
-        const struct transfer_piece *piece = &loading->pieces[p];
-        load_piece(loading, piece);
-        atomic_fetch_add(&loading->done_bytes, piece->bytes);
-        if (thread) continue;
-        struct progress_state state = {.stage = "loading weights",
-                                       .done = (double)atomic_load(&loading->done_bytes),
-                                       .total = (double)loading->total_bytes,
-                                       .seconds_left = -1};
-        progress_update(loading->progress, &state);
-    }
+    for (int p = 0; p < loading->piece_count; p++)
+        if (loading->pieces[p].owner == thread) load_and_tell(loading, &loading->pieces[p], thread);
+    for (int p; (p = atomic_fetch_add(&loading->next, 1)) < loading->piece_count;)
+        if (loading->pieces[p].owner == ANYBODY)
+            load_and_tell(loading, &loading->pieces[p], thread);
 }
 
 static status add_piece(struct loading *loading, struct arena *arena,
@@ -107,7 +117,7 @@ static status add_piece(struct loading *loading, struct arena *arena,
 /* Cuts one stored part into pieces; a part in another layout is packed in one go. */
 static status add_part(struct loading *loading, struct arena *arena, const char *from, char *to,
                        struct device *device, int64_t bytes, const struct tensor_type *type,
-                       int64_t rows, struct diagnostic *diagnostic)
+                       int64_t rows, int owner, struct diagnostic *diagnostic)
 {
     struct transfer_piece piece = {.from = from,
                                    .to = to,
@@ -116,13 +126,28 @@ static status add_part(struct loading *loading, struct arena *arena, const char 
                                    .rows = rows,
                                    .columns = tensor_columns(type),
                                    .element = type->element,
-                                   .layout = (enum layout)type->layout};
+                                   .layout = (enum layout)type->layout,
+                                   .owner = owner};
     if (to && type->layout != LAYOUT_ROWS) return add_piece(loading, arena, &piece, diagnostic);
     for (int64_t offset = 0; offset < bytes; offset += PIECE_BYTES) {
         piece.from = from + offset;
         piece.to = to ? to + offset : NULL;
         piece.bytes = bytes - offset < PIECE_BYTES ? bytes - offset : PIECE_BYTES;
         TRY(add_piece(loading, arena, &piece, diagnostic));
+    }
+    return STATUS_OK;
+}
+
+/* Rows to the threads that a launch over them gives them to. */
+static status add_shares(struct loading *loading, struct arena *arena, const char *from, char *to,
+                         struct device *device, int64_t bytes, const struct tensor_type *type,
+                         int64_t rows, struct diagnostic *diagnostic)
+{
+    int64_t row_bytes = bytes / rows, begin, end;
+    for (int t = 0; t < thread_pool_size(loading->pool); t++) {
+        thread_pool_share(loading->pool, rows, 1, t, &begin, &end);
+        TRY(add_part(loading, arena, from + begin * row_bytes, to + begin * row_bytes, device,
+                     (end - begin) * row_bytes, type, end - begin, t, diagnostic));
     }
     return STATUS_OK;
 }
@@ -150,8 +175,10 @@ static status place_weight(const struct value *value, struct device *device,
                     name, (long long)(stored.part_bytes * stored.part_count), (long long)bytes);
     /* Files may put their tensors at odd addresses; kernels and references read whole floats. */
     bool aligned = (uintptr_t)stored.parts[0] % sizeof(float) == 0;
-    bool in_place = device_is_host(device) && value->type.layout == LAYOUT_ROWS &&
-                    stored.part_count == 1 && aligned;
+    bool plain = device_is_host(device) && value->type.layout == LAYOUT_ROWS;
+    /* The system keeps a file's pages on the node that read them first; copies lie where they are read. */
+    bool spread = plain && thread_pool_nodes(loading->pool) > 1;
+    bool in_place = plain && !spread && stored.part_count == 1 && aligned;
     if (!in_place) {
         TRY(device_allocate(device, bytes, &home->address, diagnostic));
         home->bytes = bytes;
@@ -159,8 +186,10 @@ static status place_weight(const struct value *value, struct device *device,
     int64_t rows = tensor_rows(&value->type, symbols) / stored.part_count;
     for (int p = 0; p < stored.part_count; p++) {
         char *to = in_place ? NULL : (char *)home->address + p * stored.part_bytes;
-        TRY(add_part(loading, arena, stored.parts[p], to, device, stored.part_bytes, &value->type,
-                     rows, diagnostic));
+        TRY(spread ? add_shares(loading, arena, stored.parts[p], to, device, stored.part_bytes,
+                                &value->type, rows, diagnostic)
+                   : add_part(loading, arena, stored.parts[p], to, device, stored.part_bytes,
+                              &value->type, rows, ANYBODY, diagnostic));
     }
     if (in_place) {
         /* Kernels only read weights; the cast drops a const that the file's mapping enforces. */
@@ -171,19 +200,15 @@ static status place_weight(const struct value *value, struct device *device,
 
 static status load_all(struct loading *loading, struct diagnostic *diagnostic)
 {
-    struct thread_pool *pool;
-    TRY(thread_pool_create(thread_count_default(), &pool, diagnostic));
-    thread_pool_run(pool, load_pieces, loading);
-    thread_pool_destroy(pool);
+    thread_pool_run(loading->pool, load_pieces, loading);
     if (atomic_load(&loading->failures) == 0) return STATUS_OK;
     return fail(diagnostic, loading->failure.code, "%s", loading->failure.text);
 }
 
-status homes_fill(const struct plan *plan, struct device *const *devices,
-                  const struct weight_source *weights, const struct progress *progress,
-                  struct arena *arena, struct home *homes, struct diagnostic *diagnostic)
+static status place_all(const struct plan *plan, struct device *const *devices,
+                        const struct weight_source *weights, struct arena *arena,
+                        struct loading *loading, struct home *homes, struct diagnostic *diagnostic)
 {
-    struct loading loading = {.progress = progress};
     int64_t symbols[SYMBOL_COUNT];
     plan_symbols(&plan->bounds, symbols);
     for (int v = 0; v < plan->graph->value_count; v++) {
@@ -191,14 +216,34 @@ status homes_fill(const struct plan *plan, struct device *const *devices,
         struct device *device = devices[value->device];
         if (homes[v].address) continue;
         if (value->kind == VALUE_WEIGHT) {
-            TRY(place_weight(value, device, weights, arena, &loading, &homes[v], diagnostic));
+            TRY(place_weight(value, device, weights, arena, loading, &homes[v], diagnostic));
         } else if (value->kind == VALUE_STATE) {
             int64_t bytes = tensor_bytes(&value->type, symbols);
             TRY(device_allocate(device, bytes, &homes[v].address, diagnostic));
             homes[v].bytes = bytes;
         }
     }
-    return load_all(&loading, diagnostic);
+    return STATUS_OK;
+}
+
+/* As many threads as the host computes with, so that shares are the same ones; else as many as there are cores. */
+static int loading_threads(const struct plan *plan, struct device *const *devices)
+{
+    for (int d = 0; d < plan->device_count; d++)
+        if (device_is_host(devices[d])) return device_threads(devices[d]);
+    return thread_count_default();
+}
+
+status homes_fill(const struct plan *plan, struct device *const *devices,
+                  const struct weight_source *weights, const struct progress *progress,
+                  struct arena *arena, struct home *homes, struct diagnostic *diagnostic)
+{
+    struct loading loading = {.progress = progress};
+    TRY(thread_pool_create(loading_threads(plan, devices), &loading.pool, diagnostic));
+    status code = place_all(plan, devices, weights, arena, &loading, homes, diagnostic);
+    if (code == STATUS_OK) code = load_all(&loading, diagnostic);
+    thread_pool_destroy(loading.pool);
+    return code;
 }
 
 /* What lies in the home of `a` can serve `b`. */
