@@ -28,6 +28,7 @@ struct engine_options {
     const char *
         settings; /* "mla=naive": choices that a model's description offers; "mla=auto" (latent_form.h) */
     const char *layer_map; /* "0..51,45..79"; NULL: every layer once */
+    const char *split;     /* how devices share the model: "tensor=3:1" (planner/share.h); NULL: by layers */
     int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double
         race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */

@@ -115,6 +115,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .compile_processes = engine->threads,
         .progress = options->progress,
     };
+    TRY(share_choice_parse(options->split, &build.share, diagnostic));
     if (purpose == PURPOSE_LOWER)
         return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
     for (int d = 0; d < engine->device_count && !options->references && !build.choose_only; d++)

@@ -46,6 +46,8 @@ struct value {
     const char *
         source; /* WEIGHT: name in the weight source; the copies of a weight on several devices share it */
     int layer; /* STATE: virtual layer; WEIGHT: layer of the file; -1: none */
+    /* WEIGHT: [slice_first, slice_first + shape[0]) of the source's `slice_whole` rows or experts; 0: all of it */
+    int64_t slice_first, slice_whole;
 };
 
 struct node {
@@ -107,7 +109,7 @@ CHECKED status attributes_check(const struct op *op, const union attribute *attr
 CHECKED status graph_verify(const struct graph *graph, struct diagnostic *diagnostic);
 
 /* Attributes are printed where they are required or differ from their default, layers and devices where they are not -1
- * and 0, the source of a weight where it differs from its name.  The parser allows `#` comments and empty lines. */
+ * and 0, the source of a weight where it differs from its name, and of a sliced one `slice FIRST WHOLE`.  The parser allows `#` comments and empty lines. */
 void graph_print(const struct graph *graph, struct text *text);
 void node_print(const struct graph *graph, const struct node *node, struct text *text);
 CHECKED status graph_parse(const char *file, const char *text, const struct op *const *ops,

@@ -72,6 +72,19 @@ static status read_source(struct graph_reader *reader, int value)
     return STATUS_OK;
 }
 
+static status read_slice(struct graph_reader *reader, int value)
+{
+    if (!scanner_take_word(&reader->scanner, "slice")) return STATUS_OK;
+    struct value *weight = &reader->graph->values[value];
+    if (weight->kind != VALUE_WEIGHT)
+        return scanner_fail(&reader->scanner, reader->scanner.at, STATUS_BAD_INPUT,
+                            "only weights are slices");
+    TRY(scanner_integer(&reader->scanner, "the first row", 0, TENSOR_ELEMENTS_MAX,
+                        &weight->slice_first));
+    return scanner_integer(&reader->scanner, "the rows of the whole", 1, TENSOR_ELEMENTS_MAX,
+                           &weight->slice_whole);
+}
+
 static status read_declaration(struct graph_reader *reader, enum value_kind kind)
 {
     char name[SCANNER_NAME_BYTES];
@@ -86,7 +99,8 @@ static status read_declaration(struct graph_reader *reader, enum value_kind kind
     if (graph_add_value(reader->graph, kind, name, &type, layer, &value, &reason) != STATUS_OK)
         return reader_fail(reader, start, &reason);
     reader->graph->values[value].device = device;
-    return read_source(reader, value);
+    TRY(read_source(reader, value));
+    return read_slice(reader, value);
 }
 
 static status read_output(struct graph_reader *reader)

@@ -2,6 +2,7 @@
 #include "ir/graph_edit.h"
 #include "ir/scanner.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* The layer count that the parser would find without being told. */
@@ -27,6 +28,8 @@ static void value_print(const struct value *value, struct text *text)
     placement_print(value->layer, value->device, text);
     if (value->source && strcmp(value->source, value->name))
         text_print(text, " source %s", value->source);
+    if (value->slice_whole)
+        text_print(text, " slice %" PRId64 " %" PRId64, value->slice_first, value->slice_whole);
     text_append(text, "\n");
 }
 

@@ -73,6 +73,17 @@ status node_infer(const struct graph *graph, const struct node *node,
     return STATUS_OK;
 }
 
+/* A slice has whole rows, or experts, within its source. */
+static status verify_slice(const struct value *value, struct diagnostic *diagnostic)
+{
+    if (!value->slice_whole && !value->slice_first) return STATUS_OK;
+    if (value->kind == VALUE_WEIGHT && value->type.shape[0].symbol == SYMBOL_NONE &&
+        value->slice_first >= 0 && value->slice_first < value->slice_whole &&
+        value->type.shape[0].scale <= value->slice_whole - value->slice_first)
+        return STATUS_OK;
+    return fail(diagnostic, STATUS_BAD_INPUT, "%s is no slice of its source", value->name);
+}
+
 static status verify_value(const struct graph *graph, int v, struct diagnostic *diagnostic)
 {
     const struct value *value = &graph->values[v];
@@ -95,7 +106,7 @@ static status verify_value(const struct graph *graph, int v, struct diagnostic *
     if ((value->kind == VALUE_WEIGHT) != (value->source != NULL))
         return fail(diagnostic, STATUS_BAD_INPUT, "%s: a weight, and nothing else, has a source",
                     value->name);
-    return STATUS_OK;
+    return verify_slice(value, diagnostic);
 }
 
 /* Every operand is there before the node, and on its device. */

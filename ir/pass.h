@@ -1,5 +1,5 @@
 /* Passes: each takes a legal graph and leaves a legal graph; each lives in a file of its own, ir/pass_NAME.c, whose head
- * says what it requires and what it provides.  The order that loses nothing: rotation of states, layer map, partition, fusion, dead code,
+ * says what it requires and what it provides.  The order that loses nothing: rotation of states, layer map, partition or split, fusion, dead code,
  * memory.  After a failure the graph may be half changed; discard it. */
 #ifndef IR_PASS_H
 #define IR_PASS_H
@@ -24,6 +24,27 @@ CHECKED status pass_layer_map(struct graph *graph, const int *map, int count,
  * after on the last one's.  Weights and states follow their users. */
 CHECKED status pass_partition(struct graph *graph, const int *device_of_layer, int layer_count,
                               int device_count, struct diagnostic *diagnostic);
+
+/* Who computes a part of a model: each device in proportion to its share, or, where these are NULL, the owner alone.
+ * What cannot be cut is the owner's. */
+struct split_part {
+    int owner;
+    const double *shares; /* [device_count], of which one at least is above 0 */
+};
+struct split_layer {
+    struct split_part attention, dense, experts;
+};
+struct split_request {
+    int device_count, layer_count;
+    const struct split_layer *layers;
+    struct split_part before, after; /* embedding; norm and output matrix */
+};
+
+/* Puts nodes on devices, of which several may share one: linears by their output features, attention by its heads, experts
+ * by number.  Weights are cut into slices and states into heads; pieces come together by transfers and joins, never by
+ * sums that one device would not do, so every result is bit for bit what one device gives. */
+CHECKED status pass_split(struct graph *graph, const struct split_request *request,
+                          struct diagnostic *diagnostic);
 
 /* Replaces neighbours by fused operators: add + rmsnorm, linears on one input, gate and up with their activation,
  * linear + residual add, rope + append. */

@@ -140,6 +140,8 @@ static status copy_value(struct layer_mapping *mapping, int v, const char *name,
     TRY(graph_add_value(mapping->made, value->kind, name, &value->type, layer, &mapping->numbers[v],
                         diagnostic));
     mapping->made->values[mapping->numbers[v]].source = value->source;
+    mapping->made->values[mapping->numbers[v]].slice_first = value->slice_first;
+    mapping->made->values[mapping->numbers[v]].slice_whole = value->slice_whole;
     return STATUS_OK;
 }
 

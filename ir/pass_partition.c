@@ -62,6 +62,8 @@ static status copy_weight(struct graph *graph, int value, int device, int *copy,
                         diagnostic));
     graph->values[*copy].device = device;
     graph->values[*copy].source = original.source;
+    graph->values[*copy].slice_first = original.slice_first;
+    graph->values[*copy].slice_whole = original.slice_whole;
     return STATUS_OK;
 }
 

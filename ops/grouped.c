@@ -84,7 +84,7 @@ struct grouped grouped_of(const struct problem *problem, const struct run *run, 
 static int64_t expert_of_slot(const struct grouped *grouped, int64_t slot)
 {
     int64_t low = 0, high = grouped->experts;
-    if (slot >= grouped->offsets[grouped->experts]) return -1;
+    if (slot < grouped->offsets[0] || slot >= grouped->offsets[grouped->experts]) return -1;
     while (high - low > 1) {
         int64_t middle = (low + high) / 2;
         if (grouped->offsets[middle] <= slot)
@@ -100,6 +100,7 @@ struct slot_run grouped_run(const struct grouped *grouped, int64_t slot, int64_t
     struct slot_run run = {.first = slot, .expert = expert_of_slot(grouped, slot)};
     run.end = smaller(end, slot + DOT_ROWS);
     if (run.expert >= 0) run.end = smaller(run.end, grouped->offsets[run.expert + 1]);
+    if (slot < grouped->offsets[0]) run.end = smaller(run.end, grouped->offsets[0]);
     return run;
 }
 

@@ -6,11 +6,23 @@
 
 #include <string.h>
 
+static status share(struct plan *plan, const struct build_options *options,
+                    struct diagnostic *diagnostic)
+{
+    bool apart[GRAPH_DEVICES_MAX] = {false};
+    if (options->device_count > GRAPH_DEVICES_MAX)
+        return fail(diagnostic, STATUS_USAGE, "%d devices; Hone takes 1 to %d",
+                    options->device_count, GRAPH_DEVICES_MAX);
+    for (int d = 0; d < options->device_count; d++) apart[d] = options->devices[d].apart;
+    return share_graph(plan->graph, &options->share, apart, options->device_count, diagnostic);
+}
+
 static status place(struct plan *plan, const struct build_options *options,
                     struct diagnostic *diagnostic)
 {
     struct placement_device *devices;
     int *device_of_layer;
+    if (options->share.kind != SHARE_LAYERS) return share(plan, options, diagnostic);
     TRY_NEW(devices, plan->arena, options->device_count, diagnostic);
     TRY_NEW(device_of_layer, plan->arena, plan->graph->layer_count + 1, diagnostic);
     for (int d = 0; d < options->device_count; d++)

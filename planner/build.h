@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "ir/plan.h"
 #include "planner/choose.h"
+#include "planner/share.h"
 
 struct build_device {
     const char *specification;
@@ -22,6 +23,7 @@ struct build_options {
         largest; /* of each row of logits, to be found where these are if that is apart; 0: none */
     const struct build_device *devices;
     int device_count;
+    struct share_choice share;
     struct chooser chooser;
     bool choose_only; /* names of kernels and no code: the plan can be shown, not executed */
     const struct plan *

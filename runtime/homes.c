@@ -157,43 +157,83 @@ static const char *stored_name(const struct value *value)
     return value->source ? value->source : value->name;
 }
 
+/* The bytes of a value within its source, whose parts lie one after the other. */
+struct weight_range {
+    int64_t begin, end;
+};
+
+static status check_stored(const struct value *value, const struct stored_weight *stored,
+                           struct weight_range *range, struct diagnostic *diagnostic)
+{
+    int64_t symbols[SYMBOL_COUNT] = {0};
+    int64_t bytes = tensor_bytes(&value->type, symbols), whole = bytes;
+    if (value->slice_whole) {
+        struct tensor_type type = value->type;
+        type.shape[0] = dimension_fixed(value->slice_whole);
+        whole = tensor_bytes(&type, symbols);
+    }
+    int64_t stored_bytes = stored->part_bytes * stored->part_count;
+    if (stored->type.element != value->type.element || stored_bytes != whole)
+        return fail(diagnostic, STATUS_BAD_INPUT,
+                    "weight %s: the plan was made for another model file (%lld bytes here, %lld in "
+                    "the plan)",
+                    stored_name(value), (long long)stored_bytes, (long long)whole);
+    range->begin =
+        value->slice_whole ? whole / value->slice_whole * value->slice_first : 0;
+    range->end = range->begin + bytes;
+    return STATUS_OK;
+}
+
+/* Every part that the range touches, to where it belongs. */
+static status add_parts(struct loading *loading, struct arena *arena, const struct value *value,
+                        const struct stored_weight *stored, const struct weight_range *range,
+                        struct device *device, struct home *home, bool spread,
+                        struct diagnostic *diagnostic)
+{
+    int64_t row_bytes = element_row_bytes(value->type.element, tensor_columns(&value->type));
+    for (int p = 0; p < stored->part_count; p++) {
+        int64_t part = p * stored->part_bytes, part_end = part + stored->part_bytes;
+        int64_t begin = part > range->begin ? part : range->begin;
+        int64_t end = part_end < range->end ? part_end : range->end;
+        if (begin >= end) continue;
+        char *to = home->bytes ? (char *)home->address + (begin - range->begin) : NULL;
+        const char *from = (const char *)stored->parts[p] + (begin - part);
+        int64_t bytes = end - begin, rows = bytes / row_bytes;
+        TRY(spread ? add_shares(loading, arena, from, to, device, bytes, &value->type, rows,
+                                diagnostic)
+                   : add_part(loading, arena, from, to, device, bytes, &value->type, rows, ANYBODY,
+                              diagnostic));
+    }
+    return STATUS_OK;
+}
+
 static status place_weight(const struct value *value, struct device *device,
                            const struct weight_source *weights, struct arena *arena,
                            struct loading *loading, struct home *home,
                            struct diagnostic *diagnostic)
 {
     struct stored_weight stored;
-    const char *name = stored_name(value);
-    TRY(weights->find(weights->context, name, &stored, diagnostic));
-    int64_t symbols[SYMBOL_COUNT] = {0};
-    int64_t bytes = tensor_bytes(&value->type, symbols);
-    if (stored.type.element != value->type.element ||
-        stored.part_bytes * stored.part_count != bytes)
-        return fail(diagnostic, STATUS_BAD_INPUT,
-                    "weight %s: the plan was made for another model file (%lld bytes here, %lld in "
-                    "the plan)",
-                    name, (long long)(stored.part_bytes * stored.part_count), (long long)bytes);
+    struct weight_range range;
+    TRY(weights->find(weights->context, stored_name(value), &stored, diagnostic));
+    TRY(check_stored(value, &stored, &range, diagnostic));
+    int64_t part = stored.part_bytes ? range.begin / stored.part_bytes : 0;
+    int64_t offset = range.begin - part * stored.part_bytes;
+    const char *first = (const char *)stored.parts[part] + offset;
     /* Files may put their tensors at odd addresses; kernels and references read whole floats. */
-    bool aligned = (uintptr_t)stored.parts[0] % sizeof(float) == 0;
+    bool aligned = (uintptr_t)first % sizeof(float) == 0;
     bool plain = device_is_host(device) && value->type.layout == LAYOUT_ROWS;
     /* The system keeps a file's pages on the node that read them first; copies lie where they are read. */
     bool spread = plain && thread_pool_nodes(loading->pool) > 1;
-    bool in_place = plain && !spread && stored.part_count == 1 && aligned;
+    bool in_place =
+        plain && !spread && range.end <= (part + 1) * stored.part_bytes && aligned;
     if (!in_place) {
-        TRY(device_allocate(device, bytes, &home->address, diagnostic));
-        home->bytes = bytes;
+        TRY(device_allocate(device, range.end - range.begin, &home->address, diagnostic));
+        home->bytes = range.end - range.begin;
     }
-    int64_t rows = tensor_rows(&value->type, symbols) / stored.part_count;
-    for (int p = 0; p < stored.part_count; p++) {
-        char *to = in_place ? NULL : (char *)home->address + p * stored.part_bytes;
-        TRY(spread ? add_shares(loading, arena, stored.parts[p], to, device, stored.part_bytes,
-                                &value->type, rows, diagnostic)
-                   : add_part(loading, arena, stored.parts[p], to, device, stored.part_bytes,
-                              &value->type, rows, ANYBODY, diagnostic));
-    }
+    TRY(add_parts(loading, arena, value, &stored, &range, device, home, spread, diagnostic));
     if (in_place) {
         /* Kernels only read weights; the cast drops a const that the file's mapping enforces. */
-        memcpy(&home->address, &stored.parts[0], sizeof home->address);
+        memcpy(&home->address, &first, sizeof home->address);
     }
     return STATUS_OK;
 }
@@ -252,7 +292,8 @@ static bool serves(const struct value *a, const struct value *b, int64_t a_bytes
     if (a->kind != b->kind || a->device != b->device || a_bytes != b_bytes) return false;
     if (a->kind == VALUE_STATE) return true;
     return a->kind == VALUE_WEIGHT && a->type.element == b->type.element &&
-           a->type.layout == b->type.layout && strcmp(stored_name(a), stored_name(b)) == 0;
+           a->type.layout == b->type.layout && a->slice_first == b->slice_first &&
+           a->slice_whole == b->slice_whole && strcmp(stored_name(a), stored_name(b)) == 0;
 }
 
 void homes_take(const struct plan *from, struct home *from_homes, const struct plan *to,

@@ -1,6 +1,9 @@
 /* dispatch: a stable counting sort of the assignments a = token * used + i by expert.
  * order[slot] = a, places[a] = slot, expert e has slots offsets[e] .. offsets[e + 1].  Assignments
- * whose id is no expert follow after offsets[experts]; grouped operators give 0 for them. */
+ * whose id is no expert follow after offsets[experts]; grouped operators give 0 for them.
+ *
+ * A device that has the experts first .. first + own - 1 only wants their offsets: the order is that of all
+ * experts, so that slots mean the same on every device, and those before offsets[0] get 0 as well. */
 #include "ops/dispatch/dispatch.h"
 
 #include "ops/access.h"
@@ -16,8 +19,16 @@ static const struct attribute_rule attributes[] = {
                                .required = true,
                                .least = 1,
                                .most = EXPERTS_MOST},
+    [DISPATCH_FIRST] = {.name = "first", .kind = ATTRIBUTE_INTEGER, .most = EXPERTS_MOST},
+    [DISPATCH_OWN] = {.name = "own", .kind = ATTRIBUTE_INTEGER, .most = EXPERTS_MOST},
     {0},
 };
+
+int64_t dispatch_own(const union attribute *values)
+{
+    int64_t own = values[DISPATCH_OWN].integer;
+    return own ? own : values[DISPATCH_EXPERT_COUNT].integer;
+}
 
 static status infer(const union attribute *values, const struct tensor_type *const *types,
                     struct tensor_type *results, struct diagnostic *diagnostic)
@@ -28,12 +39,14 @@ static status infer(const union attribute *values, const struct tensor_type *con
     TRY(infer_fixed(&inference, DISPATCH_EXPERTS, 1));
     const struct tensor_type *experts = types[DISPATCH_EXPERTS];
     struct dimension assignments;
+    int64_t own = dispatch_own(values), count = values[DISPATCH_EXPERT_COUNT].integer;
+    if (values[DISPATCH_FIRST].integer + own > count)
+        return fail(diagnostic, STATUS_BAD_INPUT, "there are only %lld experts", (long long)count);
     if (!infer_multiply(experts->shape[0], experts->shape[1].scale, &assignments))
         return fail(diagnostic, STATUS_BAD_INPUT,
                     "experts has more elements than any tensor may have");
     infer_output_vector(&inference, 0, ELEMENT_I32, assignments);
-    infer_output_vector(&inference, 1, ELEMENT_I32,
-                        dimension_fixed(values[DISPATCH_EXPERT_COUNT].integer + 1));
+    infer_output_vector(&inference, 1, ELEMENT_I32, dimension_fixed(own + 1));
     infer_output_vector(&inference, 2, ELEMENT_I32, assignments);
     return STATUS_OK;
 }

@@ -6,7 +6,7 @@
 #include "ops/dispatch/dispatch.h"
 
 struct dispatch_kernel {
-    int64_t experts;
+    int64_t experts, first, own;
     value ids, order, offsets, places;
     value count; /* assignments */
     value next;  /* i32[experts + 1] on the stack: assignments of each, then its next slot */
@@ -39,7 +39,7 @@ static void count_assignments(struct emitter *e, const struct dispatch_kernel *k
     loop_end(e, &loop, NULL);
 }
 
-/* Counts become the first slots, which are the offsets. */
+/* Counts become the first slots, those of own experts the offsets. */
 static void add_up(struct emitter *e, const struct dispatch_kernel *k)
 {
     value before = constant_i32(e, 0);
@@ -48,9 +48,12 @@ static void add_up(struct emitter *e, const struct dispatch_kernel *k)
     value bin = number_at(e, k->next, loop.index);
     value own = load(e, e->i32, bin, 4);
     store(e, loop.carried[0], bin, 4);
-    store(e, loop.carried[0], number_at(e, k->offsets, loop.index), 4);
     before = add(e, loop.carried[0], own);
     loop_end(e, &loop, &before);
+    loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, k->own + 1), 1, NULL, 0);
+    value at = number_at(e, k->next, add(e, loop.index, constant_i64(e, k->first)));
+    store(e, load(e, e->i32, at, 4), number_at(e, k->offsets, loop.index), 4);
+    loop_end(e, &loop, NULL);
 }
 
 static void place_assignments(struct emitter *e, const struct dispatch_kernel *k)
@@ -68,7 +71,9 @@ static void place_assignments(struct emitter *e, const struct dispatch_kernel *k
 static void emit_dispatch(struct emitter *e, const struct problem *problem, struct launch *launch)
 {
     struct kernel_arguments kernel = kernel_begin(e, launch->name);
-    struct dispatch_kernel k = {.experts = problem->attributes[DISPATCH_EXPERT_COUNT].integer};
+    struct dispatch_kernel k = {.experts = problem->attributes[DISPATCH_EXPERT_COUNT].integer,
+                                .first = problem->attributes[DISPATCH_FIRST].integer,
+                                .own = dispatch_own(problem->attributes)};
     k.ids = kernel_operand(e, &kernel, launch, DISPATCH_EXPERTS);
     k.order = kernel_operand(e, &kernel, launch, DISPATCH_ORDER);
     k.offsets = kernel_operand(e, &kernel, launch, DISPATCH_OFFSETS);

@@ -4,7 +4,7 @@
 #include "config.cuh"
 
 constexpr int block_threads = warps * warp_lanes;
-// The space names `bins`, one per expert and the last one for ids that are no expert.
+// The space names `first_expert`, the first whose offset is wanted, and `bins`, one per expert and the last one for ids that are no expert.
 constexpr int no_bin = -1;
 
 struct share {
@@ -56,7 +56,8 @@ DEVICE void add_up(int *totals, int *offsets)
             const int other = __shfl_up_sync(all_lanes, sum, distance);
             if (lane_index() >= distance) sum += other;
         }
-        if (bin < bins) totals[bin] = offsets[bin] = carry + sum - own;
+        if (bin < bins) totals[bin] = carry + sum - own;
+        if (bin >= first_expert && bin < first_expert + offsets_columns) offsets[bin - first_expert] = carry + sum - own;
         carry += __shfl_sync(all_lanes, sum, warp_lanes - 1);
     }
 }

@@ -39,7 +39,9 @@ static void emit_slot(struct emitter *e, const struct row_kernel *kernel, value 
     struct biased_row row = {row_at(e, kernel->operands[GROUPED_BIAS_X], slot, columns),
                              row_at(e, kernel->operands[GROUPED_BIAS_BIAS], expert, columns),
                              row_at(e, kernel->operands[GROUPED_BIAS_Y], slot, columns)};
-    if_begin(e, &branch, less(e, expert, constant_i64(e, experts)));
+    value first = load(e, e->i32, kernel->operands[GROUPED_BIAS_OFFSETS], 4);
+    value begun = greater_equal(e, truncate_to(e, slot, e->i32), first);
+    if_begin(e, &branch, bit_and(e, begun, less(e, expert, constant_i64(e, experts))));
     columns_each(e, &all, add_step, &row, NULL);
     if_else(e, &branch, NULL, 0);
     row_copy(e, columns, row.x, row.y);

@@ -26,7 +26,7 @@ grouped_bias(const float *x, const int *offsets, const float *bias, float *y, co
         const int expert = expert_of_slot(offsets, slot);
         float values[vector], added[vector] = {};
         load_floats(x + at, values);
-        if (expert < expert_count) load_floats(bias + (long long)expert * x_columns + column, added);
+        if (slot >= offsets[0] && expert < expert_count) load_floats(bias + (long long)expert * x_columns + column, added);
         UNROLL for (int v = 0; v < vector; v++) values[v] += added[v];
         store_floats(y + at, values);
     });

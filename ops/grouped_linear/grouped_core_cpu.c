@@ -118,16 +118,26 @@ struct linear_rows grouped_rows_of(const struct grouped_work *work,
                                 .divisor = work->divisor};
 }
 
-void grouped_clear_rest(struct emitter *e, const struct grouped_work *work,
-                        const struct grouped_pointers *pointers, value begin, value end)
+/* Outputs [begin, end) of slots [first, last). */
+static void clear_slots(struct emitter *e, const struct grouped_work *work,
+                        const struct grouped_pointers *pointers, value first, value last,
+                        value begin, value end)
 {
     value four = constant_i64(e, 4), outputs = constant_i64(e, work->linear.matrices[0].outputs);
     struct loop slot, output;
-    loop_begin(e, &slot, load_offset(e, pointers, constant_i64(e, work->experts)),
-               pointers->slot_count, 1, NULL, 0);
+    loop_begin(e, &slot, first, last, 1, NULL, 0);
     value row = address(e, pointers->linear.outputs[0], mul(e, mul(e, slot.index, outputs), four));
     loop_begin(e, &output, begin, end, 1, NULL, 0);
     store(e, constant_f32(e, 0), address(e, row, mul(e, output.index, four)), 4);
     loop_end(e, &output, NULL);
     loop_end(e, &slot, NULL);
+}
+
+void grouped_clear_rest(struct emitter *e, const struct grouped_work *work,
+                        const struct grouped_pointers *pointers, value begin, value end)
+{
+    value zero = constant_i64(e, 0), experts = constant_i64(e, work->experts);
+    clear_slots(e, work, pointers, zero, load_offset(e, pointers, zero), begin, end);
+    clear_slots(e, work, pointers, load_offset(e, pointers, experts), pointers->slot_count, begin,
+                end);
 }

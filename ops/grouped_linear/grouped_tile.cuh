@@ -11,7 +11,7 @@ constexpr int a_element = -1, b_element = -1, c_element = -1, a_rows = 0, b_rows
 
 static_assert(split == 1 && stream == 0, "a block has its tile");
 
-// Slots [first, end) of an expert; `expert_count`: of none.
+// Slots [first, end) of an expert; -1 and `expert_count`: of none, before and behind those of experts.
 struct expert_tile {
     int expert, first, end;
     bool inside; // the step has the tile
@@ -22,9 +22,10 @@ DEVICE expert_tile expert_tile_of(const int *offsets, int tile, int slots)
 {
     const int lane = lane_index();
     int before = 0;
-    NO_UNROLL for (int e = 0; e <= expert_count; e += warp_lanes) {
+    NO_UNROLL for (int e = -1; e <= expert_count; e += warp_lanes) {
         const int own = e + lane;
-        const int first = own <= expert_count ? offsets[own] : slots, end = own < expert_count ? offsets[own + 1] : slots;
+        const int first = own < 0 ? 0 : own <= expert_count ? offsets[own] : slots;
+        const int end = own < expert_count ? offsets[own + 1] : slots;
         const int count = ceil_divide(maximum(end - first, 0), tile_rows);
         int until = count;
         UNROLL for (int distance = 1; distance < warp_lanes; distance *= 2) {
@@ -59,7 +60,7 @@ grouped_tile(const unsigned char *x, const float *scales, const int *offsets, co
 {
     const expert_tile tile = expert_tile_of(offsets, blockIdx.x / output_tiles, step->rows * order_per_row);
     if (!tile.inside) return;
-    const bool used = tile.expert < expert_count;
+    const bool used = tile.expert >= 0 && tile.expert < expert_count;
     const long long matrix = used ? tile.expert * (outputs * weight_row_bytes) : 0;
     linear_operands o = {};
     o.weight = weight + matrix, o.gate = gate + matrix, o.up = up + matrix, o.y = y;
