@@ -33,8 +33,8 @@ struct arguments {
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
         repeat, rows, candidates, limit, top;
     double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */
-    bool references, allow_unknown_keys, ignore_end, roofline, predict, show_graph, show_fused,
-        show_plan, show_emulated, plain, chat, blind, json, quiet, help;
+    bool references, deterministic, allow_unknown_keys, ignore_end, roofline, predict, show_graph,
+        show_fused, show_plan, show_emulated, plain, chat, blind, json, quiet, help;
 };
 
 CHECKED status arguments_parse(int count, char **words, struct arguments *arguments,

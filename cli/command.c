@@ -57,6 +57,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
                         : arguments->race > 0 ? arguments->race
                                               : -1,
         .references = arguments->references,
+        .deterministic = arguments->deterministic,
         .allow_unknown_keys = arguments->allow_unknown_keys,
         .cache_folder = arguments->cache,
         .variants_folder = arguments->variants,

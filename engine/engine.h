@@ -28,12 +28,14 @@ struct engine_options {
     const char *
         settings; /* "mla=naive": choices that a model's description offers; "mla=auto" (latent_form.h) */
     const char *layer_map; /* "0..51,45..79"; NULL: every layer once */
-    const char *split;     /* how devices share the model: "tensor=3:1" (planner/share.h); NULL: by layers */
+    const char
+        *split; /* how devices share the model: "tensor=3:1" (planner/share.h); NULL: by layers */
     int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double
         race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
     bool fast;        /* --numerics fast */
-    bool references; /* run references only: the oracle */
+    bool deterministic; /* every split, chunking and device of one kind gives the same bits */
+    bool references;    /* run references only: the oracle */
     bool allow_unknown_keys;
     const char *cache_folder;    /* NULL: the user's; "": nothing is read or kept */
     const char *variants_folder; /* further variants; NULL: none */

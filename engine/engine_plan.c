@@ -30,6 +30,7 @@ static struct plan_bounds choose_bounds(const struct engine *engine,
 
 static int candidates_for(const struct device *device, const struct engine_options *options)
 {
+    if (options->deterministic) return 1;
     return device_is_described(device) ? (int)or_default(options->candidates, CANDIDATES_DEFAULT)
                                        : 1;
 }
@@ -77,7 +78,7 @@ static status build_with_records(struct engine *engine, const struct engine_opti
                                  struct build_options *build, struct diagnostic *diagnostic)
 {
     struct build_report report;
-    if (engine->cache_folder && !options->references)
+    if (engine->cache_folder && !options->references && !options->deterministic)
         TRY(engine_open_store(engine, options->progress, &build->chooser.store, diagnostic));
     status code = plan_build(engine->model->graph, build, &engine->plan, &report, diagnostic);
     store_close(build->chooser.store);
@@ -110,7 +111,8 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .device_count = engine->device_count,
         .chooser = {.catalogue = &engine->catalogue,
                     .fast = options->fast,
-                    .references = options->references},
+                    .references = options->references,
+                    .deterministic = options->deterministic},
         .artifact_folder = engine_artifact_folder(engine),
         .compile_processes = engine->threads,
         .progress = options->progress,

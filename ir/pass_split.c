@@ -47,8 +47,7 @@ static status piece_input(struct split *split, const struct node *node, const st
 {
     int value = node->inputs[input];
     const struct value *described = &split->from->values[value];
-    if (is_sliced(node, input))
-        return split_weight(split, value, cut, device, number, diagnostic);
+    if (is_sliced(node, input)) return split_weight(split, value, cut, device, number, diagnostic);
     bool local = split->value_cuts[value].kind != CUT_NONE;
     if (cut->kind == CUT_COLUMNS && described->kind == VALUE_RESULT)
         local = !reads_all(split, node, input);

@@ -38,9 +38,10 @@ struct split {
     struct arena *scratch;
     struct cut *node_cuts, *value_cuts;   /* per node and value of `from` */
     const struct split_part **node_parts; /* per node: who does it when it is whole */
-    bool *everywhere; /* per node: on every device that shares the part, as it writes a state that all of them have */
-    int *whole;       /* [value, device] its number in `to`, plus 1; 0: not there */
-    int *local;       /* the same of the device's piece */
+    bool *
+        everywhere; /* per node: on every device that shares the part, as it writes a state that all of them have */
+    int *whole; /* [value, device] its number in `to`, plus 1; 0: not there */
+    int *local; /* the same of the device's piece */
 };
 
 /* split_cut.c: fills node_cuts, value_cuts, node_parts and everywhere. */

@@ -108,8 +108,7 @@ static struct cut experts_of(const struct split *split, const struct node *node)
     if (offsets != VALUE_NONE) return split->value_cuts[offsets];
     if (node_is(node, "combine")) return (struct cut){0};
     for (int i = 0; i < op_input_count(node->op); i++)
-        if (node->inputs[i] != VALUE_NONE &&
-            split->value_cuts[node->inputs[i]].kind == CUT_EXPERTS)
+        if (node->inputs[i] != VALUE_NONE && split->value_cuts[node->inputs[i]].kind == CUT_EXPERTS)
             return split->value_cuts[node->inputs[i]];
     return (struct cut){0};
 }
@@ -172,7 +171,8 @@ static bool feeds_router(const struct split *split, int value)
 {
     for (int n = 0; n < split->from->node_count; n++)
         for (int i = 0; i < OP_INPUTS_MAX; i++)
-            if (split->from->nodes[n].inputs[i] == value && node_is(&split->from->nodes[n], "route"))
+            if (split->from->nodes[n].inputs[i] == value &&
+                node_is(&split->from->nodes[n], "route"))
                 return true;
     return false;
 }
@@ -189,13 +189,21 @@ static struct cut natural_cut(const struct split *split, int n)
                         split->node_parts[n]};
 }
 
+/* By the heads that attention before it was cut by. */
+static struct cut heads_cut(const struct split *split, int n)
+{
+    const struct node *node = &split->from->nodes[n];
+    int64_t heads = split->from->values[node_find_input(node, "weight")].type.shape[0].scale;
+    if (!is_shared(split, split->node_parts[n])) return (struct cut){0};
+    return (struct cut){CUT_COLUMNS, heads, split->node_parts[n]};
+}
+
 /* Whether a state's tokens fall into pieces of whole blocks. */
 static bool state_divides(const struct split *split, int state, int64_t units)
 {
     const struct tensor_type *type = &split->from->values[state].type;
     int64_t width = type->shape[2].scale;
-    return width % units == 0 &&
-           width / units % element_of(type->element)->block_elements == 0;
+    return width % units == 0 && width / units % element_of(type->element)->block_elements == 0;
 }
 
 /* A state that a cut attention reads whole is kept by every device of the cut. */
@@ -219,8 +227,8 @@ static void cut_attention(struct split *split, int n)
     struct cut cut = {CUT_COLUMNS, kv_heads > 1 ? kv_heads : heads, split->node_parts[n]};
     bool own_states = kv_heads > 1;
     if (!is_shared(split, cut.part)) return;
-    if (own_states && !(state_divides(split, keys, kv_heads) &&
-                        state_divides(split, values, kv_heads)))
+    if (own_states &&
+        !(state_divides(split, keys, kv_heads) && state_divides(split, values, kv_heads)))
         return;
     split->node_cuts[n] = cut;
     split->value_cuts[node->outputs[0]] = cut;
@@ -273,6 +281,7 @@ static void cut_columns_of(struct split *split, int n)
 {
     const struct node *node = &split->from->nodes[n];
     struct cut *cut = &split->value_cuts[node->outputs[0]];
+    if (!cut->kind && node_is(node, "head_linear")) *cut = heads_cut(split, n);
     if (!cut->kind && (node_is(node, "linear") || node_is(node, "gate")))
         *cut = natural_cut(split, n);
     if (cut->kind && !follows(split, node, cut->units)) *cut = (struct cut){0};

@@ -22,9 +22,8 @@ static status add_node(struct split *split, const struct node *node, const char 
 static status node_of(struct split *split, const char *op_name, const struct node *user, int device,
                       struct node *node, struct diagnostic *diagnostic)
 {
-    *node = (struct node){.op = op_by_name(split->to->ops, op_name),
-                          .layer = user->layer,
-                          .device = device};
+    *node = (struct node){
+        .op = op_by_name(split->to->ops, op_name), .layer = user->layer, .device = device};
     if (!node->op)
         return fail(diagnostic, STATUS_FAILED, "graph %s has no operator %s to split it by",
                     split->to->name, op_name);
@@ -102,7 +101,8 @@ static int find_whole(const struct split *split, int value)
 {
     for (int d = 0; d < split->request->device_count; d++) {
         int number = *split_slot(split, split->whole, value, d) - 1;
-        if (number >= 0 && !node_is(&split->to->nodes[split->to->values[number].producer], "transfer"))
+        if (number >= 0 &&
+            !node_is(&split->to->nodes[split->to->values[number].producer], "transfer"))
             return number;
     }
     return VALUE_NONE;
@@ -205,7 +205,7 @@ status split_weight(struct split *split, int value, const struct cut *cut, int d
 
 bool split_is_cheap(const struct node *node)
 {
-    static const char *const names[] = {"rmsnorm", "add_rmsnorm", "add",  "softcap", "select",
+    static const char *const names[] = {"rmsnorm", "add_rmsnorm", "add",  "softcap",  "select",
                                         "rope",    "part",        "join", "hadamard", "gate"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (node_is(node, names[i])) return true;

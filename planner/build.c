@@ -259,11 +259,26 @@ static status add_images(struct choosing *choosing, const struct node *node,
     return STATUS_OK;
 }
 
-static status choose_bucket(void *context, const struct plan_bucket *bucket,
+/* The bucket whose image serves this one: the largest there is, in a deterministic plan. */
+static struct plan_bucket serving_bucket(const struct choosing *choosing,
+                                         const struct plan_bucket *bucket)
+{
+    struct plan_bucket serving = *bucket;
+    const struct plan_bounds *bounds = &choosing->plan->bounds;
+    if (!choosing->options->chooser.deterministic) return serving;
+    int64_t rows =
+        bounds->tokens > CHOOSE_DETERMINISTIC_ROWS ? bounds->tokens : CHOOSE_DETERMINISTIC_ROWS;
+    serving.rows = bucket_rows(bucket_of_rows(rows));
+    if (serving.context) serving.context = bucket_context(bucket_of_context(bounds->context));
+    return serving;
+}
+
+static status choose_bucket(void *context, const struct plan_bucket *asked,
                             struct diagnostic *diagnostic)
 {
     struct choosing *choosing = context;
     struct plan *plan = choosing->plan;
+    const struct plan_bucket serving = serving_bucket(choosing, asked), *bucket = &serving;
     const struct node *node = &plan->graph->nodes[bucket->node];
     int image = find_image_in(plan, choosing->image_devices, plan->graph, bucket);
     if (image < 0) TRY(take_previous(choosing, bucket, &image, diagnostic));

@@ -9,11 +9,17 @@
 /* Above this many rows kernels tile rows; at most so many they stream weights, each bucket with kernels of its own. */
 enum { CHOOSE_FEW_ROWS = 16 };
 
+/* In a deterministic plan every node has one kernel for all buckets: that for so many rows, or for as many as a step may
+ * have if these are more.  A row's result then does not depend on how many others there are. */
+enum { CHOOSE_DETERMINISTIC_ROWS = 512 };
+
 struct chooser {
     const struct catalogue *catalogue;
     struct store *store; /* NULL: estimates only */
     bool fast;           /* --numerics fast: coarser variants are allowed */
     bool references;     /* nothing but references: the oracle's path */
+    bool
+        deterministic; /* --deterministic: what is chosen depends neither on records nor on estimates */
 };
 
 struct choice {

@@ -178,8 +178,7 @@ static status check_stored(const struct value *value, const struct stored_weight
                     "weight %s: the plan was made for another model file (%lld bytes here, %lld in "
                     "the plan)",
                     stored_name(value), (long long)stored_bytes, (long long)whole);
-    range->begin =
-        value->slice_whole ? whole / value->slice_whole * value->slice_first : 0;
+    range->begin = value->slice_whole ? whole / value->slice_whole * value->slice_first : 0;
     range->end = range->begin + bytes;
     return STATUS_OK;
 }

@@ -15,6 +15,7 @@ void grouped_bias_reference(const struct problem *problem, const struct run *run
         while (expert < experts && s >= offsets[expert + 1]) expert++;
         for (int64_t c = 0; c < columns; c++)
             y[s * columns + c] =
-                x[s * columns + c] + (s >= offsets[0] && expert < experts ? bias[expert * columns + c] : 0);
+                x[s * columns + c] +
+                (s >= offsets[0] && expert < experts ? bias[expert * columns + c] : 0);
     }
 }
