@@ -32,17 +32,20 @@ class Log:
     def add(self, level, text, data):
         self.text += text.decode(errors="replace")
 
+    def errors(self):
+        return " ".join(line for line in self.text.splitlines() if "error" in line or "failed" in line)
+
     def buffers(self):
         """{"CPU_REPACK": MiB, ...} of the model's weights."""
         return {name: float(size) for name, size in re.findall(r"(\S+) model buffer size\s*=\s*([0-9.]+) MiB", self.text)}
 
 
 class Session:
-    def __init__(self, path, threads, context_tokens, sequences, flash):
+    def __init__(self, path, threads, context_tokens, sequences, flash, log):
         start = time.perf_counter()
         self.model = llama.llama_model_load_from_file(path.encode(), llama.llama_model_default_params())
         if not self.model:
-            raise SystemExit(f"{path}: llama.cpp cannot load it")
+            raise SystemExit(f"{path}: llama.cpp cannot load it: {log.errors()}")
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = context_tokens * sequences
         parameters.n_batch = parameters.n_ubatch = BATCH_TOKENS
@@ -96,7 +99,8 @@ def time_phases(session, tokens, generate, sequences):
 
 def rates(options, log):
     before = status_bytes("VmRSS")
-    session = Session(options.model, options.threads, options.prompt + options.generate, options.sequences, options.flash)
+    session = Session(options.model, options.threads, options.prompt + options.generate, options.sequences, options.flash,
+                      log)
     numbers = random.Random(1)
     tokens = [numbers.randrange(session.vocabulary) for _ in range(options.prompt)]
     time_phases(session, tokens[:WARM_TOKENS], 1, options.sequences)
@@ -118,9 +122,9 @@ def write_npy(path, rows, columns, values):
             file.write(row)
 
 
-def logits(options):
+def logits(options, log):
     ids = [int(word) for word in options.token_ids.split(",")]
-    session = Session(options.model, options.threads, len(ids), 1, options.flash)
+    session = Session(options.model, options.threads, len(ids), 1, options.flash, log)
     written = []
     for first in range(0, len(ids), options.step):
         part = ids[first:first + options.step]
@@ -146,7 +150,7 @@ def main():
     options = parser.parse_args()
     log = Log()
     llama.llama_backend_init()
-    print(json.dumps(rates(options, log) if options.what == "rates" else logits(options)))
+    print(json.dumps((rates if options.what == "rates" else logits)(options, log)))
 
 
 main()
