@@ -86,6 +86,36 @@ class LlamaCpp:
         return run_json(self.command("logits", model, "--token-ids", ",".join(map(str, ids)), "--out", out, *options))
 
 
+class Other:
+    """A rival beyond llama.cpp; it knows some of the files, and one sequence only."""
+    KNOWN = {"openvino": (("tinyllama-1.1b", "qwen2.5-0.5b"), ("q8_0", "q4_0", "q4_K_M")),
+             "torch": (("tinyllama-1.1b",), ("bf16",))}
+
+    def __init__(self, name, python):
+        self.name, self.python = name, python
+
+    def takes(self, row):
+        presets, types = self.KNOWN[self.name]
+        return row.preset in presets and row.type in types and row.sequences == (1,)
+
+    def rates_command(self, model, prompt, generate, sequences, settings):
+        return [self.python, "-B", HERE / f"rival_{self.name}.py", "rates", model, "--threads", THREADS, "--prompt", prompt,
+                "--generate", generate]
+
+    def rates(self, *arguments):
+        return run_alone(self.rates_command(*arguments))
+
+
+def install_others(names, cache):
+    """Those that install; the others have said on standard error why they are left out."""
+    found = []
+    for name in names:
+        done = subprocess.run([HERE / "install_others", cache, name], stdout=subprocess.PIPE, text=True)
+        if done.returncode == 0:
+            found.append(Other(name, done.stdout.strip()))
+    return found
+
+
 def machine():
     """What a result must say of the computer."""
     facts = pathlib.Path("/proc/cpuinfo").read_text()

@@ -85,8 +85,9 @@ def foreign_share(told):
 
 
 def told_of(told):
-    rates = ", ".join(f"{sequences} at once: " + " against ".join(
-        f"{sides[name]['decode_tokens_per_second']:.1f}" for name in ("hone", "llama.cpp")) for sequences, sides in told.items())
+    rates = ", ".join(f"{sequences} at once: " + ", ".join(
+        f"{name} {side['decode_tokens_per_second']:.1f}" for name, side in sorted(sides.items()))
+                      for sequences, sides in told.items())
     return f"decode {rates} tok/s; others took {100 * foreign_share(told):.0f} %"
 
 
@@ -144,6 +145,8 @@ def parse():
     parser.add_argument("--family", choices=tuple(contenders.HONE_CPU), default="native")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--budget", default="3m", help="for tuning a row (default 3m); 0s: use what was tuned before")
+    parser.add_argument("--with", dest="others", action="append", default=[], choices=tuple(contenders.Other.KNOWN),
+                        help="a further rival, installed into the cache; may be given several times")
     parser.add_argument("--prepare", action="store_true", help="make files and tune, measure nothing")
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()
@@ -155,7 +158,8 @@ def parse():
 
 
 def row_of(options, sides, row, family):
-    hone, rival = sides
+    hone, rival = sides[:2]
+    sides = sides[:2] + [other for other in sides[2:] if other.takes(row)]
     model = model_files.model_file(hone.program, options.models, row)
     if options.budget != "0s":
         tune(hone, model, row, options.budget)
@@ -172,11 +176,12 @@ def compare(options):
     header = {"machine": machine, "commit": commit(), "date": datetime.date.today().isoformat(), "rival": dict(rival.built)}
     header["rival"].update(check_rival(hone, rival, options.family, machine["instructions"]))
     say(f"llama.cpp's logits agree with Hone's reference; it has {header['rival']['system']}")
+    others = contenders.install_others(options.others, options.cache)
     native = "native-amx" if "amx_int8" in machine["instructions"] else "avx512-vnni"
     family = native if options.family == "native" else options.family
     out = options.out or ROOT / f"bench/results/compare-{options.family}-{header['date']}.json"
     for row in options.rows:
-        entry = row_of(options, (hone, rival), row, family)
+        entry = row_of(options, [hone, rival, *others], row, family)
         if entry:
             write(out, header, {**entry, "commit": header["commit"]})
             print(round_summary.table([entry]), flush=True)

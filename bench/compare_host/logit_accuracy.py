@@ -73,7 +73,7 @@ def cells_of(told):
     for step in STEPS:
         for what in ("computing", "whole"):
             ratio = told[step][f"{what}_ratio"]
-            cells += [f"{told[step][side][what]['kl_divergence']:.6f}" for side in ("hone", "llama.cpp")]
+            cells += [f"{told[step][side][what]['kl_divergence']:.1e}" for side in ("hone", "llama.cpp")]
             cells.append("" if ratio is None else f"{ratio:.2f}" + mark(ratio, ALLOWED, False))
     return cells
 
@@ -112,23 +112,28 @@ def parse():
     return parser.parse_args()
 
 
+def write(out, header, result):
+    """Adds the result to the file, in the place of an older one of the same model and type, and the table beside it."""
+    results = json.loads(out.read_text())["results"] if out.exists() else []
+    results = [old for old in results if (old["model"], old["type"]) != (result["model"], result["type"])] + [result]
+    results.sort(key=lambda each: (each["model"], TYPES.index(each["type"])))
+    out.write_text(json.dumps({**header, "results": results}, indent=1) + "\n")
+    out.with_suffix(".md").write_text(table(results).lstrip())
+
+
 def main():
     options = parse()
     hone, rival = contenders.Hone(options.hone.resolve(), "native", options.records), contenders.LlamaCpp(options.llama)
-    results = []
+    header = {"machine": contenders.machine(), "commit": host_compare.commit(), "date": datetime.date.today().isoformat(),
+              "rival": rival.built, "windows": options.windows, "window_tokens": WINDOW_TOKENS}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         windows = windows_of(hone, folder, options.windows)
         for model in options.models.split(","):
             for result in measure_model(hone, rival, folder, model, options.types.split(","), windows):
-                results.append(result)
                 print(table([result]).splitlines()[-1], flush=True)
-    document = {"machine": contenders.machine(), "commit": host_compare.commit(), "date": datetime.date.today().isoformat(),
-                "rival": rival.built, "windows": len(windows), "window_tokens": WINDOW_TOKENS,
-                "results": results}
-    if options.out:
-        options.out.write_text(json.dumps(document, indent=1) + "\n")
-        options.out.with_suffix(".md").write_text(table(results).lstrip())
+                if options.out:
+                    write(options.out, header, result)
 
 
 if __name__ == "__main__":

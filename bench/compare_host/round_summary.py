@@ -77,6 +77,10 @@ HEAD_MANY = ("\n| model | sequences | tokens of one, times: Hone | llama.cpp | a
              "llama.cpp | ratio |\n" + "|---" * 9 + "|\n")
 
 
+HEAD_OTHERS = ("\n| model | rival | decode tok/s | Hone's in it | prefill tok/s | Hone's in it | load s | peak MiB |\n"
+               + "|---" * 8 + "|\n")
+
+
 def line(entry):
     summary, targets = entry["summary"]["1"], entry["targets"] or {}
     cells = [f"`{entry['row']}`",
@@ -108,8 +112,20 @@ def lines_of_many(entry):
     return text
 
 
+def lines_of_others(entry):
+    summary = entry["summary"]["1"]
+    return "".join("| " + " | ".join([
+        f"`{entry['row']}`", name, rate(summary, name, "decode_tokens_per_second"),
+        times(summary, name, "decode_tokens_per_second", None), rate(summary, name, "prefill_tokens_per_second"),
+        times(summary, name, "prefill_tokens_per_second", None), f"{summary[name]['load_seconds']['median']:.2f}",
+        f"{summary[name]['peak_memory_bytes']['median'] / 2**20:.0f}"]) + " |\n"
+        for name in summary["ratio"] if name != RIVAL)
+
+
 def table(entries):
     """Markdown of all measured rows."""
+    others = "".join(map(lines_of_others, entries))
     single = [line(entry) for entry in entries if "step_costs" not in entry]
     many = [lines_of_many(entry) for entry in entries if "step_costs" in entry]
-    return (HEAD + "".join(single) if single else "") + (HEAD_MANY + "".join(many) if many else "")
+    return ((HEAD + "".join(single) if single else "") + (HEAD_MANY + "".join(many) if many else "")
+            + (HEAD_OTHERS + others if others else ""))

@@ -129,6 +129,15 @@ def test_a_missed_target_is_marked():
     assert cells[5] == "60 %" and cells[10] == "50 %", cells
 
 
+def test_other_rivals_have_a_table():
+    told = round_summary.table([entry_of([{"hone": hone_side(30, 300), "llama.cpp": side(20, 100), "openvino": side(15, 150)}])])
+    assert [cell.strip() for cell in told.splitlines()[-1].split("|")][2:7] == [
+        "openvino", "15.0 ± 0.0", "2.00 ± 0.00", "150.0 ± 0.0", "2.00 ± 0.00"], told
+    torch, rows = contenders.Other("torch", "python3"), {row.name: row for row in host_rows.ROWS}
+    assert torch.takes(rows["tinyllama-1.1b-bf16"]) and not torch.takes(rows["tinyllama-1.1b-bf16-sequences"])
+    assert not torch.takes(rows["tinyllama-1.1b-q8_0"])
+
+
 def test_results_keep_other_rows():
     out = SCRATCH / "results/compare.json"
     slow, fast = ([{"hone": hone_side(rate, 300), "llama.cpp": side(20, 100)}] for rate in (10, 40))
