@@ -9,6 +9,7 @@ static const struct {
                   struct diagnostic *diagnostic);
 } actions[] = {
     {"compare", "FILE...", "search strategies on recorded spaces", lab_compare},
+    {"record", "MODEL", "every config of a problem, or a sample, measured here", lab_record},
     {"import", "FILE", "a recorded space of another tuner as Hone's CSV", lab_import},
     {"export", "FILE", "a recorded space in the form of another tuner", lab_export},
     {"count", "FILE", "what a recorded space holds", lab_count},

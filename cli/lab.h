@@ -9,6 +9,7 @@
                               struct arena *arena, struct diagnostic *diagnostic)
 
 LAB_ACTION(compare); /* cli/lab_compare.c */
+LAB_ACTION(record);  /* cli/lab_record.c */
 LAB_ACTION(import);  /* cli/lab_files.c */
 LAB_ACTION(export);
 LAB_ACTION(count);

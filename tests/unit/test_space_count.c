@@ -55,7 +55,8 @@ static bool large_legal(const struct large_config *x)
     return (tile + x->f - 1) / x->f + x->h < 600;
 }
 
-static uint64_t large_count_plainly(void)
+/* `marginals`: how many legal configs have the v-th value of the t-th tunable. */
+static uint64_t large_count_plainly(uint64_t marginals[8][10])
 {
     static const int64_t b[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512},
                          c[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32},
@@ -66,7 +67,9 @@ static uint64_t large_count_plainly(void)
         for (int t = 0; t < 8; t++, digits /= 10) digit[t] = digits % 10;
         struct large_config x = {digit[0] + 1, b[digit[1]], c[digit[2]],  (digit[3] + 1) * 8,
                                  digit[4],     f[digit[5]], digit[6] * 2, digit[7]};
-        count += large_legal(&x);
+        if (!large_legal(&x)) continue;
+        count++;
+        for (int t = 0; t < 8; t++) marginals[t][digit[t]]++;
     }
     return count;
 }
@@ -90,22 +93,80 @@ static void bind_large(struct arena *arena, struct bound_space *bound)
         CHECK_FAIL("%s", reason);
 }
 
-static void a_hundred_million_configs_are_counted_exactly(void **unused)
+/* The sum that chi-square's distribution describes, for even draws; its values are below `limit` but in one case of 10^4. */
+static void check_even(const char *what, const uint64_t *seen, const double *expected, int count,
+                       double limit)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        if (expected[i] > 0) sum += pow((double)seen[i] - expected[i], 2) / expected[i];
+    if (sum > limit) CHECK_FAIL("%s: chi-square %.1f above %.1f", what, sum, limit);
+}
+
+enum { DRAWS = 20000 };
+
+static void a_hundred_million_configs_are_counted_and_drawn(void **unused)
 {
     (void)unused;
+    static uint64_t marginals[8][10], seen[8][10];
+    const size_t most_bytes = 64 << 20;
     struct arena *arena = arena_create(0);
     struct bound_space bound;
     double start = (double)clock() / CLOCKS_PER_SEC;
     bind_large(arena, &bound);
     uint64_t count = space_count(&bound);
+    double counted = (double)clock() / CLOCKS_PER_SEC - start;
+    for (uint64_t n = 0; n < DRAWS; n++) {
+        struct config config;
+        assert_true(space_unrank(&bound, random_bits(11, 3, n) % count, &config));
+        for (int t = 0; t < 8; t++)
+            seen[t][tunable_index(&bound.space->tunables[t], config.values[t])]++;
+    }
     double seconds = (double)clock() / CLOCKS_PER_SEC - start;
-    uint64_t expected = large_count_plainly();
-    print_message("%llu of 10^8 configs are legal, counted in %.1f ms\n", (unsigned long long)count,
-                  seconds * 1e3);
+    uint64_t expected = large_count_plainly(marginals);
+    print_message(
+        "%llu of 10^8 configs are legal, counted in %.1f ms, %d drawn in %.1f ms, %zu KiB\n",
+        (unsigned long long)count, counted * 1e3, DRAWS, (seconds - counted) * 1e3,
+        arena_bytes(arena) >> 10);
     if (count != expected)
         CHECK_FAIL("counted %llu, there are %llu", (unsigned long long)count,
                    (unsigned long long)expected);
     assert_true(seconds < 1);
+    assert_true(arena_bytes(arena) < most_bytes);
+    for (int t = 0; t < 8; t++) {
+        double wanted[10];
+        for (int v = 0; v < 10; v++) wanted[v] = (double)marginals[t][v] / (double)count * DRAWS;
+        check_even(bound.space->tunables[t].name, seen[t], wanted, 10, 33.7); /* 9 degrees */
+    }
+    arena_destroy(arena);
+}
+
+/* In a small space every single config. */
+static void draws_are_even_over_all_configs(void **unused)
+{
+    (void)unused;
+    enum { CONFIGS = 22, EACH = 500 };
+    static uint64_t seen[CONFIGS];
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct space *space;
+    struct bound_space bound;
+    const char *reason;
+    struct device_facts facts = test_facts(true);
+    double wanted[CONFIGS];
+    CHECK_OK(read_text(small_text(arena), arena, &space, &diagnostic));
+    assert_true(
+        space_bind(space, parse_problem(linear_problem, arena), &facts, arena, &bound, &reason));
+    assert_true(space_count(&bound) == CONFIGS);
+    for (uint64_t n = 0; n < CONFIGS * EACH; n++) {
+        struct config config;
+        uint64_t rank;
+        assert_true(space_unrank(&bound, random_bits(12, 3, n) % CONFIGS, &config));
+        assert_true(space_rank(&bound, &config, &rank));
+        seen[rank]++;
+    }
+    for (int c = 0; c < CONFIGS; c++) wanted[c] = EACH;
+    check_even("all configs", seen, wanted, CONFIGS, 54); /* 21 degrees */
     arena_destroy(arena);
 }
 
@@ -255,7 +316,8 @@ static void random_spaces_are_counted_exactly(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_hundred_million_configs_are_counted_exactly),
+        cmocka_unit_test(a_hundred_million_configs_are_counted_and_drawn),
+        cmocka_unit_test(draws_are_even_over_all_configs),
         cmocka_unit_test(ranks_number_the_legal_configs),
         cmocka_unit_test(visiting_follows_the_ranks),
         cmocka_unit_test(random_spaces_are_counted_exactly),
