@@ -1,0 +1,124 @@
+"""hone lab: a space is recorded, written in every form, read back, and strategies are compared on it.
+
+usage: lab_test.py HONE SOURCE SCRATCH
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+HONE, SOURCE, SCRATCH = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+PROBLEM = "rmsnorm(f32[rows,256], f32[256]) -> f32[rows,256] {epsilon=1e-05 offset=0} rows<=1"
+
+
+def hone(*words, status=0):
+    process = subprocess.run([HONE, *map(str, words)], capture_output=True, text=True, timeout=300)
+    assert process.returncode == status, (words, process.returncode, process.stderr)
+    return process
+
+
+def json_of(*words):
+    return json.loads(hone(*words, "--json").stdout)
+
+
+def lab(*words, **options):
+    return hone("lab", *words, **options)
+
+
+def write_bowl():
+    """1,200 configs with one best, and an estimate that knows half of the truth."""
+    lines = ["a,b,c,status,estimate_seconds,compile_seconds,measure_seconds,samples_us"]
+    for a in range(12):
+        for b in range(10):
+            for c in range(10):
+                time = 100 + 20 * abs(a - 7) + 9 * abs(b - 3) + 15 * abs(c - 5) + 4 * (a * b % 3)
+                lines.append(f"{a},{b},{c},ok,{1e-6 * (100 + 30 * abs(a - 6)):.3e},0.05,0.01,{time}")
+    path = SCRATCH / "bowl.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_space_is_recorded():
+    path = SCRATCH / "rmsnorm.csv"
+    recorded = json_of("lab", "record", "--problem", PROBLEM, "-o", path, "--repeats", 3, "--cache", SCRATCH / "cache")
+    assert recorded["configs"] == recorded["legal"] >= 4, recorded
+    counted = json_of("lab", "count", path)
+    assert counted["configs"] == recorded["configs"] and counted["by_status"] == {"ok": counted["configs"]}
+    assert counted["estimates"] and counted["costs"] and counted["best_seconds"] > 0
+    few = json_of("lab", "record", "--problem", PROBLEM, "-o", SCRATCH / "few.csv", "--limit", 2, "--cache", "")
+    assert few["configs"] == 2 and few["legal"] == recorded["legal"]
+
+
+def test_every_form_is_written_and_read():
+    bowl = write_bowl()
+    whole = json_of("lab", "count", bowl)
+    for form in ("csv", "cache", "t4", "ktt"):
+        path = SCRATCH / f"bowl.{form}"
+        lab("export", bowl, "--format", form, "-o", path)
+        lab("import", path, "-o", SCRATCH / "back.csv")
+        back = json_of("lab", "count", SCRATCH / "back.csv")
+        assert back["configs"] == whole["configs"] and back["parameters"] == whole["parameters"], form
+        assert abs(back["best_seconds"] / whole["best_seconds"] - 1) < 1e-3, form
+    lab("export", bowl, "--format", "t1", "-o", SCRATCH / "bowl.t1")
+    space = json.loads((SCRATCH / "bowl.t1").read_text())
+    assert [p["Name"] for p in space["ConfigurationSpace"]["TuningParameters"]] == ["a", "b", "c"]
+
+
+def test_strategies_are_compared():
+    chart = SCRATCH / "curves.svg"
+    words = ("lab", "compare", "--space", write_bowl(), "--repeats", 10, "--seed", 3)
+    report = json_of(*words, "-o", chart)
+    shares = {row["strategy"]: row["share"] for row in report["means"]}
+    assert report["spaces"][0]["results"][0]["budget"] == 60
+    assert shares["guided"] > 0.97 and shares["guided"] > shares["random"], shares
+    for result in report["spaces"][0]["results"]:
+        curve = result["score_curve"]
+        assert len(curve["mean"]) == 50 and all(l <= m <= h for l, m, h in zip(curve["low"], curve["mean"], curve["high"]))
+    assert json_of(*words)["means"] == report["means"]  # the same seed, the same contest
+    seen = {row["strategy"]: row["score"] for row in report["means"]}
+    blind = {row["strategy"]: row["score"] for row in json_of(*words, "--blind", "--strategies", "climb,random")["means"]}
+    assert blind["climb"] != seen["climb"] and blind["random"] == seen["random"]
+    root = xml.etree.ElementTree.parse(chart).getroot()
+    assert root.tag.endswith("svg") and len(root.findall(".//{*}polyline")) == 2 * len(shares)
+    text = lab("compare", SCRATCH / "bowl.csv", "--repeats", 2, "--strategies", "guided").stdout
+    assert re.search(r"mean +\d+\.\d+ %", text), text
+
+
+def test_strategies_come_from_shared_objects():
+    compiler = shutil.which("cc")
+    if not compiler:
+        return
+    example = SCRATCH / "lattice.so"
+    subprocess.run([compiler, "-std=c17", "-shared", "-fPIC", "-I", SOURCE / "include", "-o", example,
+                    SOURCE / "docs/examples/strategy_lattice.c"], check=True)
+    report = json_of("lab", "compare", write_bowl(), "--repeats", 3, "--strategies", f"{example},random")
+    assert [row["strategy"] for row in report["means"]] == ["lattice", "random"]
+
+
+def test_refusals_are_one_line():
+    broken = SCRATCH / "broken.csv"
+    broken.write_text("a,seconds\n1,soon\n")
+    for words, status, part in (
+            (("compare", broken), 3, "broken.csv:2"), (("compare", SCRATCH / "none.csv"), 3, "none.csv"),
+            (("compare",), 2, "--space"), (("compare", write_bowl(), "--strategies", "gided"), 2, "guided"),
+            (("dance",), 2, "compare"), (("record", "-o", "x.csv"), 2, "--problem"),
+            (("record", "--problem", "linear(", "-o", "x.csv"), 3, "problem:1:8"),
+            (("export", write_bowl(), "-o", "x"), 2, "--format")):
+        process = subprocess.run([HONE, "lab", *map(str, words)], capture_output=True, text=True)
+        assert process.returncode == status, (words, process)
+        assert part in process.stderr and process.stderr.count("\n") == 1, (words, process.stderr)
+
+
+def main():
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    SCRATCH.mkdir(parents=True)
+    for name, test in sorted(globals().items()):
+        if name.startswith("test_"):
+            test()
+            print(name.removeprefix("test_").replace("_", " "))
+
+
+main()
