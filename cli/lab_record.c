@@ -1,8 +1,7 @@
 /* hone lab record: every config of a problem's variants, or a sample of them, measured on this machine. */
-#include "engine/lab_record.h"
-
 #include "cli/lab.h"
 #include "engine/space_file.h"
+#include "engine/space_record.h"
 
 #include <stdio.h>
 

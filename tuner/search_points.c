@@ -19,7 +19,7 @@ struct search_points {
     struct hone_field face;
     int dimension_count;
     struct point_axis dimensions[DIMENSIONS_MAX]; /* 0: the variant */
-    int *places;                                 /* [space][tunable]: the tunable's dimension */
+    int *places;                                  /* [space][tunable]: the tunable's dimension */
 };
 
 static int place_of(const struct search_points *points, int space, int tunable)

@@ -1,5 +1,5 @@
 /* Device, problem and runner for tuner/record_space.h. */
-#include "engine/lab_record.h"
+#include "engine/space_record.h"
 
 #include "base/file.h"
 #include "engine/engine_internal.h"

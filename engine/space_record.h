@@ -1,6 +1,6 @@
 /* Recording a space from a device: of a problem of a model, or of any problem. */
-#ifndef ENGINE_LAB_RECORD_H
-#define ENGINE_LAB_RECORD_H
+#ifndef ENGINE_SPACE_RECORD_H
+#define ENGINE_SPACE_RECORD_H
 
 #include "engine/engine.h"
 #include "tuner/recorded.h"
