@@ -34,12 +34,37 @@ static value add_word_pairs(struct emitter *e, value a, value b, int lanes)
     return machine_intrinsic(e, name, vector_of(e->i32, lanes), (value[]){a, b}, 2);
 }
 
-static value dot_small(struct emitter *e, value sum, value positive, value signs, int lanes)
+int dot_pairs_depth(const struct emitter *e, int lanes, int largest)
 {
+    if (dot_bytes_is_native(e, lanes) || !has_pair_products(e, lanes)) return 0;
+    return PAIR_LARGEST / largest;
+}
+
+bool dot_pairs_take_signs(const struct emitter *e, int lanes)
+{
+    return lanes == 8 && !dot_bytes_is_native(e, lanes) && has_pair_products(e, lanes);
+}
+
+value dot_pairs(struct emitter *e, value positive, value signs)
+{
+    int lanes = lanes_of(positive);
     const char *name = lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
-    LLVMTypeRef words = vector_of(e->i16, 2 * lanes);
-    value pairs = machine_intrinsic(e, name, words, (value[]){positive, signs}, 2);
-    value ones = reinterpret(e, splat_i32(e, 0x00010001, lanes), words);
+    return machine_intrinsic(e, name, vector_of(e->i16, 2 * lanes), (value[]){positive, signs}, 2);
+}
+
+value dot_pairs_of_signed(struct emitter *e, value a, value b)
+{
+    LLVMTypeRef type = LLVMTypeOf(a);
+    value bytes = reinterpret(e, a, vector_of(e->i8, 4 * lanes_of(a)));
+    value magnitude = maximum_signed(e, bytes, sub(e, zero_of(LLVMTypeOf(bytes)), bytes));
+    value signs = machine_intrinsic(e, "llvm.x86.avx2.psign.b", type, (value[]){b, a}, 2);
+    return dot_pairs(e, reinterpret(e, magnitude, type), signs);
+}
+
+value dot_pairs_sum(struct emitter *e, value sum, value pairs)
+{
+    int lanes = lanes_of(sum);
+    value ones = reinterpret(e, splat_i32(e, 0x00010001, lanes), LLVMTypeOf(pairs));
     return add(e, sum, add_word_pairs(e, pairs, ones, lanes));
 }
 
@@ -71,7 +96,7 @@ value dot_bytes(struct emitter *e, value sum, value positive, int largest, value
     int lanes = lanes_of(sum);
     if (dot_bytes_is_native(e, lanes)) return dot_native(e, sum, positive, signs, lanes);
     if (!has_pair_products(e, lanes)) return dot_portable(e, sum, positive, signs, lanes);
-    if (largest <= PAIR_LARGEST) return dot_small(e, sum, positive, signs, lanes);
+    if (largest <= PAIR_LARGEST) return dot_pairs_sum(e, sum, dot_pairs(e, positive, signs));
     return dot_wide(e, sum, positive, signs, lanes);
 }
 

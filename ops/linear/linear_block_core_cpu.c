@@ -1,11 +1,11 @@
 /* Register tiles over a panel. */
 #include "ops/linear/linear_block_core_cpu.h"
 
-#include "codegen/cpu/llvm_dot.h"
 #include "ops/linear/linear_amx_core_cpu.h"
+#include "ops/linear/linear_products_core_cpu.h"
 #include "ops/linear/linear_step_core_cpu.h"
 
-enum { SUMS_MAX = CARRIED_MAX, VECTORS_MAX = 4 };
+enum { SUMS_MAX = LINEAR_SUMS_MAX, VECTORS_MAX = LINEAR_VECTORS_MAX };
 
 /* One panel of one matrix (or of gate and up). */
 struct panel {
@@ -22,99 +22,6 @@ static int matrices_per_panel(const struct linear_work *work)
 }
 
 /* ---- The innermost loop ---- */
-
-static value broadcast(struct emitter *e, const struct linear_tile *tile, LLVMTypeRef type, value x,
-                       int64_t bytes)
-{
-    return splat(e, load(e, type, address_at(e, x, bytes), 4), tile->lanes);
-}
-
-static value load_outputs(struct emitter *e, const struct linear_tile *tile, LLVMTypeRef type,
-                          value record, int unit, int vector)
-{
-    int64_t at = 4 * ((int64_t)unit * tile->outputs + (int64_t)vector * tile->lanes);
-    return load(e, vector_of(type, tile->lanes), address_at(e, record, at), 4);
-}
-
-/* sums[row * vectors + vector] += the products of a record of f32 or bf16. */
-static void add_reals(const struct linear_block *k, value weights, value x, value *sums)
-{
-    struct emitter *e = k->e;
-    const struct linear_tile *tile = &k->tile;
-    bool pairs = tile->dot == LINEAR_DOT_BF16;
-    LLVMTypeRef type = pairs ? e->i32 : e->f32;
-    for (int unit = 0; unit < LINEAR_UNITS; unit++) {
-        value outputs[VECTORS_MAX];
-        for (int v = 0; v < tile->vectors; v++)
-            outputs[v] = load_outputs(e, tile, type, weights, unit, v);
-        for (int row = 0; row < tile->rows; row++) {
-            value each =
-                broadcast(e, tile, type, x, (int64_t)row * tile->row_bytes + 4 * (int64_t)unit);
-            for (int v = 0; v < tile->vectors; v++) {
-                value *sum = &sums[row * tile->vectors + v];
-                *sum = pairs ? dot_bf16(e, *sum, outputs[v], each)
-                             : muladdf(e, outputs[v], each, *sum);
-            }
-        }
-    }
-}
-
-/* Word `word` of what follows the units of packed activations, for the row of sum `i`. */
-static value broadcast_word(const struct linear_block *k, LLVMTypeRef type, value x, int word,
-                            int i)
-{
-    const struct linear_tile *tile = &k->tile;
-    int64_t at = (int64_t)tile->rows * (tile->row_bytes + 4 * word);
-    return broadcast(k->e, tile, type, x, at + 4 * (int64_t)(i / tile->vectors));
-}
-
-/* Products of one half (or all) of a record of bytes, as whole numbers. */
-static void multiply_bytes(const struct linear_block *k, value weights, value x, int half,
-                           value *products)
-{
-    struct emitter *e = k->e;
-    const struct linear_tile *tile = &k->tile;
-    int count = tile->rows * tile->vectors, units = LINEAR_UNITS / tile->halves;
-    value outputs[VECTORS_MAX];
-    for (int i = 0; i < count; i++)
-        products[i] = tile->form->has_minima ? zero_of(vector_of(e->i32, tile->lanes))
-                                             : broadcast_word(k, e->i32, x, half, i);
-    for (int unit = half * units; unit < (half + 1) * units; unit++) {
-        for (int v = 0; v < tile->vectors; v++)
-            outputs[v] = load_outputs(e, tile, e->i32, weights, unit, v);
-        for (int i = 0; i < count; i++) {
-            int64_t at = (int64_t)(i / tile->vectors) * tile->row_bytes + 4 * (int64_t)unit;
-            products[i] = dot_bytes(e, products[i], outputs[i % tile->vectors], tile->form->largest,
-                                    broadcast(e, tile, e->i32, x, at));
-        }
-    }
-}
-
-/* The same for a record of bytes: whole products first, then the two scales, then minima. */
-static void add_bytes(const struct linear_block *k, value weights, value x, value *sums)
-{
-    struct emitter *e = k->e;
-    const struct linear_tile *tile = &k->tile;
-    int count = tile->rows * tile->vectors, vectors = tile->vectors;
-    value products[SUMS_MAX], outputs[VECTORS_MAX];
-    for (int half = 0; half < tile->halves; half++) {
-        multiply_bytes(k, weights, x, half, products);
-        for (int v = 0; v < vectors; v++)
-            outputs[v] = load_outputs(e, tile, e->f32, weights, LINEAR_UNITS + half, v);
-        for (int i = 0; i < count; i++) {
-            value scale =
-                mulf(e, outputs[i % vectors], broadcast_word(k, e->f32, x, tile->halves, i));
-            sums[i] = muladdf(e, integer_to_f32(e, products[i]), scale, sums[i]);
-        }
-        if (!tile->form->has_minima) continue;
-        for (int v = 0; v < vectors; v++)
-            outputs[v] =
-                load_outputs(e, tile, e->f32, weights, LINEAR_UNITS + tile->halves + half, v);
-        for (int i = 0; i < count; i++)
-            sums[i] =
-                muladdf(e, outputs[i % vectors], broadcast_word(k, e->f32, x, half, i), sums[i]);
-    }
-}
 
 /* Fetches what the next panel has in the place of record `record`, a few of its rows for each tile. */
 static void fetch_ahead(const struct linear_block *k, value weights, value tile, value record)
@@ -159,10 +66,7 @@ static void sum_records(const struct linear_block *k, const struct panel *panel,
     value record = address(e, x, mul(e, loop.index, constant_i64(e, tile->x_record_bytes)));
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
     fetch_ahead(k, weights, sub(e, number, before), loop.index);
-    if (tile->dot == LINEAR_DOT_BYTES)
-        add_bytes(k, filled, record, sums);
-    else
-        add_reals(k, filled, record, sums);
+    linear_add_products(e, tile, filled, record, sums);
     loop_end(e, &loop, sums);
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
 }

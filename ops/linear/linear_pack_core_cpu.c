@@ -27,7 +27,7 @@ static void pack_record(struct emitter *e, const struct linear_tile *tile, value
     value sums[2];
     for (int half = 0; half < 2; half++) {
         store(e, bytes.halves[half], address_at(e, row, (int64_t)half * 16), 4);
-        int offset = tile->form->has_minima ? 1 : tile->form->offset;
+        int offset = tile->form->has_minima ? 1 : tile->is_signed ? 0 : tile->form->offset;
         sums[half] = horizontal_add(e, linear_offset_sums(e, bytes.halves[half], offset));
     }
     if (tile->halves == 1) sums[0] = add(e, sums[0], sums[1]);

@@ -2,6 +2,7 @@
  */
 #include "ops/linear/linear_panel_core_cpu.h"
 
+#include "codegen/cpu/llvm_dot.h"
 #include "ops/linear/linear_step_core_cpu.h"
 #include "ops/linear/linear_unpacked_core_cpu.h"
 
@@ -20,6 +21,7 @@ struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_w
     tile.x_record_bytes = (int64_t)rows * tile.row_bytes;
     tile.panel_record_bytes = (int64_t)tile.outputs * tile.row_bytes;
     if (dot == LINEAR_DOT_BYTES) {
+        tile.is_signed = dot_pairs_take_signs(e, tile.lanes) && work->form->offset == 128;
         int scales = tile.halves * (work->form->has_minima ? 2 : 1);
         tile.x_record_bytes += (int64_t)rows * 4 * (tile.halves + 1);
         tile.panel_record_bytes += (int64_t)tile.outputs * 4 * scales;
@@ -31,6 +33,11 @@ void linear_tile_make_room(struct emitter *e, const struct linear_work *work,
                            struct linear_tile *tile)
 {
     if (linear_is_unpacked(work)) tile->unpacked = stack_room(e, linear_unpacked_bytes(tile));
+}
+
+value linear_flip_signs(struct emitter *e, value bytes)
+{
+    return bit_xor(e, bytes, splat_i32(e, 0x80808080, lanes_of(bytes)));
 }
 
 value linear_pairs_of(struct emitter *e, const value *eight)
@@ -81,12 +88,14 @@ static value block_reals(struct emitter *e, const struct linear_work *work, valu
     return mulf(e, integer_to_f32(e, whole), scale);
 }
 
-static value block_bytes(struct emitter *e, const struct linear_work *work, value block)
+static value block_bytes(struct emitter *e, const struct linear_work *work,
+                         const struct linear_tile *tile, value block)
 {
     value quants = address_at(e, block, 2);
-    if (work->element == ELEMENT_Q8_0)
-        return bit_xor(e, load(e, vector_of(e->i32, LINEAR_UNITS), quants, 2),
-                       splat_i32(e, 0x80808080, LINEAR_UNITS));
+    if (work->element == ELEMENT_Q8_0) {
+        value bytes = load(e, vector_of(e->i32, LINEAR_UNITS), quants, 2);
+        return tile->is_signed ? bytes : linear_flip_signs(e, bytes);
+    }
     value packed = load(e, vector_of(e->i32, 4), quants, 2), low = splat_i32(e, 0x0f0f0f0f, 4);
     return concatenate(e, bit_and(e, packed, low), bit_and(e, shift_right(e, packed, 4), low));
 }
@@ -113,7 +122,7 @@ static value units_of(struct emitter *e, const struct linear_work *work,
                       const struct linear_tile *tile, value weights, int record, int columns)
 {
     value units = !work->form                     ? plain_units(e, work, tile, weights, columns)
-                  : tile->dot == LINEAR_DOT_BYTES ? block_bytes(e, work, weights)
+                  : tile->dot == LINEAR_DOT_BYTES ? block_bytes(e, work, tile, weights)
                   : tile->dot == LINEAR_DOT_AMX   ? block_pairs(e, work, weights)
                                                   : block_reals(e, work, weights, record);
     return reinterpret(e, units, vector_of(e->i32, tile->units));

@@ -21,6 +21,7 @@ struct linear_tile {
     int rows;
     int record_columns, units, row_bytes; /* of a record; bytes: of its units in one row */
     const struct unpack_form *form;       /* of the weights; NULL: a plain type */
+    bool is_signed;  /* the panel's bytes are signed, without their offset of 128 */
     int halves;      /* of a record of bytes that have scales of their own: 1 or 2 */
     int64_t records; /* of all columns */
     int64_t x_record_bytes, panel_record_bytes;
@@ -50,6 +51,9 @@ void linear_pack_row(struct emitter *e, const struct linear_work *work,
  * the workspace. */
 int linear_emit_pack(struct emitter *e, const struct linear_work *work,
                      const struct linear_tile *tile, struct image *image);
+
+/* Bytes with an offset of 128, in lanes of i32, become signed ones, and the other way round. */
+value linear_flip_signs(struct emitter *e, value bytes);
 
 /* 32 columns, as four vectors of eight f32, rounded to bf16 (i16 lanes). */
 value linear_pairs_of(struct emitter *e, const value *eight);

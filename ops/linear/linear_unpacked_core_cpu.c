@@ -71,6 +71,15 @@ static value gather_words(struct emitter *e, const struct linear_tile *tile, val
     return all;
 }
 
+/* 32 bytes of each row. */
+static void load_bytes(struct emitter *e, const struct linear_tile *tile, value piece,
+                       int first_row, value *rows)
+{
+    load_rows(e, tile, vector_of(e->i32, LINEAR_UNITS), piece, first_row, 0, rows);
+    for (int i = 0; tile->is_signed && i < tile->lanes; i++)
+        rows[i] = linear_flip_signs(e, rows[i]);
+}
+
 /* Columns 8 * part .. 8 * part + 7 of 32 at `piece`, whose scales are at `scales`, as reals. */
 static void load_reals(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
                        int first_row, int part, value *rows)
@@ -137,7 +146,7 @@ static void fill_piece(struct emitter *e, const struct linear_tile *tile, value 
         int first_row = v * tile->lanes;
         for (int r = 0; r < LINEAR_BLOCK / tile->record_columns; r++) {
             if (tile->dot == LINEAR_DOT_BYTES)
-                load_rows(e, tile, vector_of(e->i32, LINEAR_UNITS), piece, first_row, 0, rows);
+                load_bytes(e, tile, piece, first_row, rows);
             else if (tile->dot == LINEAR_DOT_AMX)
                 load_pairs(e, tile, piece, scales, first_row, rows);
             else
