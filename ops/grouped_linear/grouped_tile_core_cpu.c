@@ -120,7 +120,7 @@ static void clear_rest(const struct tile_kernel *k, const struct row_loop *share
 static void emit_tile(struct tile_kernel *k, int workspace, struct image *image)
 {
     struct emitter *e = k->e;
-    int64_t panels = linear_block_panels(&k->block, 0);
+    int64_t panels = linear_block_items(&k->block, 0);
     struct launch *launch =
         image_add_launch(image, "tile", (struct geometry){0, k->shares * panels, 1});
     struct kernel_arguments kernel = kernel_begin(e, "tile");

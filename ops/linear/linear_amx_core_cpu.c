@@ -28,10 +28,18 @@ static int output_tile(const struct tiles *tiles, int output)
     return tiles->rows * (tiles->outputs + 1) + output;
 }
 
-void linear_amx_begin(struct emitter *e)
+/* Bytes: products, a part of a record of 16 rows, and that of 16 outputs. */
+enum { BYTES_PRODUCTS, BYTES_ROWS, BYTES_OUTPUTS };
+
+void linear_amx_begin(struct emitter *e, struct linear_tile *tile)
 {
     struct amx_shape shapes[AMX_TILES];
     for (int i = 0; i < AMX_TILES; i++) shapes[i] = (struct amx_shape){AMX_ROWS, AMX_ROW_BYTES};
+    if (tile->dot == LINEAR_DOT_AMX_BYTES) {
+        shapes[BYTES_ROWS].row_bytes = tile->row_bytes / tile->halves;
+        shapes[BYTES_OUTPUTS].rows = tile->units / tile->halves;
+        tile->tiles = stack_room(e, AMX_ROWS * AMX_ROW_BYTES);
+    }
     amx_configure(e, shapes);
 }
 
@@ -78,5 +86,21 @@ void linear_amx_add(struct emitter *e, const struct linear_tile *tile, value x, 
             amx_add_bf16(e, sum_tile(&tiles, row, output), row_tile(&tiles, row),
                          output_tile(&tiles, output));
         }
+    }
+}
+
+void linear_amx_bytes(struct emitter *e, const struct linear_tile *tile,
+                      const struct linear_byte_units *units, value *products)
+{
+    int64_t stride = 4 * (int64_t)tile->outputs;
+    value x = address_at(e, units->x, (int64_t)units->first * LINEAR_UNIT_BYTES);
+    amx_zero(e, BYTES_PRODUCTS);
+    amx_load(e, BYTES_ROWS, x, tile->row_bytes);
+    amx_load(e, BYTES_OUTPUTS, address_at(e, units->weights, units->first * stride), stride);
+    amx_add_bytes(e, BYTES_PRODUCTS, BYTES_ROWS, BYTES_OUTPUTS);
+    amx_store(e, BYTES_PRODUCTS, tile->tiles, AMX_ROW_BYTES);
+    for (int i = 0; i < tile->rows * tile->vectors; i++) {
+        value at = address_at(e, tile->tiles, (int64_t)i * 4 * tile->lanes);
+        products[i] = add(e, products[i], load(e, vector_of(e->i32, tile->lanes), at, 4));
     }
 }

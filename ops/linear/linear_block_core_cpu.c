@@ -12,6 +12,7 @@ struct panel {
     int matrix;
     value output; /* its first weight row */
     value own;    /* how many of its outputs belong to the panel before it; NULL: none */
+    value slot;   /* its number among those of the item; NULL: the only one */
     int64_t most; /* weight rows of the matrix */
     const struct linear_block_rows *rows;
 };
@@ -19,6 +20,11 @@ struct panel {
 static int matrices_per_panel(const struct linear_work *work)
 {
     return work->gated ? 2 : 1;
+}
+
+static int64_t panel_count(const struct linear_block *k, int matrix)
+{
+    return (k->work->matrices[matrix].outputs + k->tile.outputs - 1) / k->tile.outputs;
 }
 
 /* ---- The innermost loop ---- */
@@ -141,6 +147,10 @@ static value partial_at(const struct linear_block *k, const struct panel *panel,
     struct emitter *e = k->e;
     value matrix_row =
         add(e, sub(e, row, panel->rows->first), constant_i64(e, matrix * k->item_rows));
+    if (panel->slot) {
+        value per_panel = constant_i64(e, matrices_per_panel(k->work) * k->item_rows);
+        matrix_row = add(e, matrix_row, mul(e, panel->slot, per_panel));
+    }
     return address(e, k->partial, mul(e, matrix_row, constant_i64(e, 4 * k->tile.outputs)));
 }
 
@@ -220,47 +230,97 @@ static void add_piece(const struct linear_block *k, const struct panel *panel, i
     loop_end(e, &loop, NULL);
 }
 
-static void emit_pieces(const struct linear_block *k, const struct panel *panel)
-{
-    struct emitter *e = k->e;
-    int matrices = matrices_per_panel(k->work), vectors = k->tile.vectors;
-    for (int m = 0; m < matrices && k->tile.dot != LINEAR_DOT_AMX; m++) clear_partial(k, panel, m);
-    value records = constant_i64(e, k->tile.records), zero = constant_i64(e, 0);
-    struct loop loop;
-    loop_begin(e, &loop, zero, records, k->depth_records, NULL, 0);
-    value last = minimum_signed(e, add(e, loop.index, constant_i64(e, k->depth_records)), records);
-    for (int m = 0; m < matrices; m++) add_piece(k, panel, m, loop.index, last);
-    loop_end(e, &loop, NULL);
-    loop_begin(e, &loop, panel->rows->first, panel->rows->end, 1, NULL, 0);
-    value sums[2 * VECTORS_MAX];
-    for (int m = 0; m < matrices; m++)
-        move_sums(k, partial_at(k, panel, m, loop.index), sums + m * vectors, vectors, false);
-    finish_row(k, panel, loop.index, sums);
-    loop_end(e, &loop, NULL);
-}
-
-/* ---- A block ---- */
-
-int64_t linear_block_panels(const struct linear_block *k, int matrix)
-{
-    return (k->work->matrices[matrix].outputs + k->tile.outputs - 1) / k->tile.outputs;
-}
-
-void linear_block_emit(const struct linear_block *k, int matrix, value number,
-                       const struct linear_block_rows *rows)
+/* Panel `number` of a matrix. */
+static struct panel panel_of(const struct linear_block *k, int matrix, value number,
+                             const struct linear_block_rows *rows)
 {
     struct emitter *e = k->e;
     int64_t outputs = k->work->matrices[matrix].outputs, whole = outputs - k->tile.outputs;
     value first = mul(e, number, constant_i64(e, k->tile.outputs));
-    struct panel panel = {matrix, first, NULL, outputs, rows};
+    struct panel panel = {.matrix = matrix, .output = first, .most = outputs, .rows = rows};
     if (whole > 0 && outputs % k->tile.outputs) {
         panel.output = minimum_signed(e, first, constant_i64(e, whole));
         panel.own = sub(e, first, panel.output);
     }
-    if (k->partial)
-        emit_pieces(k, &panel);
-    else
-        emit_whole(k, &panel);
+    return panel;
+}
+
+/* The panels of an item, one after the other. */
+struct panel_loop {
+    struct loop loop;
+    struct panel panel;
+};
+
+static void panels_begin(const struct linear_block *k, struct panel_loop *panels, int matrix,
+                         value item, const struct linear_block_rows *rows)
+{
+    struct emitter *e = k->e;
+    value first = mul(e, item, constant_i64(e, k->panels));
+    value end = add(e, first, constant_i64(e, k->panels));
+    end = minimum_signed(e, end, constant_i64(e, panel_count(k, matrix)));
+    loop_begin(e, &panels->loop, first, end, 1, NULL, 0);
+    panels->panel = panel_of(k, matrix, panels->loop.index, rows);
+    panels->panel.slot = sub(e, panels->loop.index, first);
+}
+
+static void panels_end(const struct linear_block *k, struct panel_loop *panels)
+{
+    loop_end(k->e, &panels->loop, NULL);
+}
+
+static void finish_panel(const struct linear_block *k, const struct panel *panel)
+{
+    int matrices = matrices_per_panel(k->work), vectors = k->tile.vectors;
+    value sums[2 * VECTORS_MAX];
+    struct loop loop;
+    loop_begin(k->e, &loop, panel->rows->first, panel->rows->end, 1, NULL, 0);
+    for (int m = 0; m < matrices; m++)
+        move_sums(k, partial_at(k, panel, m, loop.index), sums + m * vectors, vectors, false);
+    finish_row(k, panel, loop.index, sums);
+    loop_end(k->e, &loop, NULL);
+}
+
+/* All panels take a piece of the columns before any takes the next one: the activations of a piece stay near. */
+static void emit_pieces(const struct linear_block *k, int matrix, value item,
+                        const struct linear_block_rows *rows)
+{
+    struct emitter *e = k->e;
+    int matrices = matrices_per_panel(k->work);
+    struct panel_loop panels;
+    struct loop loop;
+    if (k->tile.dot != LINEAR_DOT_AMX) {
+        panels_begin(k, &panels, matrix, item, rows);
+        for (int m = 0; m < matrices; m++) clear_partial(k, &panels.panel, m);
+        panels_end(k, &panels);
+    }
+    value records = constant_i64(e, k->tile.records), zero = constant_i64(e, 0);
+    loop_begin(e, &loop, zero, records, k->depth_records, NULL, 0);
+    value last = minimum_signed(e, add(e, loop.index, constant_i64(e, k->depth_records)), records);
+    panels_begin(k, &panels, matrix, item, rows);
+    for (int m = 0; m < matrices; m++) add_piece(k, &panels.panel, m, loop.index, last);
+    panels_end(k, &panels);
+    loop_end(e, &loop, NULL);
+    panels_begin(k, &panels, matrix, item, rows);
+    finish_panel(k, &panels.panel);
+    panels_end(k, &panels);
+}
+
+/* ---- A block ---- */
+
+int64_t linear_block_items(const struct linear_block *k, int matrix)
+{
+    return (panel_count(k, matrix) + k->panels - 1) / k->panels;
+}
+
+void linear_block_emit(const struct linear_block *k, int matrix, value item,
+                       const struct linear_block_rows *rows)
+{
+    if (k->partial) {
+        emit_pieces(k, matrix, item, rows);
+        return;
+    }
+    struct panel panel = panel_of(k, matrix, item, rows); /* one to an item */
+    emit_whole(k, &panel);
 }
 
 struct linear_block linear_block_of(struct emitter *e, const struct linear_work *work,
@@ -268,8 +328,8 @@ struct linear_block linear_block_of(struct emitter *e, const struct linear_work 
 {
     const struct space *space = generation->space;
     const struct config *config = generation->config;
-    struct linear_block k = {.e = e, .work = work};
-    int vectors = dot == LINEAR_DOT_AMX
+    struct linear_block k = {.e = e, .work = work, .panels = 1};
+    int vectors = linear_takes_tiles(dot)
                       ? (int)config_value(space, config, "tile_outputs") / e->lanes
                       : (int)config_value(space, config, "tile_vectors");
     k.tile = linear_tile_of(e, work, dot, (int)config_value(space, config, "tile_rows"), vectors);
@@ -285,14 +345,14 @@ void linear_block_begin(struct linear_block *k)
     struct emitter *e = k->e;
     linear_tile_make_room(e, k->work, &k->tile);
     k->panel = stack_room(e, k->depth_records * k->tile.panel_record_bytes);
-    bool amx = k->tile.dot == LINEAR_DOT_AMX;
-    if (amx || k->work->gated || k->depth_records < k->tile.records)
-        k->partial =
-            stack_room(e, matrices_per_panel(k->work) * k->item_rows * 4 * k->tile.outputs);
-    if (amx) linear_amx_begin(e);
+    if (k->tile.dot == LINEAR_DOT_AMX || k->panels > 1 || k->work->gated ||
+        k->depth_records < k->tile.records)
+        k->partial = stack_room(e, k->panels * matrices_per_panel(k->work) * k->item_rows * 4 *
+                                       k->tile.outputs);
+    if (linear_takes_tiles(k->tile.dot)) linear_amx_begin(e, &k->tile);
 }
 
 void linear_block_end(struct linear_block *k)
 {
-    if (k->tile.dot == LINEAR_DOT_AMX) linear_amx_end(k->e);
+    if (linear_takes_tiles(k->tile.dot)) linear_amx_end(k->e);
 }

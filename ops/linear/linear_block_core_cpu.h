@@ -1,7 +1,7 @@
 /* A block of packed rows of activations times a panel of weights, in register tiles: the inner part
  * of every kernel for many rows.
  *
- * The panel is unpacked once per block.  A tile has `tile_rows` rows by `tile_vectors` registers of
+ * A panel is unpacked once per block.  A tile has `tile_rows` rows by `tile_vectors` registers of
  * outputs, whose sums stay in registers along `depth` columns; a block has up to `tiles` tiles
  * below each other.  Panels at the end of a ragged matrix begin earlier, so that they are whole,
  * and store only the outputs that no other panel has. */
@@ -16,6 +16,7 @@ struct linear_block {
     struct linear_tile tile;
     struct linear_pointers pointers; /* x: the packed activations */
     int64_t item_rows;               /* most rows of a block */
+    int panels;                      /* of weights in a block; 1, but for whom it is a tunable */
     int64_t depth_records;           /* summed in registers at a time */
     int ahead;     /* weight rows of the next panel that each tile fetches; 0: none */
     value panel;   /* room on the stack for depth_records records */
@@ -37,10 +38,11 @@ struct linear_block_rows {
     value first, end, shift;
 };
 
-/* Emits the code for panel `number` of a matrix, or of gate and up. */
-void linear_block_emit(const struct linear_block *k, int matrix, value number,
+/* Emits the code for item `item` of a matrix, or of gate and up: its panels item * panels and so on. */
+void linear_block_emit(const struct linear_block *k, int matrix, value item,
                        const struct linear_block_rows *rows);
 
-int64_t linear_block_panels(const struct linear_block *k, int matrix);
+/* How many items the panels of a matrix make. */
+int64_t linear_block_items(const struct linear_block *k, int matrix);
 
 #endif

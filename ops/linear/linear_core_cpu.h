@@ -19,8 +19,14 @@ enum { LINEAR_MATRICES_MAX = 3, LINEAR_ABSENT = -1 };
 
 /* How products are formed: f32 activations against weights widened to f32; bytes against bytes,
  * with activations rounded to 8 bits per block of 32; bf16 pairs; tiles of AMX, with both sides
- * rounded to bf16. */
-enum linear_dot { LINEAR_DOT_FMA, LINEAR_DOT_BYTES, LINEAR_DOT_BF16, LINEAR_DOT_AMX };
+ * rounded to bf16, or bytes as before. */
+enum linear_dot {
+    LINEAR_DOT_FMA,
+    LINEAR_DOT_BYTES,
+    LINEAR_DOT_BF16,
+    LINEAR_DOT_AMX,
+    LINEAR_DOT_AMX_BYTES
+};
 
 struct linear_matrix {
     int weight, bias, output; /* operands; bias may be LINEAR_ABSENT */

@@ -16,7 +16,7 @@ static void pack_record(struct emitter *e, const struct linear_tile *tile, value
                         value record, value slot)
 {
     value row = address(e, record, mul(e, slot, constant_i64(e, tile->row_bytes)));
-    if (tile->dot != LINEAR_DOT_BYTES) {
+    if (!linear_takes_bytes(tile->dot)) {
         value reals = load_first(e, vector_of(e->f32, tile->record_columns), x, columns, 4);
         store(e, tile->dot == LINEAR_DOT_FMA ? reals : narrow_bf16(e, reals), row, 2);
         return;

@@ -6,6 +6,16 @@
 #include "ops/linear/linear_step_core_cpu.h"
 #include "ops/linear/linear_unpacked_core_cpu.h"
 
+bool linear_takes_bytes(enum linear_dot dot)
+{
+    return dot == LINEAR_DOT_BYTES || dot == LINEAR_DOT_AMX_BYTES;
+}
+
+bool linear_takes_tiles(enum linear_dot dot)
+{
+    return dot == LINEAR_DOT_AMX || dot == LINEAR_DOT_AMX_BYTES;
+}
+
 struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_work *work,
                                   enum linear_dot dot, int rows, int vectors)
 {
@@ -13,15 +23,16 @@ struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_w
     tile.outputs = tile.lanes * vectors;
     tile.form = work->form;
     tile.halves = work->form && work->form->scale_columns == UNPACK_GROUP ? 2 : 1;
-    bool tiles = dot == LINEAR_DOT_AMX;
+    bool tiles = dot == LINEAR_DOT_AMX; /* of bf16 */
     tile.units = tiles ? LINEAR_UNITS_MAX : LINEAR_UNITS;
     tile.row_bytes = tile.units * LINEAR_UNIT_BYTES;
-    tile.record_columns = dot == LINEAR_DOT_BYTES || tiles ? 32 : dot == LINEAR_DOT_BF16 ? 16 : 8;
+    tile.record_columns = linear_takes_bytes(dot) || tiles ? 32 : dot == LINEAR_DOT_BF16 ? 16 : 8;
     tile.records = (work->columns + tile.record_columns - 1) / tile.record_columns;
     tile.x_record_bytes = (int64_t)rows * tile.row_bytes;
     tile.panel_record_bytes = (int64_t)tile.outputs * tile.row_bytes;
-    if (dot == LINEAR_DOT_BYTES) {
-        tile.is_signed = dot_pairs_take_signs(e, tile.lanes) && work->form->offset == 128;
+    if (linear_takes_bytes(dot)) {
+        tile.is_signed = dot == LINEAR_DOT_BYTES && dot_pairs_take_signs(e, tile.lanes) &&
+                         work->form->offset == 128;
         int scales = tile.halves * (work->form->has_minima ? 2 : 1);
         tile.x_record_bytes += (int64_t)rows * 4 * (tile.halves + 1);
         tile.panel_record_bytes += (int64_t)tile.outputs * 4 * scales;
@@ -40,10 +51,9 @@ value linear_flip_signs(struct emitter *e, value bytes)
     return bit_xor(e, bytes, splat_i32(e, 0x80808080, lanes_of(bytes)));
 }
 
-value linear_pairs_of(struct emitter *e, const value *eight)
+value linear_pairs_of(struct emitter *e, value low, value high)
 {
-    value low = narrow_bf16(e, concatenate(e, eight[0], eight[1]));
-    return concatenate(e, low, narrow_bf16(e, concatenate(e, eight[2], eight[3])));
+    return concatenate(e, narrow_bf16(e, low), narrow_bf16(e, high));
 }
 
 /* What a round of the filling loop takes from each weight row: a block, or a record of a plain
@@ -69,20 +79,20 @@ static struct round round_of(const struct linear_work *work, const struct linear
 /* q8_0 and q4_0 are read straight from the file's blocks; all other blocks go through
  * linear_unpacked_core_cpu. */
 
-/* Columns 8 * part .. 8 * part + 7. */
-static value block_reals(struct emitter *e, const struct linear_work *work, value block, int part)
+/* `count` columns from `first` on, both multiples of 8, on one side of the block's middle. */
+static value block_reals(struct emitter *e, const struct linear_work *work, value block, int first,
+                         int count)
 {
-    LLVMTypeRef bytes = vector_of(e->i8, LINEAR_UNITS);
-    value scale = widen_f16(e, splat(e, load(e, e->i16, block, 2), LINEAR_UNITS)), whole;
+    LLVMTypeRef bytes = vector_of(e->i8, count);
+    value scale = widen_f16(e, splat(e, load(e, e->i16, block, 2), count)), whole;
     if (work->element == ELEMENT_Q4_0) {
         /* Low nibbles are columns 0..15, high ones 16..31. */
-        value packed =
-            load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * (part % 2)), 1);
-        value nibbles = part < 2 ? bit_and(e, packed, splat_i8(e, 15, LINEAR_UNITS))
-                                 : shift_right(e, packed, 4);
-        whole = sub(e, zero_extend(e, nibbles, e->i32), splat_i32(e, 8, LINEAR_UNITS));
+        value packed = load(e, bytes, address_at(e, block, 2 + first % (LINEAR_BLOCK / 2)), 1);
+        value nibbles = first < LINEAR_BLOCK / 2 ? bit_and(e, packed, splat_i8(e, 15, count))
+                                                 : shift_right(e, packed, 4);
+        whole = sub(e, zero_extend(e, nibbles, e->i32), splat_i32(e, 8, count));
     } else {
-        value signs = load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * part), 1);
+        value signs = load(e, bytes, address_at(e, block, 2 + first), 1);
         whole = sign_extend(e, signs, e->i32);
     }
     return mulf(e, integer_to_f32(e, whole), scale);
@@ -103,10 +113,8 @@ static value block_bytes(struct emitter *e, const struct linear_work *work,
 /* 32 columns as bf16. */
 static value block_pairs(struct emitter *e, const struct linear_work *work, value block)
 {
-    value eight[LINEAR_BLOCK / LINEAR_UNITS];
-    for (int part = 0; part < LINEAR_BLOCK / LINEAR_UNITS; part++)
-        eight[part] = block_reals(e, work, block, part);
-    return linear_pairs_of(e, eight);
+    value low = block_reals(e, work, block, 0, LINEAR_BLOCK / 2);
+    return linear_pairs_of(e, low, block_reals(e, work, block, LINEAR_BLOCK / 2, LINEAR_BLOCK / 2));
 }
 
 /* `columns` of the record exist; the others become zero. */
@@ -122,9 +130,10 @@ static value units_of(struct emitter *e, const struct linear_work *work,
                       const struct linear_tile *tile, value weights, int record, int columns)
 {
     value units = !work->form                     ? plain_units(e, work, tile, weights, columns)
-                  : tile->dot == LINEAR_DOT_BYTES ? block_bytes(e, work, tile, weights)
-                  : tile->dot == LINEAR_DOT_AMX   ? block_pairs(e, work, weights)
-                                                  : block_reals(e, work, weights, record);
+                  : linear_takes_bytes(tile->dot) ? block_bytes(e, work, tile, weights)
+                  : tile->dot == LINEAR_DOT_AMX
+                      ? block_pairs(e, work, weights)
+                      : block_reals(e, work, weights, record * LINEAR_UNITS, LINEAR_UNITS);
     return reinterpret(e, units, vector_of(e->i32, tile->units));
 }
 
@@ -170,7 +179,7 @@ static void fill_round(struct emitter *e, const struct linear_work *work,
                                      4 * ((int64_t)u * tile->outputs + first_row)),
                       4);
         }
-        if (tile->dot == LINEAR_DOT_BYTES) fill_scales(e, work, tile, first_row, most, weights, to);
+        if (linear_takes_bytes(tile->dot)) fill_scales(e, work, tile, first_row, most, weights, to);
     }
 }
 

@@ -25,8 +25,13 @@ struct linear_tile {
     int halves;      /* of a record of bytes that have scales of their own: 1 or 2 */
     int64_t records; /* of all columns */
     int64_t x_record_bytes, panel_record_bytes;
+    value tiles;    /* room for a tile of AMX's products; NULL: not needed */
     value unpacked; /* room for a block of each of the panel's rows; NULL: not needed */
 };
+
+/* Records of bytes, whatever multiplies them; AMX, whatever the records are of. */
+bool linear_takes_bytes(enum linear_dot dot);
+bool linear_takes_tiles(enum linear_dot dot);
 
 struct linear_tile linear_tile_of(const struct emitter *e, const struct linear_work *work,
                                   enum linear_dot dot, int rows, int vectors);
@@ -52,11 +57,17 @@ void linear_pack_row(struct emitter *e, const struct linear_work *work,
 int linear_emit_pack(struct emitter *e, const struct linear_work *work,
                      const struct linear_tile *tile, struct image *image);
 
+/* Units [first, end) of a record of bytes: one half or all of them. */
+struct linear_byte_units {
+    value weights, x; /* the panel's record, the packed one */
+    int first, end;
+};
+
 /* Bytes with an offset of 128, in lanes of i32, become signed ones, and the other way round. */
 value linear_flip_signs(struct emitter *e, value bytes);
 
-/* 32 columns, as four vectors of eight f32, rounded to bf16 (i16 lanes). */
-value linear_pairs_of(struct emitter *e, const value *eight);
+/* 32 columns, as two vectors of 16 f32, rounded to bf16 (i16 lanes). */
+value linear_pairs_of(struct emitter *e, value low, value high);
 
 /* Emits code that fills `panel` with records [first, last) of the weight rows at `weights`: its
  * rows are min(number, most - 1), so that a matrix with fewer rows than a panel is not read past

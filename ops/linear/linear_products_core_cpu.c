@@ -3,6 +3,7 @@
 #include "ops/linear/linear_products_core_cpu.h"
 
 #include "codegen/cpu/llvm_dot.h"
+#include "ops/linear/linear_amx_core_cpu.h"
 
 /* ---- Operands ---- */
 
@@ -49,17 +50,11 @@ static value broadcast_word(struct emitter *e, const struct linear_tile *tile, L
     return broadcast(e, tile, type, x, at + 4 * (int64_t)(i / tile->vectors));
 }
 
-/* The units of bytes of one half (or all) of a record. */
-struct byte_units {
-    value weights, x;
-    int first, end;
-};
-
 /* products[i] += what unit `unit` gives, by whole products or, where `pairs` is not NULL, as pairs of 16 bits there;
  * `begins`: the pairs begin with it. */
 static void multiply_unit(struct emitter *e, const struct linear_tile *tile,
-                          const struct byte_units *units, int unit, value *products, value *pairs,
-                          bool begins)
+                          const struct linear_byte_units *units, int unit, value *products,
+                          value *pairs, bool begins)
 {
     value outputs[LINEAR_VECTORS_MAX];
     for (int v = 0; v < tile->vectors; v++)
@@ -78,7 +73,7 @@ static void multiply_unit(struct emitter *e, const struct linear_tile *tile,
 
 /* Pairs are added as long as they fit 16 bits, then widened. */
 static void multiply_pairs(struct emitter *e, const struct linear_tile *tile,
-                           const struct byte_units *units, int depth, value *products)
+                           const struct linear_byte_units *units, int depth, value *products)
 {
     value pairs[LINEAR_SUMS_MAX];
     for (int unit = units->first; unit < units->end; unit++) {
@@ -95,11 +90,15 @@ static void multiply_bytes(struct emitter *e, const struct linear_tile *tile, va
                            value x, int half, value *products)
 {
     int per_half = LINEAR_UNITS / tile->halves;
-    const struct byte_units units = {weights, x, half * per_half, (half + 1) * per_half};
+    const struct linear_byte_units units = {weights, x, half * per_half, (half + 1) * per_half};
     for (int i = 0; i < tile->rows * tile->vectors; i++)
         products[i] = tile->form->has_minima || tile->is_signed
                           ? zero_of(vector_of(e->i32, tile->lanes))
                           : broadcast_word(e, tile, e->i32, x, half, i);
+    if (tile->dot == LINEAR_DOT_AMX_BYTES) {
+        linear_amx_bytes(e, tile, &units, products);
+        return;
+    }
     int depth = tile->is_signed ? 1 : dot_pairs_depth(e, tile->lanes, tile->form->largest);
     if (depth > 0) {
         multiply_pairs(e, tile, &units, depth, products);
@@ -137,7 +136,7 @@ static void add_bytes(struct emitter *e, const struct linear_tile *tile, value w
 void linear_add_products(struct emitter *e, const struct linear_tile *tile, value weights, value x,
                          value *sums)
 {
-    if (tile->dot == LINEAR_DOT_BYTES)
+    if (linear_takes_bytes(tile->dot))
         add_bytes(e, tile, weights, x, sums);
     else
         add_reals(e, tile, weights, x, sums);

@@ -14,7 +14,7 @@ static void emit_item(const struct linear_block *k, value row_count, value item,
     int matrices = k->work->gated ? 1 : k->work->matrix_count;
     int64_t before = 0;
     for (int m = 0; m < matrices; m++) {
-        int64_t own = linear_block_panels(k, m);
+        int64_t own = linear_block_items(k, m);
         struct branch here;
         value in_matrix = sub(e, number, constant_i64(e, before));
         if (matrices > 1)
@@ -33,7 +33,7 @@ static void emit_tile(struct linear_block *k, struct image *image)
     int workspace = linear_emit_pack(e, k->work, &k->tile, image);
     int64_t panels = 0;
     for (int m = 0; m < (k->work->gated ? 1 : k->work->matrix_count); m++)
-        panels += linear_block_panels(k, m);
+        panels += linear_block_items(k, m);
     struct launch *launch =
         image_add_launch(image, "tile", (struct geometry){k->item_rows, panels, 1});
     linear_add_arguments(k->work, launch, workspace);
@@ -58,8 +58,10 @@ status linear_tile_generate(enum linear_dot dot, const struct generation *genera
     struct emitter e;
     TRY(emitter_create(generation->facts, arena, &e, diagnostic));
     struct linear_block k = linear_block_of(&e, &work, dot, generation);
-    if (dot == LINEAR_DOT_AMX)
+    if (linear_takes_tiles(dot))
         k.ahead = (int)config_value(generation->space, generation->config, "ahead");
+    if (dot == LINEAR_DOT_AMX)
+        k.panels = (int)config_value(generation->space, generation->config, "panels");
     *image = (struct image){.target = TARGET_CPU};
     emit_tile(&k, image);
     status code = kernel_image_finish(&e, image, listing, diagnostic);

@@ -80,21 +80,21 @@ static void load_bytes(struct emitter *e, const struct linear_tile *tile, value 
         rows[i] = linear_flip_signs(e, rows[i]);
 }
 
-/* Columns 8 * part .. 8 * part + 7 of 32 at `piece`, whose scales are at `scales`, as reals. */
+/* `count` columns from `first` on, all of one group, of 32 at `piece`, whose scales are at `scales`, as reals. */
 static void load_reals(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
-                       int first_row, int part, value *rows)
+                       int first_row, int first, int count, value *rows)
 {
     const struct unpack_form *form = tile->form;
     value of_scales[TRANSPOSE_MAX], minima[TRANSPOSE_MAX];
-    int64_t group = 4 * (int64_t)(part * LINEAR_UNITS / UNPACK_GROUP);
-    load_rows(e, tile, vector_of(e->i8, LINEAR_UNITS), piece, first_row, part * LINEAR_UNITS, rows);
+    int64_t group = 4 * (int64_t)(first / UNPACK_GROUP);
+    load_rows(e, tile, vector_of(e->i8, count), piece, first_row, first, rows);
     load_rows(e, tile, e->f32, scales, first_row, group, of_scales);
     if (form->has_minima)
         load_rows(e, tile, e->f32, scales, first_row, group + 4 * scale_lanes(form), minima);
     for (int i = 0; i < tile->lanes; i++) {
         value reals = unpacked_numbers(e, form, rows[i]);
-        value scale = splat(e, of_scales[i], LINEAR_UNITS);
-        rows[i] = form->has_minima ? muladdf(e, reals, scale, splat(e, minima[i], LINEAR_UNITS))
+        value scale = splat(e, of_scales[i], count);
+        rows[i] = form->has_minima ? muladdf(e, reals, scale, splat(e, minima[i], count))
                                    : mulf(e, reals, scale);
     }
 }
@@ -103,14 +103,10 @@ static void load_reals(struct emitter *e, const struct linear_tile *tile, value 
 static void load_pairs(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
                        int first_row, value *rows)
 {
-    enum { PARTS = LINEAR_BLOCK / LINEAR_UNITS };
-    value parts[PARTS][TRANSPOSE_MAX];
-    for (int part = 0; part < PARTS; part++)
-        load_reals(e, tile, piece, scales, first_row, part, parts[part]);
-    for (int i = 0; i < tile->lanes; i++) {
-        const value eight[PARTS] = {parts[0][i], parts[1][i], parts[2][i], parts[3][i]};
-        rows[i] = linear_pairs_of(e, eight);
-    }
+    value high[TRANSPOSE_MAX];
+    load_reals(e, tile, piece, scales, first_row, 0, UNPACK_GROUP, rows);
+    load_reals(e, tile, piece, scales, first_row, UNPACK_GROUP, UNPACK_GROUP, high);
+    for (int i = 0; i < tile->lanes; i++) rows[i] = linear_pairs_of(e, rows[i], high[i]);
 }
 
 static void store_units(struct emitter *e, const struct linear_tile *tile, const value *rows,
@@ -145,15 +141,15 @@ static void fill_piece(struct emitter *e, const struct linear_tile *tile, value 
     for (int v = 0; v < tile->vectors; v++) {
         int first_row = v * tile->lanes;
         for (int r = 0; r < LINEAR_BLOCK / tile->record_columns; r++) {
-            if (tile->dot == LINEAR_DOT_BYTES)
+            if (linear_takes_bytes(tile->dot))
                 load_bytes(e, tile, piece, first_row, rows);
             else if (tile->dot == LINEAR_DOT_AMX)
                 load_pairs(e, tile, piece, scales, first_row, rows);
             else
-                load_reals(e, tile, piece, scales, first_row, r, rows);
+                load_reals(e, tile, piece, scales, first_row, r * LINEAR_UNITS, LINEAR_UNITS, rows);
             store_units(e, tile, rows, first_row, address_at(e, to, r * tile->panel_record_bytes));
         }
-        if (tile->dot == LINEAR_DOT_BYTES) store_scales(e, tile, scales, first_row, to);
+        if (linear_takes_bytes(tile->dot)) store_scales(e, tile, scales, first_row, to);
     }
 }
 
