@@ -29,7 +29,6 @@ struct row {
     double rate;    /* published */
     int calibrates; /* a class, or -1 */
     double predicted;
-    bool skipped; /* the split is not known to this build */
 };
 
 struct machine {
@@ -136,7 +135,7 @@ static status build(const struct program *program, const struct row *row,
                     const struct machine *machine, const struct graph *graph, struct plan **plan)
 {
     struct build_report report;
-    const struct build_options options = {
+    struct build_options options = {
         .bounds = {.tokens = row->chunk,
                    .outputs = 1,
                    .sequences = 1,
@@ -148,6 +147,7 @@ static status build(const struct program *program, const struct row *row,
         .choose_only = true,
         .compile_processes = 1,
     };
+    TRY(share_choice_parse(row->split, &options.share, program->diagnostic));
     return plan_build(graph, &options, plan, &report, program->diagnostic);
 }
 
@@ -236,8 +236,6 @@ static status calibrate(struct program *program, struct trial *trial)
 static status predict_row(struct program *program, struct row *row)
 {
     struct trial trial;
-    row->skipped = strcmp(row->split, "layers") != 0;
-    if (row->skipped) return STATUS_OK;
     status code = open_trial(program, row, &trial);
     if (code == STATUS_OK)
         code = row->calibrates >= 0 ? calibrate(program, &trial) : try_share(program, &trial, 0);
@@ -259,11 +257,8 @@ static void print_rows(const struct program *program)
         printf("  {\"name\": \"%s\", \"devices\": \"%s\", \"phase\": \"%s\", \"split\": \"%s\", "
                "\"published\": %.4g, ",
                row->name, row->devices, row->phase, row->split, row->rate);
-        if (row->skipped)
-            printf("\"predicted\": null");
-        else
-            printf("\"predicted\": %.4g, \"error\": %.3f", row->predicted,
-                   row->predicted / row->rate - 1);
+        printf("\"predicted\": %.4g, \"error\": %.3f", row->predicted,
+               row->predicted / row->rate - 1);
         printf(", \"calibrates\": %s, \"source\": \"%s\"}%s\n",
                row->calibrates >= 0 ? "true" : "false", row->source,
                r + 1 < program->count ? "," : "");

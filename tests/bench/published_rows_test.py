@@ -11,7 +11,7 @@ import sys
 PROGRAM, SOURCE = (pathlib.Path(word) for word in sys.argv[1:3])
 document = json.loads(subprocess.run([PROGRAM, SOURCE / "bench/published/rows.yaml"], check=True, capture_output=True,
                                      timeout=120).stdout)
-rows = [row for row in document["rows"] if row["predicted"]]
+rows = document["rows"]
 assert all(0.01 < share < 2 for share in document["efficiencies"].values()), document["efficiencies"]
 calibrating = [row for row in rows if row["calibrates"]]
 assert len(calibrating) == 4 and all(abs(row["error"]) < 1e-3 for row in calibrating), calibrating
@@ -19,7 +19,8 @@ unseen = [row for row in rows if not row["calibrates"]]
 assert len(unseen) >= 8, len(unseen)
 for row in unseen:
     assert abs(row["predicted"] / row["published"] - 1 - row["error"]) < 2e-3 and abs(row["error"]) < 0.6, row
-near = [row for row in unseen if abs(row["error"]) <= 0.25]
-assert len(near) / len(unseen) > 0.6, [(row["name"], row["phase"], row["error"]) for row in unseen]
+by_layers = [row for row in unseen if row["split"] == "layers"]  # by tensors the plans behind the rates are others
+near = [row for row in by_layers if abs(row["error"]) <= 0.25]
+assert len(near) / len(by_layers) > 0.7, [(row["name"], row["phase"], row["error"]) for row in by_layers]
 wrong = subprocess.run([PROGRAM, SOURCE / "CMakeLists.txt"], capture_output=True, timeout=60)
 assert wrong.returncode == 1 and b"CMakeLists.txt" in wrong.stderr, wrong.stderr
