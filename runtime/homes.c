@@ -223,8 +223,7 @@ static status place_weight(const struct value *value, struct device *device,
     bool plain = device_is_host(device) && value->type.layout == LAYOUT_ROWS;
     /* The system keeps a file's pages on the node that read them first; copies lie where they are read. */
     bool spread = plain && thread_pool_nodes(loading->pool) > 1;
-    bool in_place =
-        plain && !spread && range.end <= (part + 1) * stored.part_bytes && aligned;
+    bool in_place = plain && !spread && range.end <= (part + 1) * stored.part_bytes && aligned;
     if (!in_place) {
         TRY(device_allocate(device, range.end - range.begin, &home->address, diagnostic));
         home->bytes = range.end - range.begin;
