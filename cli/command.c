@@ -52,6 +52,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .chunk = given_or(arguments->chunk, 0),
         .layer_map = arguments->layer_map,
         .split = arguments->split,
+        .stream = arguments->stream,
         .candidates = (int)given_or(arguments->candidates, 0),
         .race_seconds = arguments->race < 0   ? 0
                         : arguments->race > 0 ? arguments->race

@@ -102,6 +102,8 @@ static status take_settled(struct engine *engine, const char *path,
 {
     engine->report.layer_map = *header->layer_map ? header->layer_map : NULL;
     if (options->layer_map) return refuse_settled(path, "layers are", "--layer-map", diagnostic);
+    if (options->stream)
+        return refuse_settled(path, "streamed weights are", "--stream", diagnostic);
     if (options->split) return refuse_settled(path, "split is", "--split", diagnostic);
     if (options->settings)
         return refuse_settled(path, "form of latent attention is", "--mla", diagnostic);

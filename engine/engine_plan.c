@@ -118,6 +118,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .progress = options->progress,
     };
     TRY(share_choice_parse(options->split, &build.share, diagnostic));
+    TRY(stream_choice_parse(options->stream, &build.stream, diagnostic));
     if (purpose == PURPOSE_LOWER)
         return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
     for (int d = 0; d < engine->device_count && !options->references && !build.choose_only; d++)

@@ -62,6 +62,11 @@ CHECKED status pass_fuse_where(struct graph *graph, const struct fuse_filter *fi
 CHECKED status pass_place(struct graph *graph, const int *device_of_node, int device_count,
                           struct diagnostic *diagnostic);
 
+/* Keeps weights on device `home` and brings them to their users by transfers, each of which stands `ahead` transfers of its
+ * device before its user, so that it can be under way while others are worked on.  `streamed[value]`: which. */
+CHECKED status pass_stream(struct graph *graph, const bool *streamed, int home, int ahead,
+                           struct diagnostic *diagnostic);
+
 /* Gives every result value an offset in its device's arena so that values alive at the same time do not overlap. */
 struct memory_layout {
     int64_t *offsets;      /* per value; -1 where the value has no place in an arena */

@@ -17,9 +17,13 @@ enum step_kind {
     STEP_RESOLVE     /* read routed experts, map them to slots, queue fetches */
 };
 
+/* A device's queues: for work, and for what comes in while it works. */
+enum plan_queue { QUEUE_WORK, QUEUE_COPIES, QUEUE_COUNT };
+
 struct plan_step {
     enum step_kind kind;
-    int device;        /* whose queue */
+    int device; /* whose queue */
+    enum plan_queue queue;
     int node;          /* LAUNCH */
     int value, target; /* COPY */
     int event;         /* SIGNAL, WAIT */

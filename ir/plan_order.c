@@ -35,9 +35,20 @@ struct order {
     int next_node, step;
 };
 
+/* Queues for work have the numbers of their devices; those for copies come behind them. */
+static int queue_count(const struct order *order)
+{
+    return QUEUE_COUNT * order->plan->device_count;
+}
+
+static int queue_of(const struct order *order, const struct plan_step *step)
+{
+    return (int)step->queue * order->plan->device_count + step->device;
+}
+
 static int *clock_of(const struct order *order, int queue)
 {
-    return order->clocks + (size_t)queue * (size_t)order->plan->device_count;
+    return order->clocks + (size_t)queue * (size_t)queue_count(order);
 }
 
 static const char *value_name(const struct order *order, int value)
@@ -152,12 +163,12 @@ static status step_launch(struct order *order, const struct plan_step *step)
 {
     const struct graph *graph = order->plan->graph;
     if (step->node < 0 || step->node >= graph->node_count ||
-        graph->nodes[step->node].device != step->device ||
+        graph->nodes[step->node].device != step->device || step->queue != QUEUE_WORK ||
         node_is(&graph->nodes[step->node], "transfer"))
         return fail(order->diagnostic, STATUS_BAD_INPUT,
                     "plan: step %d launches node %d, which its device cannot", order->step,
                     step->node);
-    return run_node(order, step->node, step->device);
+    return run_node(order, step->node, queue_of(order, step));
 }
 
 static status step_copy(struct order *order, const struct plan_step *step)
@@ -166,20 +177,21 @@ static status step_copy(struct order *order, const struct plan_step *step)
     int n = order->next_node;
     if (n < graph->node_count && node_is(&graph->nodes[n], "transfer") &&
         graph->nodes[n].inputs[0] == step->value && graph->nodes[n].outputs[0] == step->target)
-        return run_node(order, n, step->device);
+        return run_node(order, n, queue_of(order, step));
     return fail(order->diagnostic, STATUS_BAD_INPUT,
                 "plan: step %d copies something else than the next transfer", order->step);
 }
 
 static status step_signal(struct order *order, const struct plan_step *step)
 {
-    size_t devices = (size_t)order->plan->device_count;
+    size_t queues = (size_t)queue_count(order);
     if (step->event < 0 || step->event >= order->plan->event_count ||
         order->event_clocks[step->event])
         return fail(order->diagnostic, STATUS_BAD_INPUT,
                     "plan: step %d signals event %d, which is not one or is taken", order->step,
                     step->event);
-    int *clock = arena_copy(order->scratch, clock_of(order, step->device), devices * sizeof *clock);
+    int *clock =
+        arena_copy(order->scratch, clock_of(order, queue_of(order, step)), queues * sizeof *clock);
     TRY_MEMORY(clock, order->diagnostic);
     order->event_clocks[step->event] = clock;
     return STATUS_OK;
@@ -193,10 +205,10 @@ static status step_wait(struct order *order, const struct plan_step *step)
                     "plan: step %d waits for event %d, which nothing before it signals",
                     order->step, step->event);
     const int *signalled = order->event_clocks[step->event];
-    int *clock = clock_of(order, step->device);
-    for (int d = 0; d < order->plan->device_count; d++)
-        if (clock[d] < signalled[d]) clock[d] = signalled[d];
-    settle_pending(order, step->device);
+    int *clock = clock_of(order, queue_of(order, step));
+    for (int q = 0; q < queue_count(order); q++)
+        if (clock[q] < signalled[q]) clock[q] = signalled[q];
+    if (step->queue == QUEUE_WORK) settle_pending(order, step->device);
     return STATUS_OK;
 }
 
@@ -205,7 +217,11 @@ static status check_step(struct order *order, const struct plan_step *step)
     if (step->device < 0 || step->device >= order->plan->device_count)
         return fail(order->diagnostic, STATUS_BAD_INPUT, "plan: step %d is on device %d of %d",
                     order->step, step->device, order->plan->device_count);
-    clock_of(order, step->device)[step->device]++;
+    if ((unsigned)step->queue >= QUEUE_COUNT)
+        return fail(order->diagnostic, STATUS_BAD_INPUT, "plan: step %d is in no queue",
+                    order->step);
+    int queue = queue_of(order, step);
+    clock_of(order, queue)[queue]++;
     switch (step->kind) {
     case STEP_LAUNCH: return step_launch(order, step);
     case STEP_COPY: return step_copy(order, step);
@@ -223,7 +239,8 @@ static status order_open(struct order *order)
 {
     const struct plan *plan = order->plan;
     int devices = plan->device_count, values = plan->graph->value_count;
-    TRY_NEW(order->clocks, order->scratch, devices * devices, order->diagnostic);
+    int queues = queue_count(order);
+    TRY_NEW(order->clocks, order->scratch, queues * queues, order->diagnostic);
     TRY_NEW(order->event_clocks, order->scratch, plan->event_count, order->diagnostic);
     TRY_NEW(order->made_queue, order->scratch, values, order->diagnostic);
     TRY_NEW(order->made_tick, order->scratch, values, order->diagnostic);

@@ -60,6 +60,17 @@ status problem_finish(struct problem *problem, int64_t rows, int64_t context, st
     return STATUS_OK;
 }
 
+/* A weight that was streamed is one still: kernels and records are the same. */
+static enum value_kind kind_of(const struct graph *graph, int v)
+{
+    const struct value *value = &graph->values[v];
+    if (value->kind != VALUE_RESULT) return value->kind;
+    const struct node *producer = &graph->nodes[value->producer];
+    bool streamed =
+        node_is(producer, "transfer") && graph->values[producer->inputs[0]].kind == VALUE_WEIGHT;
+    return streamed ? VALUE_WEIGHT : VALUE_RESULT;
+}
+
 static void set_operands(struct problem *problem, const struct graph *graph,
                          const struct node *node)
 {
@@ -67,7 +78,7 @@ static void set_operands(struct problem *problem, const struct graph *graph,
         int v =
             i < problem->input_count ? node->inputs[i] : node->outputs[i - problem->input_count];
         if (v == VALUE_NONE) continue;
-        operand_set(&problem->operands[i], graph->values[v].kind, &graph->values[v].type);
+        operand_set(&problem->operands[i], kind_of(graph, v), &graph->values[v].type);
     }
 }
 

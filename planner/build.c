@@ -6,15 +6,25 @@
 
 #include <string.h>
 
+static void find_apart(const struct build_options *options, bool apart[GRAPH_DEVICES_MAX])
+{
+    for (int d = 0; d < options->device_count; d++) apart[d] = options->devices[d].apart;
+}
+
 static status share(struct plan *plan, const struct build_options *options,
                     struct diagnostic *diagnostic)
 {
-    bool apart[GRAPH_DEVICES_MAX] = {false};
-    if (options->device_count > GRAPH_DEVICES_MAX)
-        return fail(diagnostic, STATUS_USAGE, "%d devices; Hone takes 1 to %d",
-                    options->device_count, GRAPH_DEVICES_MAX);
-    for (int d = 0; d < options->device_count; d++) apart[d] = options->devices[d].apart;
+    bool apart[GRAPH_DEVICES_MAX];
+    find_apart(options, apart);
     return share_graph(plan->graph, &options->share, apart, options->device_count, diagnostic);
+}
+
+static status stream(struct plan *plan, const struct build_options *options,
+                     struct diagnostic *diagnostic)
+{
+    bool apart[GRAPH_DEVICES_MAX];
+    find_apart(options, apart);
+    return stream_weights(plan->graph, &options->stream, apart, options->device_count, diagnostic);
 }
 
 static status place(struct plan *plan, const struct build_options *options,
@@ -64,6 +74,9 @@ static status add_top(struct plan *plan, const struct build_options *options,
 static status lower_graph(const struct graph *graph, const struct build_options *options,
                           struct plan *plan, struct diagnostic *diagnostic)
 {
+    if (options->device_count > GRAPH_DEVICES_MAX)
+        return fail(diagnostic, STATUS_USAGE, "%d devices; Hone takes 1 to %d",
+                    options->device_count, GRAPH_DEVICES_MAX);
     TRY(graph_copy(graph, plan->arena, &plan->graph, diagnostic));
     if (options->layer_map) {
         TRY(pass_layer_map(plan->graph, options->layer_map, options->layer_map_count, diagnostic));
@@ -75,6 +88,7 @@ static status lower_graph(const struct graph *graph, const struct build_options 
     TRY(place(plan, options, diagnostic));
     TRY(graph_verify(plan->graph, diagnostic));
     TRY(offload_fuse(plan, options, diagnostic));
+    TRY(stream(plan, options, diagnostic));
     TRY(add_top(plan, options, diagnostic));
     return graph_verify(plan->graph, diagnostic);
 }

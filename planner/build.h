@@ -6,6 +6,7 @@
 #include "ir/plan.h"
 #include "planner/choose.h"
 #include "planner/share.h"
+#include "planner/stream.h"
 
 struct build_device {
     const char *specification;
@@ -24,6 +25,7 @@ struct build_options {
     const struct build_device *devices;
     int device_count;
     struct share_choice share;
+    struct stream_choice stream;
     struct chooser chooser;
     bool choose_only; /* names of kernels and no code: the plan can be shown, not executed */
     const struct plan *

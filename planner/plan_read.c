@@ -111,6 +111,8 @@ static void get_step(struct byte_reader *reader, const struct plan *plan, struct
                                                    "the kind of a step is not known");
     step->device =
         (int)bytes_get_bounded(reader, 0, plan->device_count - 1, "a step names no device");
+    step->queue =
+        (enum plan_queue)bytes_get_bounded(reader, 0, QUEUE_COUNT - 1, "a step names no queue");
     step->node = (int)bytes_get_bounded(reader, 0, graph->node_count - 1, "a step names no node");
     step->event = (int)bytes_get_bounded(reader, 0, plan->event_count ? plan->event_count - 1 : 0,
                                          "a step names no event");
@@ -128,7 +130,7 @@ static status get_steps(struct byte_reader *reader, struct plan *plan,
     plan->event_count =
         (int)bytes_get_bounded(reader, 0, EVENTS_MOST, "the number of events is out of range");
     plan->step_count =
-        (int)bytes_get_count(reader, 6 * sizeof(int64_t), "there are more steps than bytes");
+        (int)bytes_get_count(reader, 7 * sizeof(int64_t), "there are more steps than bytes");
     TRY(bytes_status(reader));
     TRY_NEW(plan->steps, plan->arena, plan->step_count, diagnostic);
     for (int s = 0; s < plan->step_count; s++) get_step(reader, plan, &plan->steps[s]);

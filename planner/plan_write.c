@@ -58,7 +58,8 @@ static void put_steps(struct byte_writer *writer, const struct plan *plan)
     bytes_put_integer(writer, plan->step_count);
     for (int s = 0; s < plan->step_count; s++) {
         const struct plan_step *step = &plan->steps[s];
-        const int fields[] = {(int)step->kind, step->device, step->node, step->event};
+        const int fields[] = {(int)step->kind, step->device, (int)step->queue, step->node,
+                              step->event};
         for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
             bytes_put_integer(writer, fields[f]);
         bool copies = step->kind == STEP_COPY;

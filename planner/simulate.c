@@ -198,7 +198,7 @@ static status begin_work(struct simulator *simulator, int q, int step,
 
 static bool is_for(const struct queue *queue, const struct plan_step *step)
 {
-    return step->device == queue->device && !queue->copies;
+    return step->device == queue->device && (step->queue == QUEUE_COPIES) == queue->copies;
 }
 
 /* One step; `*held` says that the queue must wait. */

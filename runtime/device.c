@@ -156,6 +156,14 @@ status device_connect(struct device *device, struct device *source, struct diagn
                                       : STATUS_OK;
 }
 
+status device_open_copies(struct device *device, struct device **copies,
+                          struct diagnostic *diagnostic)
+{
+    *copies = NULL;
+    if (!device->interface->open_copies) return STATUS_OK;
+    return device->interface->open_copies(device, copies, diagnostic);
+}
+
 const char *device_specification(const struct device *device)
 {
     return device->specification;

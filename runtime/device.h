@@ -149,6 +149,11 @@ CHECKED status device_open_list(const char *list, const struct device_options *o
                                 struct arena *arena, struct device ***devices, int *count,
                                 struct diagnostic *diagnostic);
 
+/* A second queue of a card, for what comes into its memory while the first computes; it takes copies, signals and waits,
+ * and is closed before the card.  NULL for devices that have only one: their copies go the way of everything else. */
+CHECKED status device_open_copies(struct device *device, struct device **copies,
+                                  struct diagnostic *diagnostic);
+
 /* An event is marked once per generation; event_reset makes it unmarked again (no queue may be using it). */
 CHECKED status event_create(struct event **event, struct diagnostic *diagnostic);
 void event_destroy(struct event *event);

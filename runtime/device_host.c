@@ -57,6 +57,42 @@ status device_host_open(const struct device_specification *specification,
     return STATUS_OK;
 }
 
+/* A thread that does nothing but copy, over the card's modelled link. */
+static status start_copies(struct host_device *queue, const struct host_device *card,
+                           struct diagnostic *diagnostic)
+{
+    queue->computes = card->computes;
+    queue->link_bytes_per_second = card->link_bytes_per_second;
+    queue->base.facts = card->base.facts;
+    TRY(thread_pool_create(1, &queue->pool, diagnostic));
+    TRY(work_claims_create(queue->pool, WORK_CHUNKS_DEFAULT, queue->base.arena, &queue->claims,
+                           diagnostic));
+    return host_queue_start(queue, diagnostic);
+}
+
+static status open_copies(struct device *device, struct device **copies,
+                          struct diagnostic *diagnostic)
+{
+    const struct host_device *card = (const struct host_device *)device;
+    if (card->host) return STATUS_OK;
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct host_device *queue = arena_allocate(arena, 1, sizeof *queue);
+    if (!queue) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *queue);
+    }
+    TRY(device_prepare(&queue->base, &device_host_interface, arena, device->specification,
+                       diagnostic));
+    status code = start_copies(queue, card, diagnostic);
+    if (code != STATUS_OK) {
+        device_close(&queue->base);
+        return code;
+    }
+    *copies = &queue->base;
+    return STATUS_OK;
+}
+
 static void close_host(struct device *device)
 {
     struct host_device *own = (struct host_device *)device;
@@ -130,4 +166,5 @@ const struct device_interface device_host_interface = {
     .submit = host_submit,
     .finish = host_finish,
     .time = time_runs,
+    .open_copies = open_copies,
 };

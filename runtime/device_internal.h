@@ -63,6 +63,8 @@ struct device_interface {
     /* NULL where there is nothing to do or to tell: */
     status (*resolve)(struct device *device, const struct problem *problem, struct image *image,
                       struct diagnostic *diagnostic);
+    status (*open_copies)(struct device *device, struct device **copies,
+                          struct diagnostic *diagnostic);
     status (*connect)(struct device *device, struct device *source, struct diagnostic *diagnostic);
     status (*rates)(struct device *device, struct device_rates *rates,
                     struct diagnostic *diagnostic);
