@@ -1,8 +1,10 @@
 /* The thread pool: a run counter that threads wait on, a barrier, and a futex under both.
  *
  * Waiting spins first: steps of a decode are microseconds apart and a system call costs more than that.  It parks after
- * SPIN_ROUNDS because on a shared machine the thread waited for may have lost its core. */
+ * SPIN_NANOSECONDS because on a shared machine the thread waited for may have lost its core. */
 #include "runtime/threads.h"
+
+#include "base/clock.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -12,8 +14,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* About 50 microseconds of pauses: longer than any gap between two launches of a step. */
-enum { SPIN_ROUNDS = 2000, CACHE_LINE_BYTES = 64 };
+/* Longer than it takes the system to wake a parked thread, some 50 microseconds on virtual machines: else one thread's waking
+ * would park the next that waits for it, and so on at every barrier.  Threads without a core each keep the others from
+ * theirs while they spin. */
+enum { SPIN_NANOSECONDS = 300000, SPIN_CROWDED_NANOSECONDS = 2000 };
+/* Between looks at the clock. */
+enum { SPIN_ROUNDS = 64, CACHE_LINE_BYTES = 64 };
 
 struct gate {
     _Alignas(CACHE_LINE_BYTES) atomic_uint generation; /* the futex word */
@@ -27,6 +33,7 @@ struct thread_pool {
     atomic_bool closing;
     struct arena *arena;
     int size, started, nodes;
+    int64_t spin_nanoseconds;
     bool pinned;            /* thread t sits on seat t */
     struct cpu_seat *seats; /* of the threads */
     double *reach;          /* of the work that the threads up to this one do, relative to all */
@@ -49,14 +56,31 @@ static void pause_briefly(void)
 #endif
 }
 
-static void gate_wait(struct gate *gate, unsigned generation)
+static bool gate_is_open(struct gate *gate, unsigned generation)
 {
-    for (int round = 0; round < SPIN_ROUNDS; round++) {
-        if (atomic_load_explicit(&gate->generation, memory_order_acquire) != generation) return;
-        pause_briefly();
-    }
+    return atomic_load_explicit(&gate->generation, memory_order_acquire) != generation;
+}
+
+/* The clock is read for the first time when the first rounds are over: most waits end before. */
+static bool spin(struct gate *gate, unsigned generation, int64_t nanoseconds)
+{
+    int64_t start = 0, now = 0;
+    do {
+        for (int round = 0; round < SPIN_ROUNDS; round++) {
+            if (gate_is_open(gate, generation)) return true;
+            pause_briefly();
+        }
+        now = clock_nanoseconds();
+        if (!start) start = now;
+    } while (now - start < nanoseconds);
+    return false;
+}
+
+static void gate_wait(struct gate *gate, unsigned generation, int64_t spin_nanoseconds)
+{
+    if (spin(gate, generation, spin_nanoseconds)) return;
     atomic_fetch_add(&gate->parked, 1);
-    while (atomic_load_explicit(&gate->generation, memory_order_acquire) == generation)
+    while (!gate_is_open(gate, generation))
         syscall(SYS_futex, &gate->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
     atomic_fetch_sub(&gate->parked, 1);
 }
@@ -76,7 +100,7 @@ void thread_pool_barrier(struct thread_pool *pool)
         atomic_store(&pool->arrived, 0);
         gate_open(&pool->barrier);
     } else {
-        gate_wait(&pool->barrier, generation);
+        gate_wait(&pool->barrier, generation, pool->spin_nanoseconds);
     }
 }
 
@@ -97,7 +121,7 @@ static void *thread_main(void *argument)
     if (pool->pinned) sit_down(&pool->seats[start.thread]);
     /* The pool cannot be run before thread_pool_create returns, so generation 0 is the first to leave. */
     for (unsigned generation = 0;; generation++) {
-        gate_wait(&pool->run, generation);
+        gate_wait(&pool->run, generation, pool->spin_nanoseconds);
         if (atomic_load(&pool->closing)) return NULL;
         pool->work(pool->context, start.thread);
         thread_pool_barrier(pool);
@@ -143,6 +167,8 @@ static status start_threads(struct thread_pool *pool, struct thread_start *start
 static void seat_threads(struct thread_pool *pool, const struct cpu_seats *seats)
 {
     pool->pinned = pool->size > 1 && pool->size <= seats->count;
+    pool->spin_nanoseconds =
+        pool->size <= seats->count ? SPIN_NANOSECONDS : SPIN_CROWDED_NANOSECONDS;
     pool->nodes = pool->pinned ? seats->node_count : 1;
     double sum = 0;
     for (int t = 0; t < pool->size; t++) {
