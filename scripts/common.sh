@@ -49,10 +49,12 @@ install_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
-# build PRESET: configures and builds into build/PRESET.
+# build PRESET [TARGET...]: configures and builds into build/PRESET; everything, or the targets alone.
 build() {
-    say "building ($1)"
+    local preset=$1
+    shift
+    say "building ($preset)"
     mkdir -p build
-    cmake --preset "$1" >"build/$1.log" 2>&1 || { cat "build/$1.log" >&2; exit 1; }
-    cmake --build --preset "$1" >>"build/$1.log" 2>&1 || { tail -40 "build/$1.log" >&2; exit 1; }
+    cmake --preset "$preset" >"build/$preset.log" 2>&1 || { cat "build/$preset.log" >&2; exit 1; }
+    cmake --build --preset "$preset" ${1:+--target "$@"} >>"build/$preset.log" 2>&1 || { tail -40 "build/$preset.log" >&2; exit 1; }
 }
