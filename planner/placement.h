@@ -105,6 +105,9 @@ CHECKED status placement_by_layers(const struct graph *graph, const struct plan_
                                    const struct placement_device *devices, int device_count,
                                    int *device_of_layer, struct diagnostic *diagnostic);
 
+/* What a device needs for activations: the widest of a layer's, for a handful that live at once. */
+int64_t placement_reserve_bytes(const struct graph *graph, const struct plan_bounds *bounds);
+
 /* The same as a placement: layer l whole on device_of_layer[l], embed and output with the first and the last. */
 void placement_fill_layers(struct placement *placement, const int *device_of_layer);
 

@@ -40,23 +40,31 @@ static void count_value(const struct graph *graph, int v, int64_t bytes, struct 
     }
 }
 
+int64_t placement_reserve_bytes(const struct graph *graph, const struct plan_bounds *bounds)
+{
+    int64_t symbols[SYMBOL_COUNT], widest = 0;
+    plan_symbols(bounds, symbols);
+    for (int v = 0; v < graph->value_count; v++) {
+        const struct value *value = &graph->values[v];
+        if (value->kind != VALUE_RESULT || graph->nodes[value->producer].layer < 0) continue;
+        int64_t bytes = tensor_bytes(&value->type, symbols);
+        if (bytes > widest) widest = bytes;
+    }
+    return LIVE_VALUES * widest;
+}
+
 static status count_bytes(const struct graph *graph, const struct plan_bounds *bounds,
                           struct layer_bytes *count, struct diagnostic *diagnostic)
 {
     TRY_NEW(count->layers, graph->arena, graph->layer_count + 1, diagnostic);
     int64_t symbols[SYMBOL_COUNT];
     plan_symbols(bounds, symbols);
-    int64_t widest = 0;
     for (int v = 0; v < graph->value_count; v++) {
         const struct value *value = &graph->values[v];
-        int64_t bytes = tensor_bytes(&value->type, symbols);
         if (value->kind == VALUE_WEIGHT || value->kind == VALUE_STATE)
-            count_value(graph, v, bytes, count);
-        else if (value->kind == VALUE_RESULT && graph->nodes[value->producer].layer >= 0 &&
-                 bytes > widest)
-            widest = bytes;
+            count_value(graph, v, tensor_bytes(&value->type, symbols), count);
     }
-    count->reserve = LIVE_VALUES * widest;
+    count->reserve = placement_reserve_bytes(graph, bounds);
     return STATUS_OK;
 }
 

@@ -14,11 +14,14 @@
 
 static const double gap_least = 1e-3;
 
+/* GiB of room to stream into that a program may leave uncounted. */
+static const double buffer_missing_least = 1e-6;
+
 /* Bytes in the program are counted in these, so that they are of the size of counts and seconds. */
 static const double gibibyte = 1024.0 * 1024 * 1024;
 
 /* Products of rows and columns that all programs of a solution may have together: about a second. */
-static const double effort = 1.2e8;
+static const double effort = 1.4e8;
 /* Programs however small, rows of branches under way, options that moves are tried with. */
 enum { PROGRAMS_MAX = 4000, BRANCH_ROWS_MAX = 192, WANTED_MAX = 96 };
 
@@ -36,7 +39,6 @@ struct solving {
     int *best_counts;
     double best; /* rank */
     bool *wanted;
-    int *forced; /* per option: branches under way that say it is in use */
     int branch_rows, programs, programs_max;
     bool cut_short;
 };
@@ -153,6 +155,8 @@ static status create_program(struct solving *solving, struct diagnostic *diagnos
     TRY_NEW(solving->objective, solving->arena, solving->columns, diagnostic);
     TRY_NEW(solving->x, solving->arena, solving->columns, diagnostic);
     TRY_NEW(solving->reduced, solving->arena, solving->columns, diagnostic);
+    for (int o = 0; o < options; o++)
+        solving->objective[o] = solving->solution->options[o].hidden_seconds;
     solving->objective[options + COLUMN_WAY] = 1;
     solving->objective[options + COLUMN_CHUNK] = input->steps[PLACEMENT_PREFILL] - 1;
     solving->objective[options + COLUMN_TOKEN] = input->steps[PLACEMENT_DECODE];
@@ -260,49 +264,97 @@ static int most_broken(const struct solving *solving)
     return worst;
 }
 
-/* An option in use whose room to stream into the program has counted in part only; -1: none. */
-static int half_counted(const struct solving *solving)
+/* Room to stream into that the program has counted in part only: an option in use wants `room` on `device`, the least that is
+ * more than was counted there.  The device where most is missing. */
+struct half_counted {
+    int device;          /* -1: there is none that matters */
+    double room, layers; /* layers under options that want so much and more */
+};
+
+static double room_of(const struct solving *solving, int option, int device)
 {
-    for (int o = 0; o < solving->solution->option_count; o++) {
-        if (solving->x[o] < 0.5 || solving->forced[o]) continue;
-        for (int d = 0; d < solving->input->device_count; d++)
-            if (solving->solution->options[o].buffer[d] > 0) return o;
-    }
-    return -1;
+    return solving->solution->options[option].buffer[device] / gibibyte;
 }
 
-static status add_branch_row(struct solving *solving, int column, enum simplex_relation relation,
-                             double bound, struct diagnostic *diagnostic)
+static struct half_counted find_half_counted(const struct solving *solving)
 {
-    double *row;
-    TRY_NEW(row, solving->arena, solving->columns, diagnostic);
-    row[column] = 1;
+    const struct solution *solution = solving->solution;
+    struct half_counted worst = {.device = -1};
+    double most = buffer_missing_least;
+    for (int d = 0; d < solving->input->device_count; d++) {
+        double counted = solving->x[solution->option_count + COLUMN_TIMES + d], least = INFINITY;
+        double missing = 0;
+        for (int o = 0; o < solution->option_count; o++) {
+            double room = room_of(solving, o, d);
+            if (solving->x[o] < 1e-6 || room <= counted + buffer_missing_least) continue;
+            missing = fmax(missing, room - counted);
+            least = fmin(least, room);
+        }
+        if (missing <= most) continue;
+        most = missing;
+        worst = (struct half_counted){.device = d, .room = least};
+    }
+    for (int o = 0; worst.device >= 0 && o < solution->option_count; o++)
+        if (room_of(solving, o, worst.device) >= worst.room - buffer_missing_least)
+            worst.layers += solving->x[o];
+    return worst;
+}
+
+static status add_branch_row(struct solving *solving, enum simplex_relation relation, double bound,
+                             double **row, struct diagnostic *diagnostic)
+{
+    TRY_NEW(*row, solving->arena, solving->columns, diagnostic);
     solving->rows[solving->row_count + solving->branch_rows++] =
-        (struct simplex_row){.coefficients = row, .relation = relation, .bound = bound};
+        (struct simplex_row){.coefficients = *row, .relation = relation, .bound = bound};
     return STATUS_OK;
 }
 
 static status branch(struct solving *solving, struct diagnostic *diagnostic);
 
-/* The program with one count bounded; an option that is in use has its room to stream into. */
-static status follow(struct solving *solving, int option, bool up, double bound,
-                     struct diagnostic *diagnostic)
+/* The program with one more row. */
+static status follow(struct solving *solving, struct diagnostic *diagnostic)
 {
-    int before = solving->branch_rows, devices = solving->input->device_count;
-    if (before + 1 + devices > BRANCH_ROWS_MAX || solving->programs >= solving->programs_max) {
-        solving->cut_short = true;
-        return STATUS_OK;
+    status code = branch(solving, diagnostic);
+    solving->branch_rows--;
+    return code;
+}
+
+static bool may_branch(struct solving *solving)
+{
+    bool may = solving->branch_rows < BRANCH_ROWS_MAX && solving->programs < solving->programs_max;
+    solving->cut_short = solving->cut_short || !may;
+    return may;
+}
+
+/* Either count `option` is at least the next whole number, or at most the one below. */
+static status branch_on_count(struct solving *solving, int option, struct diagnostic *diagnostic)
+{
+    double broken = solving->x[option], *row;
+    bool up = broken - floor(broken) >= 0.5;
+    for (int way = 0; way < 2 && may_branch(solving); way++, up = !up) {
+        TRY(add_branch_row(solving, up ? SIMPLEX_GREATER : SIMPLEX_LESS,
+                           up ? ceil(broken) : floor(broken), &row, diagnostic));
+        row[option] = 1;
+        TRY(follow(solving, diagnostic));
     }
-    TRY(add_branch_row(solving, option, up ? SIMPLEX_GREATER : SIMPLEX_LESS, bound, diagnostic));
-    for (int d = 0; up && d < devices; d++) {
-        double room = solving->solution->options[option].buffer[d] / gibibyte;
-        int column = solving->solution->option_count + COLUMN_TIMES + d;
-        if (room > 0) TRY(add_branch_row(solving, column, SIMPLEX_GREATER, room, diagnostic));
+    return STATUS_OK;
+}
+
+/* Either the device has the room, or no option is in use that wants so much. */
+static status branch_on_room(struct solving *solving, const struct half_counted *half,
+                             struct diagnostic *diagnostic)
+{
+    int options = solving->solution->option_count;
+    bool up = half->layers >= 0.5;
+    double *row;
+    for (int way = 0; way < 2 && may_branch(solving); way++, up = !up) {
+        TRY(add_branch_row(solving, up ? SIMPLEX_GREATER : SIMPLEX_LESS, up ? half->room : 0, &row,
+                           diagnostic));
+        if (up) row[options + COLUMN_TIMES + half->device] = 1;
+        for (int o = 0; o < options && !up; o++)
+            row[o] = room_of(solving, o, half->device) >= half->room - buffer_missing_least;
+        TRY(follow(solving, diagnostic));
     }
-    solving->forced[option] += up;
-    TRY(branch(solving, diagnostic));
-    solving->forced[option] -= up;
-    solving->branch_rows = before;
     return STATUS_OK;
 }
 
@@ -317,8 +369,8 @@ static status branch(struct solving *solving, struct diagnostic *diagnostic)
         choose_wanted(solving);
     }
     if (value >= solving->best * (1 - gap_least)) return STATUS_OK;
+    const struct half_counted half = find_half_counted(solving);
     int option = most_broken(solving);
-    double broken = option < 0 ? 0 : solving->x[option];
     round_counts(solving);
     const struct solve_times times = solve_state_times(&solving->state);
     /* Moves are worth their time at the root, and where rounding came near. */
@@ -327,18 +379,8 @@ static status branch(struct solving *solving, struct diagnostic *diagnostic)
                           diagnostic));
     keep_better(solving);
     if (value >= solving->best * (1 - gap_least)) return STATUS_OK;
-    bool up = broken - floor(broken) >= 0.5;
-    double low = floor(broken), high = ceil(broken);
-    if (option < 0) {
-        option = half_counted(solving);
-        if (option < 0) return STATUS_OK;
-        low = 0;
-        high = 1;
-        up = true;
-    }
-    for (int way = 0; way < 2; way++, up = !up)
-        TRY(follow(solving, option, up, up ? high : low, diagnostic));
-    return STATUS_OK;
+    if (half.device >= 0) return branch_on_room(solving, &half, diagnostic);
+    return option >= 0 ? branch_on_count(solving, option, diagnostic) : STATUS_OK;
 }
 
 /* ---- Start and end ---- */
@@ -376,11 +418,12 @@ static status start(struct solving *solving, struct diagnostic *diagnostic)
     struct solution *solution = solving->solution;
     TRY(solve_list_options(solving->input, solving->arena, &solution->options,
                            &solution->option_count, diagnostic));
+    TRY(solve_prune_options(solving->input, solution->options, &solution->option_count,
+                            solving->scratch, diagnostic));
     TRY(solve_state_create(solving->input, solution->options, solution->option_count,
                            solving->arena, &solving->state, diagnostic));
     TRY_NEW(solving->best_counts, solving->arena, solution->option_count, diagnostic);
     TRY_NEW(solving->wanted, solving->arena, solution->option_count, diagnostic);
-    TRY_NEW(solving->forced, solving->arena, solution->option_count, diagnostic);
     TRY(create_program(solving, diagnostic));
     double size = (double)solving->row_count * solving->columns;
     solving->programs_max = (int)fmin(PROGRAMS_MAX, 1 + effort / (size * 30));

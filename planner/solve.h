@@ -44,6 +44,7 @@ struct solve_input {
     double row_bytes;               /* of the activations that move between devices, per token */
     int collectives; /* per dealt attention or dense part: 1 adds sums, 2 gathers features */
     double network_rate, network_latency_seconds; /* between nodes */
+    int banned_lead;                              /* no layer has this one; -1: none */
 };
 
 /* Where one layer's parts are kept and computed; see struct placement_piece. */
@@ -54,7 +55,8 @@ struct solve_option {
     int64_t *home[PLACEMENT_PARTS];                   /* [devices + 1] */
     int64_t *work[PLACEMENT_PHASES][PLACEMENT_PARTS]; /* [devices] */
     double *use;                                      /* [solve_resource_count] what a layer uses */
-    double *buffer; /* [devices] bytes to stream into, which all layers share */
+    double *buffer;        /* [devices] bytes to stream into, which all layers share */
+    double hidden_seconds; /* a little of all that it uses, for choosing between equals */
 };
 
 /* Resources: bytes of memory first, then seconds of a step of each phase. */
@@ -80,13 +82,19 @@ const char *solve_resource_name(const struct solve_input *input, int resource, s
 void solve_count_use(const struct solve_input *input, struct solve_option *option);
 double solve_transfer_seconds(const struct solve_input *input, int from, int to, double bytes);
 
+/* solve_prune.c: leaves out the options that another one of the same class and lead beats or equals in every resource. */
+CHECKED status solve_prune_options(const struct solve_input *input, struct solve_option *options,
+                                   int *count, struct arena *scratch,
+                                   struct diagnostic *diagnostic);
+
 /* solve_options.c: all options of all classes, in an order that depends on the input alone. */
 CHECKED status solve_list_options(const struct solve_input *input, struct arena *arena,
                                   struct solve_option **options, int *count,
                                   struct diagnostic *diagnostic);
 
 struct solve_times {
-    double total_seconds;                   /* of prompt and answer */
+    double total_seconds;  /* of prompt and answer */
+    double ranked_seconds; /* the same, and a little for what is hidden behind it: what is least */
     double prefill_seconds, decode_seconds; /* of the whole prompt; of one token */
     int bounds[PLACEMENT_PHASES];           /* the resource that takes longest */
     double short_bytes; /* of memory that there is not; 0: the solution is legal */
@@ -122,7 +130,7 @@ struct solution {
     int option_count;
     int *counts; /* [options] */
     struct solve_times times;
-    double bound_seconds; /* no solution takes less in total */
+    double bound_seconds; /* no solution has fewer ranked seconds */
     int programs;         /* linear programs solved */
     bool proven;          /* nothing better by a thousandth was left out */
 };
@@ -130,6 +138,12 @@ struct solution {
 /* solve.c: STATUS_NO_MEMORY says what is missing where. */
 CHECKED status solve_run(const struct solve_input *input, struct arena *arena,
                          struct solution *solution, struct diagnostic *diagnostic);
+
+/* solve_rule.c: the rule that people use, in the same options: layers onto cards in order, and of the last layers the
+ * experts to the host (whole last layers where there are none) until the rest fits.  Its times are legal where the rule
+ * has an answer. */
+CHECKED status solve_by_rule(const struct solve_input *input, struct arena *arena,
+                             struct solution *rule, struct diagnostic *diagnostic);
 
 /* solve_search.c: betters a state by moving layers to `wanted` options, one move at a time, and two at once (`pairs`) where
  * no single one helps, until none does. */

@@ -148,6 +148,10 @@ struct solve_times solve_state_times(const struct solve_state *state)
                                                   fmax(way / chunks_under_way, most);
     times.total_seconds =
         times.prefill_seconds + input->steps[PLACEMENT_DECODE] * times.decode_seconds;
+    times.ranked_seconds = times.total_seconds;
+    for (int a = 0; a < state->active_count; a++)
+        times.ranked_seconds +=
+            state->counts[state->active[a]] * state->options[state->active[a]].hidden_seconds;
     find_shortage(state, &times);
     return times;
 }
@@ -157,7 +161,7 @@ static const double never_seconds = 3e7;
 
 double solve_rank(const struct solve_times *times)
 {
-    if (times->short_bytes <= 0) return times->total_seconds;
+    if (times->short_bytes <= 0) return times->ranked_seconds;
     return never_seconds + times->short_bytes;
 }
 

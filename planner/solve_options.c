@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { MANY_DEVICES = 16, RATIOS_MAX = 3 };
+enum { MANY_DEVICES = 16, RATIOS_MAX = 3, EXPERT_RATIOS_MAX = 5 };
 
 struct lead {
     int number;
@@ -86,29 +86,35 @@ static void deal(int64_t units, const double *weights, int count, int64_t *share
     for (int i = 0; left > 0; i = (i + 1) % count, left--) shares[i]++;
 }
 
-enum ratio { RATIO_DECODE, RATIO_PREFILL, RATIO_MEMORY };
+/* The last two are for experts around a lead of one card, which has the input and needs the result: half as much again as
+ * its speed asks for, and twice as much. */
+enum ratio { RATIO_DECODE, RATIO_PREFILL, RATIO_MEMORY, RATIO_LEAD_MORE, RATIO_LEAD_TWICE };
 
 /* How much of a part each device should get. */
 static double ratio_weight(const struct option_list *list, const struct solve_part *part,
-                           enum ratio ratio, int d)
+                           enum ratio ratio, int lead, int d)
 {
+    double more = d != lead                   ? 1
+                  : ratio == RATIO_LEAD_MORE  ? 1.5
+                  : ratio == RATIO_LEAD_TWICE ? 2
+                                              : 1;
     if (ratio == RATIO_MEMORY) return (double)list->input->devices[d].memory_bytes;
-    enum placement_phase phase = ratio == RATIO_DECODE ? PLACEMENT_DECODE : PLACEMENT_PREFILL;
+    enum placement_phase phase = ratio == RATIO_PREFILL ? PLACEMENT_PREFILL : PLACEMENT_DECODE;
     double seconds = part->variable_seconds[phase][d];
-    return seconds > 0 ? 1 / seconds : 0;
+    return seconds > 0 ? more / seconds : 0;
 }
 
 /* Deals `units` of a part to `devices` by a ratio: counts per device of the input; false when that says nothing new, or a
  * device gets none. */
 static bool deal_part(const struct option_list *list, const struct solve_part *part, int64_t units,
-                      const int *devices, int count, enum ratio ratio, int64_t *home)
+                      const int *devices, int count, enum ratio ratio, int lead, int64_t *home)
 {
     double weights[64];
-    int64_t shares[RATIOS_MAX][64];
+    int64_t shares[EXPERT_RATIOS_MAX][64];
     if (count > 64) return false;
     for (int r = 0; r <= (int)ratio; r++) {
         for (int i = 0; i < count; i++)
-            weights[i] = ratio_weight(list, part, (enum ratio)r, devices[i]);
+            weights[i] = ratio_weight(list, part, (enum ratio)r, lead, devices[i]);
         deal(units, weights, count, shares[r]);
     }
     for (int r = 0; r < (int)ratio; r++)
@@ -148,7 +154,8 @@ static bool can_keep(const struct option_list *list, const struct lead *lead, en
     if (list->host < 0) return false;
     if (keeping >= DISK_STREAMED && list->input->devices[list->host].disk_rate <= 0) return false;
     if (keeping >= DISK_STREAMED && list->coarse) return false;
-    return !lead->host || keeping == DISK_BY_HOST;
+    if (lead->host) return keeping == DISK_BY_HOST || (keeping == KEPT_MIXED && list->card_count);
+    return true;
 }
 
 /* Fills a part whose share of the lead's devices is in `shares`. */
@@ -183,7 +190,20 @@ static bool lead_shares(struct option_list *list, const struct draft *draft, int
         list->shares[lead->devices[0]] = costs->units;
         return true;
     }
-    return deal_part(list, costs, costs->units, lead->devices, lead->count, ratio, list->shares);
+    return deal_part(list, costs, costs->units, lead->devices, lead->count, ratio, -1,
+                     list->shares);
+}
+
+/* Shares of a part among all cards of the node, by what their links carry. */
+static void card_shares(struct option_list *list, const struct draft *draft, int part)
+{
+    int64_t shares[64] = {0};
+    double weights[64] = {0};
+    int count = list->card_count < 64 ? list->card_count : 64;
+    for (int i = 0; i < count; i++) weights[i] = list->input->devices[list->cards[i]].link_rate;
+    deal(list->input->classes[draft->option.class].parts[part].units, weights, count, shares);
+    memset(list->shares, 0, (size_t)list->input->device_count * sizeof *list->shares);
+    for (int i = 0; i < count; i++) list->shares[list->cards[i]] = shares[i];
 }
 
 /* ---- Experts ---- */
@@ -206,7 +226,8 @@ static bool set_experts(const struct option_list *list, struct draft *draft,
     int devices = list->input->device_count;
     clear_part(list, draft, PLACEMENT_EXPERTS);
     int64_t kept = part->units * choice->eighths / 8, rest = part->units - kept;
-    if (!deal_part(list, part, kept, choice->devices, choice->count, choice->ratio, home))
+    int lead = draft->lead->count == 1 ? draft->lead->devices[0] : -1;
+    if (!deal_part(list, part, kept, choice->devices, choice->count, choice->ratio, lead, home))
         return false;
     for (int p = 0; p < PLACEMENT_PHASES; p++) {
         int64_t streamed = rest * choice->streamed[p] / 4, shares[64];
@@ -249,9 +270,11 @@ static status add_expert_shares(struct option_list *list, struct draft *draft, c
     for (int eighths = draft->lead->host ? 0 : 8; eighths >= 0; eighths--) {
         if (list->coarse && eighths % 4) continue;
         choice.eighths = eighths;
-        for (int ratio = RATIO_DECODE; ratio < RATIOS_MAX; ratio++) {
+        for (int ratio = RATIO_DECODE; ratio < EXPERT_RATIOS_MAX; ratio++) {
             choice.ratio = (enum ratio)ratio;
             if (ratio && (eighths == 0 || count == 1)) break;
+            if (ratio >= RATIOS_MAX && (draft->lead->count > 1 || eighths % 4 || list->coarse))
+                break;
             memset(choice.streamed, 0, sizeof choice.streamed);
             if (eighths < 8 && list->host >= 0) {
                 TRY(add_expert_rests(list, draft, &choice, diagnostic));
@@ -277,7 +300,7 @@ static status add_experts(struct option_list *list, struct draft *draft,
     shares[lead->devices[0]] =
         list->input->classes[draft->option.class].parts[PLACEMENT_EXPERTS].units;
     for (int keeping = 0; keeping < KEEPINGS; keeping++) {
-        if (!can_keep(list, lead, (enum keeping)keeping)) continue;
+        if (!can_keep(list, lead, (enum keeping)keeping) || keeping == KEPT_MIXED) continue;
         keep_part(list, draft, PLACEMENT_EXPERTS, (enum keeping)keeping, shares);
         TRY(emit(list, draft, diagnostic));
     }
@@ -299,7 +322,10 @@ static status add_dense(struct option_list *list, struct draft *draft, enum rati
     for (int keeping = 0; keeping < KEEPINGS; keeping++) {
         if (sparse && keeping != KEPT_AT_WORK) break; /* shared experts and routers are small */
         if (!can_keep(list, draft->lead, (enum keeping)keeping)) continue;
-        if (!lead_shares(list, draft, PLACEMENT_DENSE, ratio)) return STATUS_OK;
+        if (draft->lead->host && keeping == KEPT_MIXED)
+            card_shares(list, draft, PLACEMENT_DENSE);
+        else if (!lead_shares(list, draft, PLACEMENT_DENSE, ratio))
+            return STATUS_OK;
         keep_part(list, draft, PLACEMENT_DENSE, (enum keeping)keeping, list->shares);
         TRY(sparse ? add_experts(list, draft, diagnostic) : emit(list, draft, diagnostic));
     }
@@ -379,7 +405,7 @@ static status add_lead(struct option_list *list, struct draft *draft, const stru
             TRY(add_end(list, draft, PLACEMENT_EMBED, diagnostic));
         else if (parts[PLACEMENT_OUTPUT].units)
             TRY(add_end(list, draft, PLACEMENT_OUTPUT, diagnostic));
-        else
+        else if (lead->number != list->input->banned_lead)
             TRY(add_attention(list, draft, diagnostic));
     }
     return STATUS_OK;
