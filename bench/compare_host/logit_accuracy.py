@@ -19,6 +19,7 @@ import tempfile
 import contenders
 import host_compare
 import logit_distance
+import model_files
 from round_summary import mark
 
 ROOT = host_compare.ROOT
@@ -90,14 +91,18 @@ def table(results):
     return text
 
 
+def quantised(hone, folder, name, kind):
+    made = folder / f"{name}-{kind}.gguf"
+    model_files.make([hone.program, "quantize", ROOT / f"models/demo/{name}.gguf", "--type", kind], made)
+    return made
+
+
 def measure_model(hone, rival, folder, name, kinds, windows):
-    source, made = ROOT / f"models/demo/{name}.gguf", folder / "made.gguf"
-    quantise = [hone.program, "quantize", source, "-o", made, "--quiet", "--type"]
-    subprocess.run([*quantise, "f32"], check=True, stdout=subprocess.DEVNULL)
-    exact = rows_of(hone, folder, made, windows, "--references", "--kv", "f32")
+    exact = rows_of(hone, folder, quantised(hone, folder, name, "f32"), windows, "--references", "--kv", "f32")
     for kind in kinds:
-        subprocess.run([*quantise, kind], check=True, stdout=subprocess.DEVNULL)
+        made = quantised(hone, folder, name, kind)
         yield {"model": name, "type": kind, "steps": measure(hone, rival, folder, made, exact, windows)}
+        made.unlink()
 
 
 def parse():

@@ -13,6 +13,8 @@ def path_of(folder, preset, kind):
 def make(words, path):
     """Hone gives a file its name when it is whole, so whoever sees it can use it."""
     subprocess.run([*map(str, words), "-o", str(path), "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    if not path.exists():
+        raise FileNotFoundError(f"{' '.join(map(str, words))} wrote no {path}")
 
 
 def synthesise(hone, folder, preset, kind, layers):
