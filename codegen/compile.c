@@ -5,6 +5,7 @@
 #include "base/process.h"
 #include "codegen/cuda/kernel_compile.h"
 #include "codegen/cuda/nvrtc.h"
+#include "codegen/source_c.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -93,6 +94,12 @@ static status open_module(struct arena *arena, const struct codegen_module **mod
     return STATUS_OK;
 }
 
+static bool is_c(const struct kernel_source *source)
+{
+    size_t length = strlen(source->path);
+    return length > 2 && strcmp(source->path + length - 2, ".c") == 0;
+}
+
 static status find_generator(const struct generation *generation, struct arena *arena,
                              generate_function **generate, struct diagnostic *diagnostic)
 {
@@ -101,13 +108,19 @@ static status find_generator(const struct generation *generation, struct arena *
         *generate = kernel_compile;
         return nvrtc_open(arena, &nvrtc, diagnostic);
     }
+    if (generation->space->kernel.text && is_c(&generation->space->kernel)) {
+        *generate = source_c_generate;
+        return STATUS_OK;
+    }
     const struct codegen_module *module;
     TRY(open_module(arena, &module, diagnostic));
-    *generate = module->find(generation->space->variant);
+    *generate =
+        generation->space->kernel.text ? module->source : module->find(generation->space->variant);
     if (!*generate)
         return fail(diagnostic, STATUS_NOT_FOUND,
-                    "the code generator has no emitter for variant %s; a CPU variant needs one "
-                    "compiled in beside its YAML file",
+                    "the code generator has no emitter for variant %s; a CPU variant has one "
+                    "compiled in, or its kernel (%s.c or %s.ll) beside its YAML file",
+                    generation->space->variant, generation->space->variant,
                     generation->space->variant);
     return STATUS_OK;
 }
@@ -236,6 +249,14 @@ static struct hash add_kernel(struct hash hash, const struct generation *generat
     return hash;
 }
 
+static struct hash add_clang(struct hash hash)
+{
+    struct arena *arena = arena_create(0);
+    if (arena) hash = hash_combine(hash, source_c_identity(arena));
+    arena_destroy(arena);
+    return hash;
+}
+
 struct hash compile_key(const struct generation *generation)
 {
     const struct space *space = generation->space;
@@ -255,5 +276,7 @@ struct hash compile_key(const struct generation *generation)
         hash = hash_combine(hash, hash_bytes(&value, sizeof value));
     }
     if (space->target == TARGET_CUDA) hash = add_kernel(hash, generation);
+    if (space->target == TARGET_CPU && space->kernel.text && is_c(&space->kernel))
+        hash = add_clang(hash);
     return add_text(hash, compile_identity(space->target));
 }

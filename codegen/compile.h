@@ -34,11 +34,12 @@ CHECKED status compile_check(const struct device_facts *facts, struct diagnostic
 struct hash compile_key(const struct generation *generation);
 
 /* What a module exports under the name "hone_codegen_module". */
-enum { CODEGEN_MODULE_VERSION = 1 };
+enum { CODEGEN_MODULE_VERSION = 2 };
 struct codegen_module {
     int version;
     const char *compiler;
     generate_function *(*find)(const char *variant); /* NULL when unknown */
+    generate_function *source;                       /* of kernels in LLVM's language */
 };
 
 #endif

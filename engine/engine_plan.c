@@ -55,7 +55,7 @@ static status describe_devices(struct engine *engine, const struct engine_option
 status engine_open_store(struct engine *engine, const struct progress *progress,
                          struct store **store, struct diagnostic *diagnostic)
 {
-    return store_open(engine->cache_folder, progress, store, diagnostic);
+    return store_open(engine->cache_folder ? engine->cache_folder : "", progress, store, diagnostic);
 }
 
 const char *engine_artifact_folder(struct engine *engine)

@@ -150,7 +150,7 @@ struct image {
 /* The image that runs the operator's reference: always there, for every problem. */
 void image_reference(const struct problem *problem, struct image *image);
 
-/* A CUDA space's launches, workspaces and tensor maps for one config, in an image that has no code yet. */
+/* What a space says of launches, workspaces and tensor maps, for one config, in an image that has no code yet. */
 CHECKED status space_launches(const struct bound_space *bound, const struct config *config,
                               struct image *image, struct diagnostic *diagnostic);
 

@@ -66,6 +66,17 @@
  *         arguments: [narrow, weight, bias, residual, y, scratch]   # x, weight, bias, residual, y,
  *                                       # and the workspace that the library may use
  *
+ * A CPU variant whose kernel is a source text (NAME.c or NAME.ll in a folder of the user's,
+ * docs/try-a-kernel.md) says its launches and workspaces in the same way, without threads, shared
+ * memory and clusters:
+ *
+ *     launches:
+ *       - entry: dot_rows                # void dot_rows(void *const *pointers, const int64_t *integers,
+ *                                        #     int64_t begin, int64_t end): kernel_function in ir/image.h
+ *         items: y.columns / 64          # pieces of work, shared out to the threads
+ *         unit: 4                        # in multiples of this; optional
+ *         arguments: [x, weight, y]      # pointers[0], [1], [2]
+ *
  * A tunable may be discovered: its values are ranks in a list that only the device at hand has.
  *
  *     tunables:
@@ -140,7 +151,7 @@ struct let {
     int depth;       /* as in rules */
 };
 
-/* A workspace of a CUDA space.  Absent expressions are NULL. */
+/* A workspace of a space with launches.  Absent expressions are NULL. */
 struct workspace_rule {
     const char *name;
     const struct expression *per_row_bytes, *fixed_bytes;
@@ -168,17 +179,17 @@ enum launch_kind {
     LAUNCH_KIND_COUNT
 };
 
-/* A launch of a CUDA space: one kernel, or one call of a library.  Absent expressions are NULL. */
+/* A launch: one kernel, or, on a card, one call of a library.  Absent expressions are NULL. */
 struct launch_rule {
     enum launch_kind kind;
     const char *entry; /* of the kernel; the call's name */
-    const struct expression *rows_per_item, *items, *threads, *shared_bytes, *cluster, *when;
+    const struct expression *rows_per_item, *items, *unit, *threads, *shared_bytes, *cluster, *when;
     const struct expression *outputs, *inner, *bfloat, *algorithm; /* MATMUL */
     int argument_count;
     const char *arguments[LAUNCH_ARGUMENTS_MAX]; /* names of operands, workspaces, tensor maps */
 };
 
-/* A file that is given to the CUDA compiler from memory. */
+/* A file that is given to a compiler from memory. */
 struct kernel_source {
     const char *path; /* as in #include and in the compiler's messages */
     const char *text;
@@ -239,7 +250,8 @@ struct space {
     const struct launch_rule *launches;
     const struct workspace_rule *workspaces;
     const struct tensor_rule *tensors;
-    struct kernel_source kernel; /* CUDA only: NAME.cu; set by whoever knows the files, as these: */
+    struct kernel_source kernel; /* NAME.cu; on the CPU NAME.c or NAME.ll, none where it has an
+                                    emitter; set by whoever knows the files, as these: */
     const struct kernel_source *headers; /* what kernels may include beside codegen/cuda */
     int header_count;
     struct hash source; /* set by whoever knows the files: of the YAML text and of the emitter's or

@@ -1,4 +1,4 @@
-/* The launches and workspaces of CUDA spaces: reading them, and their numbers for one config. */
+/* The launches and workspaces of spaces whose kernels are source texts: reading them, and their numbers for one config. */
 #include "ir/image.h"
 #include "ir/space_internal.h"
 
@@ -119,12 +119,32 @@ static status read_call(struct name_context *context, struct yaml *map, struct l
     return STATUS_OK;
 }
 
+/* Blocks of threads are for cards, work items that threads take in units for the host. */
+static status check_launch(struct name_context *context, const struct yaml *map,
+                           const struct launch_rule *launch)
+{
+    bool card = context->space->target == TARGET_CUDA;
+    if (card && launch->unit)
+        return yaml_fail(map, context->diagnostic, "only launches on the host have a 'unit'");
+    if (!card && (launch->threads || launch->shared_bytes || launch->cluster))
+        return yaml_fail(map, context->diagnostic,
+                         "a launch on the host has neither 'threads' nor 'shared_bytes' nor "
+                         "'cluster': its work items are shared out to the host's threads");
+    if (card && (!launch->items || !launch->threads))
+        return yaml_fail(map, context->diagnostic,
+                         "a launch needs 'items' (blocks) and 'threads' (per block)");
+    if (!launch->items)
+        return yaml_fail(map, context->diagnostic, "a launch needs 'items' (pieces of work)");
+    return STATUS_OK;
+}
+
 static status read_launch(struct name_context *context, struct yaml *map,
                           struct launch_rule *launch)
 {
     struct diagnostic *diagnostic = context->diagnostic;
     struct yaml *entry;
-    if (yaml_find(map, "call")) return read_call(context, map, launch);
+    if (yaml_find(map, "call") && context->space->target == TARGET_CUDA)
+        return read_call(context, map, launch);
     TRY(yaml_require(map, "entry", YAML_SCALAR, &entry, diagnostic));
     TRY(space_name_check(context, entry, entry->text));
     launch->entry = arena_text(context->arena, entry->text);
@@ -134,10 +154,9 @@ static status read_launch(struct name_context *context, struct yaml *map,
     TRY(space_whole_read(context, map, "threads", &launch->threads));
     TRY(space_whole_read(context, map, "shared_bytes", &launch->shared_bytes));
     TRY(space_whole_read(context, map, "cluster", &launch->cluster));
+    TRY(space_whole_read(context, map, "unit", &launch->unit));
     TRY(space_whole_read(context, map, "when", &launch->when));
-    if (!launch->items || !launch->threads)
-        return yaml_fail(map, diagnostic,
-                         "a launch needs 'items' (blocks) and 'threads' (per block)");
+    TRY(check_launch(context, map, launch));
     return read_arguments(context, map, launch);
 }
 
@@ -147,11 +166,13 @@ status space_launches_read(struct name_context *context, struct yaml *root)
     struct yaml *list = yaml_find(root, "launches"), *workspaces = yaml_find(root, "workspaces");
     struct yaml *tensors = yaml_find(root, "tensor_maps");
     if (space->target != TARGET_CUDA) {
-        struct yaml *first = list ? list : workspaces ? workspaces : tensors;
-        if (!first) return STATUS_OK;
-        return yaml_fail(first, context->diagnostic,
-                         "only CUDA variants say 'launches', 'workspaces' and 'tensor_maps'; the "
-                         "emitter of a CPU variant gives its launches");
+        if (tensors)
+            return yaml_fail(tensors, context->diagnostic, "only CUDA variants have tensor maps");
+        if (!list && workspaces)
+            return yaml_fail(workspaces, context->diagnostic,
+                             "'workspaces' without 'launches': a CPU variant whose kernel is a "
+                             "source text has both, an emitter gives its own");
+        if (!list) return STATUS_OK;
     }
     TRY(read_workspaces(context, root));
     TRY(space_tensors_read(context, root));
@@ -172,7 +193,7 @@ static void mark_optional(struct space *space, const struct expression *expressi
     if (expression) space_mark_lets(space, expression, false);
 }
 
-/* Beside what launches read, kernels get every let that is a whole number (config.cuh). */
+/* Beside what launches read, kernels get every let that is a whole number (codegen/kernel_constants.h). */
 void space_launches_mark_lets(struct space *space)
 {
     for (int w = 0; w < space->workspace_count; w++) {
@@ -185,12 +206,12 @@ void space_launches_mark_lets(struct space *space)
     for (int l = 0; l < space->launch_count; l++) {
         const struct launch_rule *launch = &space->launches[l];
         const struct expression *const all[] = {
-            launch->rows_per_item, launch->items,    launch->threads, launch->shared_bytes,
-            launch->cluster,       launch->when,     launch->outputs, launch->inner,
-            launch->bfloat,        launch->algorithm};
+            launch->rows_per_item, launch->items,   launch->unit,     launch->threads,
+            launch->shared_bytes,  launch->cluster, launch->when,     launch->outputs,
+            launch->inner,         launch->bfloat,  launch->algorithm};
         for (size_t e = 0; e < sizeof all / sizeof *all; e++) mark_optional(space, all[e]);
     }
-    for (int l = 0; space->target == TARGET_CUDA && l < space->let_count; l++)
+    for (int l = 0; space->launch_count && l < space->let_count; l++)
         if (!space->lets[l].real) space->lets[l].used_whole = true;
 }
 
@@ -278,13 +299,15 @@ static status fill_launch(const struct space_numbers *numbers, const struct laun
 {
     if (rule->kind == LAUNCH_MATMUL) return fill_matmul(numbers, rule, launch);
     struct number_place items = {rule->entry, "items", 1, 1, INT32_MAX};
+    bool card = numbers->bound->space->target == TARGET_CUDA;
     struct number_place rows = {rule->entry, "rows_per_item", 0, 0, INT32_MAX};
-    struct number_place threads = {rule->entry, "threads", 1, 1, IMAGE_THREADS_MAX};
+    struct number_place unit = {rule->entry, "unit", 1, 1, INT32_MAX};
+    struct number_place threads = {rule->entry, "threads", card, card, IMAGE_THREADS_MAX};
     struct number_place shared = {rule->entry, "shared_bytes", 0, 0, shared_limit(numbers->bound)};
     struct number_place cluster = {rule->entry, "cluster", 0, 0, IMAGE_CLUSTER_MAX};
     int64_t number;
     *launch = (struct launch){.name = rule->entry, .argument_count = rule->argument_count};
-    launch->geometry.unit = 1;
+    TRY(space_number(numbers, rule->unit, unit, &launch->geometry.unit));
     TRY(space_number(numbers, rule->rows_per_item, rows, &launch->geometry.rows_per_item));
     TRY(space_number(numbers, rule->items, items, &launch->geometry.items_per_row_group));
     TRY(space_number(numbers, rule->threads, threads, &number));

@@ -6,13 +6,14 @@
 #include <string.h>
 
 static const char *const known_keys[] = {
-    "variant",    "op",      "target",        "numerics",      "class",        "accepts",
-    "tunables",   "let",     "rules",         "estimate",      "values",       "kind",
-    "default",    "require", "reason",        "operands",      "accumulation", "launches",
-    "workspaces", "entry",   "rows_per_item", "items",         "threads",      "shared_bytes",
-    "cluster",    "when",    "arguments",     "per_row_bytes", "fixed_bytes",  "zeroed",
-    "discovered", "call",    "extends",       "outputs",       "inner",        "bfloat",
-    "algorithm",  NULL,
+    "variant",       "op",           "target",        "numerics",     "class",
+    "accepts",       "tunables",     "let",           "rules",        "estimate",
+    "values",        "kind",         "default",       "require",      "reason",
+    "operands",      "accumulation", "launches",      "workspaces",   "entry",
+    "rows_per_item", "items",        "threads",       "shared_bytes", "cluster",
+    "when",          "arguments",    "per_row_bytes", "fixed_bytes",  "zeroed",
+    "discovered",    "call",         "extends",       "outputs",      "inner",
+    "bfloat",        "algorithm",    "unit",          NULL,
 };
 
 /* "compile" -> 0 and so on; -1 when it is none of the words. */

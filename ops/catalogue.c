@@ -93,12 +93,31 @@ static status resolve(const struct catalogue_reader *reader, const struct varian
     return STATUS_OK;
 }
 
+/* Whether the kernel is of a language for the target, and the space says how to launch it. */
+static status check_kernel(const struct catalogue_reader *reader, const struct variant_file *file,
+                           const struct space *space)
+{
+    const char *path = file->kernel.path;
+    bool cuda_text = path && strcmp(path + strlen(path) - strlen(".cu"), ".cu") == 0;
+    if (path && cuda_text != (space->target == TARGET_CUDA))
+        return yaml_fail(file->root, reader->diagnostic, "the kernel %s is not for target %s", path,
+                         space->target == TARGET_CUDA ? "cuda" : "cpu");
+    if (space->target == TARGET_CUDA || (path != NULL) == (space->launch_count > 0))
+        return STATUS_OK;
+    return path ? yaml_fail(file->root, reader->diagnostic,
+                            "the kernel %s needs 'launches' here: entry, items and arguments", path)
+                : yaml_fail(file->root, reader->diagnostic,
+                            "'launches' are there, but no kernel %s.c or %s.ll beside this file",
+                            space->variant, space->variant);
+}
+
 static status read_space(struct catalogue_reader *reader, const struct variant_file *file)
 {
     struct space *space;
     TRY(space_read(file->root, op_table(), reader->arena, &space, reader->diagnostic));
+    space->kernel = file->kernel;
+    TRY(check_kernel(reader, file, space));
     if (space->target == TARGET_CUDA) {
-        space->kernel = file->kernel;
         space->headers = reader->headers;
         space->header_count = reader->header_count;
     }
@@ -163,8 +182,26 @@ static status read_embedded(struct catalogue_reader *reader)
 
 enum { SOURCE_LIMIT_BYTES = 16 << 20 };
 
-/* The folder's space may come with the source of its kernel; a CPU variant's emitter is compiled
- * in. */
+/* The kernel's text beside a space: CUDA, C, or LLVM's language; NULL where there is none. */
+static status find_kernel(struct catalogue_reader *reader, const char *path, const char **kernel)
+{
+    static const char *const endings[] = {"cu", "c", "ll"};
+    int stem = (int)(strlen(path) - strlen("yaml"));
+    *kernel = NULL;
+    for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
+        const char *found = arena_print(reader->arena, "%.*s%s", stem, path, endings[e]);
+        TRY_MEMORY(found, reader->diagnostic);
+        if (!file_exists(found)) continue;
+        if (*kernel)
+            return fail(reader->diagnostic, STATUS_BAD_INPUT,
+                        "%s has two kernels beside it, %s and %s; keep one", path, *kernel, found);
+        *kernel = found;
+    }
+    return STATUS_OK;
+}
+
+/* The folder's space may come with the source of its kernel; that of a CPU variant may be an
+ * emitter that is compiled in. */
 static status folder_source(struct catalogue_reader *reader, const char *path, struct hash *source,
                             struct kernel_source *kernel)
 {
@@ -174,10 +211,9 @@ static status folder_source(struct catalogue_reader *reader, const char *path, s
     TRY(file_read(path, SOURCE_LIMIT_BYTES, reader->scratch, &bytes, &byte_count,
                   reader->diagnostic));
     *source = hash_bytes(bytes, byte_count);
-    const char *kernel_path =
-        arena_print(reader->arena, "%.*s.cu", (int)(strlen(path) - strlen(".yaml")), path);
-    TRY_MEMORY(kernel_path, reader->diagnostic);
-    if (!file_exists(kernel_path)) return STATUS_OK;
+    const char *kernel_path;
+    TRY(find_kernel(reader, path, &kernel_path));
+    if (!kernel_path) return STATUS_OK;
     TRY(file_read(kernel_path, SOURCE_LIMIT_BYTES, reader->arena, &bytes, &byte_count,
                   reader->diagnostic));
     *source = hash_combine(*source, hash_bytes(bytes, byte_count));

@@ -15,6 +15,8 @@ static void resolve_arguments(const struct host_device *device, const struct com
         const struct argument *argument = &launch->arguments[a];
         if (argument->kind == ARGUMENT_OPERAND)
             pointers[a] = command->operands[argument->index];
+        else if (argument->kind == ARGUMENT_NULL)
+            pointers[a] = NULL;
         else
             pointers[a] =
                 (char *)device->scratch + command->kernel->workspace_offsets[argument->index];

@@ -15,7 +15,8 @@
 
 struct store;
 
-/* `folder` NULL: the cache folder of the user (base/file.h).  Fails only when memory is out. */
+/* `folder` NULL: the cache folder of the user (base/file.h); "": records live in memory until the store is closed.  Fails
+ * only when memory is out. */
 CHECKED status store_open(const char *folder, const struct progress *progress, struct store **store,
                           struct diagnostic *diagnostic);
 void store_close(struct store *store); /* NULL is allowed */

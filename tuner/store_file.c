@@ -242,8 +242,14 @@ static enum setup open_file(struct store *store)
     return setup;
 }
 
+static bool open_memory(struct store *store)
+{
+    return open_path(store, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) == SETUP_DONE;
+}
+
 bool store_connect(struct store *store)
 {
+    if (store->folder && !*store->folder) return open_memory(store); /* nothing was to be kept */
     enum setup setup = store->folder ? open_file(store) : SETUP_UNUSABLE;
     store->keeps = setup == SETUP_DONE && !sqlite3_db_readonly(store->database, "main");
     if (store->keeps) return true;
@@ -258,5 +264,5 @@ bool store_connect(struct store *store)
     if (setup == SETUP_DONE) return true;
     if (setup == SETUP_UNUSABLE && store->folder && open_read_only(store) == SETUP_DONE)
         return true;
-    return open_path(store, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) == SETUP_DONE;
+    return open_memory(store);
 }

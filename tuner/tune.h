@@ -31,7 +31,9 @@ struct tune_options {
     double budget_seconds; /* of the whole run; 0: none */
     uint64_t seed;
     struct decision_policy policy;
-    const char *strategy;        /* NULL: the default */
+    const char *strategy; /* NULL: the default */
+    const struct catalogue *
+        searched; /* only its variants are searched, against the winners among the others; NULL: all are */
     const char *artifact_folder; /* winners' code goes there; NULL: it is not kept */
     const struct progress *progress;
 };

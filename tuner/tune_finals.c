@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINALISTS_MAX = 8 }; /* beside the default and the incumbent: slots suffice */
+enum {
+    FINALISTS_MAX = 8
+}; /* beside the default, the incumbent and one asked about: slots suffice */
 
 /* Slower ones in the search are not worth a place. */
 static const double near_enough = 1.2;
@@ -38,6 +40,18 @@ static int compare_known(const void *a, const void *b)
     return ((*x)->seconds > (*y)->seconds) - ((*x)->seconds < (*y)->seconds);
 }
 
+/* The best of those that were asked about is raced, however slow. */
+static void add_searched(const struct session *session, struct finals *finals,
+                         const struct known *const *sorted, int good)
+{
+    for (int g = 0; g < good; g++) {
+        const struct candidate *candidate = &sorted[g]->candidate;
+        if (!candidate->space || !search_space(&session->field, candidate)) continue;
+        if (!is_in(finals, candidate)) finals->candidates[finals->count++] = *candidate;
+        return;
+    }
+}
+
 static status choose_finalists(struct session *session, struct finals *finals,
                                struct diagnostic *diagnostic)
 {
@@ -50,6 +64,7 @@ static status choose_finalists(struct session *session, struct finals *finals,
     for (int g = 0; g < good && finals->count < FINALISTS_MAX; g++)
         if (sorted[g]->seconds <= near_enough * sorted[0]->seconds)
             finals->candidates[finals->count++] = sorted[g]->candidate;
+    if (session->tuning->setup->options.searched) add_searched(session, finals, sorted, good);
     for (int f = 0; f < session->first_count; f++) {
         const struct known *known = session_find(session, &session->first[f]);
         if (known && known->status == RECORD_OK && !is_in(finals, &session->first[f]))
@@ -78,8 +93,8 @@ static status are_decided(struct session *session, bool *decided, struct diagnos
     for (int r = 0; r < count; r++) {
         struct candidate candidate;
         if (records[r].status == RECORD_OK &&
-            decision_record_counts(session->field.spaces, session->field.space_count,
-                                   setup->catalogue, setup->compiler, &records[r], &candidate))
+            decision_record_counts(session->spaces, session->space_count, setup->catalogue,
+                                   setup->compiler, &records[r], &candidate))
             *decided = records[r].stage == RECORD_FINAL;
     }
     return STATUS_OK;

@@ -38,6 +38,9 @@ struct session {
     int packed_count;
     struct tune_row *row;
     struct arena *arena; /* of this problem */
+    struct bound_space
+        *spaces; /* all that answer the problem; those that are searched lie in the field */
+    int space_count;
     struct search_field field;
     struct candidate first[2]; /* the default, the incumbent */
     int first_count;

@@ -30,8 +30,8 @@ static int list_blocks(const struct session *session, int blocks[CHECK_SCALES_MA
 {
     int count = 0;
     blocks[count++] = 1; /* the reference's */
-    for (int s = 0; s < session->field.space_count; s++) {
-        int block = session->field.spaces[s].space->numerics.operand_block, b = 0;
+    for (int s = 0; s < session->space_count; s++) {
+        int block = session->spaces[s].space->numerics.operand_block, b = 0;
         while (b < count && blocks[b] != block) b++;
         if (b == count && count < CHECK_SCALES_MAX) blocks[count++] = block;
     }

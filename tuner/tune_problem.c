@@ -51,6 +51,22 @@ static status remember(struct session *session, const struct record *record,
     return STATUS_OK;
 }
 
+/* All variants, or, where only some are searched, those that they are to beat. */
+static status catalogue_of_others(const struct session *session, struct catalogue *others,
+                                  struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    const struct space **spaces;
+    *others = *setup->catalogue;
+    if (!setup->options.searched) return STATUS_OK;
+    TRY_NEW(spaces, session->arena, setup->catalogue->count + 1, diagnostic);
+    *others = (struct catalogue){.spaces = spaces};
+    for (int s = 0; s < setup->catalogue->count; s++)
+        if (!catalogue_find(setup->options.searched, setup->catalogue->spaces[s]->variant))
+            spaces[others->count++] = setup->catalogue->spaces[s];
+    return STATUS_OK;
+}
+
 /* The choice without records, and the one that they lead to. */
 static status choose_first(struct session *session, const struct record *records, int count,
                            struct diagnostic *diagnostic)
@@ -63,9 +79,11 @@ static status choose_first(struct session *session, const struct record *records
         session->field.first_count = session->first_count;
         return STATUS_OK;
     }
-    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
+    struct catalogue others;
+    TRY(catalogue_of_others(session, &others, diagnostic));
+    TRY(decision_make(&others, session->problem, setup->facts, setup->compiler,
                       &setup->options.policy, NULL, 0, session->arena, &usual, diagnostic));
-    TRY(decision_make(setup->catalogue, session->problem, setup->facts, setup->compiler,
+    TRY(decision_make(&others, session->problem, setup->facts, setup->compiler,
                       &setup->options.policy, records, count, session->arena, &before, diagnostic));
     session->first[session->first_count++] = usual.candidate;
     session->has_incumbent = before.basis >= DECISION_EXPLORED;
@@ -84,8 +102,8 @@ static status recall(struct session *session, struct diagnostic *diagnostic)
                       &records, &count, diagnostic));
     for (int r = 0; r < count; r++) {
         struct candidate candidate;
-        if (decision_record_counts(session->field.spaces, session->field.space_count,
-                                   setup->catalogue, setup->compiler, &records[r], &candidate) &&
+        if (decision_record_counts(session->spaces, session->space_count, setup->catalogue,
+                                   setup->compiler, &records[r], &candidate) &&
             (!session->packed || session_packed(session, &candidate)))
             TRY(remember(session, &records[r], &candidate, diagnostic));
     }
@@ -222,12 +240,28 @@ static status look_at_packed(struct session *session, struct diagnostic *diagnos
     return STATUS_OK;
 }
 
+static bool is_searched(const struct session *session, const struct space *space)
+{
+    const struct catalogue *searched = session->tuning->setup->options.searched;
+    return !searched || catalogue_find(searched, space->variant);
+}
+
+static status choose_searched(struct session *session, struct diagnostic *diagnostic)
+{
+    struct search_field *field = &session->field;
+    TRY_NEW(field->spaces, session->arena, session->space_count + 1, diagnostic);
+    for (int s = 0; s < session->space_count; s++)
+        if (is_searched(session, session->spaces[s].space))
+            field->spaces[field->space_count++] = session->spaces[s];
+    return STATUS_OK;
+}
+
 static status tune_session(struct session *session, struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
     TRY(decision_bind(setup->catalogue, session->problem, setup->facts, &setup->options.policy,
-                      session->arena, &session->field.spaces, &session->field.space_count,
-                      diagnostic));
+                      session->arena, &session->spaces, &session->space_count, diagnostic));
+    TRY(choose_searched(session, diagnostic));
     TRY(recall(session, diagnostic));
     if (!session->field.space_count) {
         session->row->note = "no variant answers it";

@@ -2,7 +2,7 @@
 #include "codegen/cpu/kernel_image.h"
 
 #include "codegen/cpu/cpu_target.h"
-#include "codegen/object_block.h"
+#include "codegen/source_c.h"
 
 #include <assert.h>
 
@@ -47,16 +47,5 @@ status kernel_image_finish(struct emitter *e, struct image *image, struct listin
     const void *object;
     size_t object_bytes;
     TRY(cpu_target_compile(e, e->arena, &object, &object_bytes, listing, diagnostic));
-    struct object_block block;
-    TRY(object_block_make(object, object_bytes, e->arena, &block, diagnostic));
-    for (int i = 0; i < image->launch_count; i++) {
-        struct launch *launch = &image->launches[i];
-        launch->offset = object_block_find(&block, launch->name);
-        if (launch->offset < 0)
-            return fail(diagnostic, STATUS_COMPILE, "the compiler's object has no kernel \"%s\"",
-                        launch->name);
-    }
-    image->code = block.bytes;
-    image->code_bytes = block.byte_count;
-    return STATUS_OK;
+    return source_take_object(object, object_bytes, e->arena, image, diagnostic);
 }

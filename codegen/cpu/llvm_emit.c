@@ -74,13 +74,18 @@ static void set_text_attribute(struct emitter *e, const char *name, const char *
     LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attribute);
 }
 
+void emitter_mark_function(struct emitter *e)
+{
+    set_attribute(e, "nounwind");
+    set_text_attribute(e, "no-builtins", ""); /* no loop may become a call of memset or memcpy */
+    set_text_attribute(e, "no-jump-tables", "true"); /* tables would need relocations in data */
+}
+
 struct kernel_arguments kernel_begin(struct emitter *e, const char *name)
 {
     LLVMTypeRef types[] = {e->pointer, e->pointer, e->i64, e->i64};
     e->function = LLVMAddFunction(e->module, name, LLVMFunctionType(e->nothing, types, 4, 0));
-    set_attribute(e, "nounwind");
-    set_text_attribute(e, "no-builtins", ""); /* no loop may become a call of memset or memcpy */
-    set_text_attribute(e, "no-jump-tables", "true"); /* tables would need relocations in data */
+    emitter_mark_function(e);
     LLVMPositionBuilderAtEnd(e->builder,
                              LLVMAppendBasicBlockInContext(e->context, e->function, "entry"));
     return (struct kernel_arguments){LLVMGetParam(e->function, 0), LLVMGetParam(e->function, 1),

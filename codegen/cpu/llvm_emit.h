@@ -64,6 +64,8 @@ struct kernel_arguments {
     value begin, end;         /* work items */
 };
 
+/* Gives e->function the attributes that every function of a kernel has. */
+void emitter_mark_function(struct emitter *e);
 struct kernel_arguments kernel_begin(struct emitter *e, const char *name);
 value kernel_pointer(struct emitter *e, const struct kernel_arguments *kernel, int argument);
 value kernel_integer_value(struct emitter *e, const struct kernel_arguments *kernel,

@@ -1,6 +1,7 @@
 /* What libhone finds in this module: the compiler's identity and the emitters by variant. */
 #include "codegen/compile.h"
 #include "codegen/cpu/emitter_table.h"
+#include "codegen/cpu/source_llvm.h"
 
 #include <string.h>
 
@@ -16,4 +17,5 @@ __attribute__((visibility("default"))) const struct codegen_module hone_codegen_
     .version = CODEGEN_MODULE_VERSION,
     .compiler = "llvm " HONE_LLVM_VERSION_TEXT,
     .find = find,
+    .source = source_llvm_generate,
 };

@@ -116,7 +116,7 @@ struct change {
 };
 
 static const struct change changes[] = {
-    {"target: cuda", "target: cpu", "test.yaml:20:3: only CUDA variants say 'launches'"},
+    {"target: cuda", "target: cpu", "only CUDA variants have tensor maps"},
     {"launches:\n", "launch:\n", "the key 'launches' is missing"},
     {"entry: dot\n", "entry: \"dot()\"\n", "'dot()' is no name"},
     {"  - entry: dot\n    rows_per_item", "  - rows_per_item", "the key 'entry' is missing"},
@@ -160,6 +160,54 @@ static void bad_launches_are_refused_with_their_place(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         check_change(card_space, &changes[i]);
+}
+
+/* ---- On the host ---- */
+
+static const char host_space[] = "variant: dot_cpu\n"
+                                 "op: linear\n"
+                                 "target: cpu\n"
+                                 "tunables:\n"
+                                 "  outputs: {values: [16, 64]}\n"
+                                 "workspaces:\n"
+                                 "  partial: {fixed_bytes: outputs * 4}\n"
+                                 "launches:\n"
+                                 "  - {entry: dot, rows_per_item: 2, items: weight.rows / outputs, "
+                                 "unit: 4, arguments: [x, bias, partial, y]}\n"
+                                 "estimate: \"1\"\n";
+
+static void launches_on_the_host_have_no_threads(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct arena *arena = arena_create(0);
+    struct space *space;
+    struct config config;
+    struct bound_space bound;
+    struct image image;
+    const char *reason;
+    const struct device_facts facts = {.target = TARGET_CPU, .name = "host", .class_name = "host"};
+    const struct problem *problem = parse_problem(linear_problem, arena);
+    CHECK_OK(read_text(host_space, arena, &space, &diagnostic));
+    CHECK_OK(config_parse(space, "outputs=64", &config, &diagnostic));
+    assert_true(space_bind_config(space, problem, &facts, &config, arena, &bound, &reason));
+    CHECK_OK(space_launches(&bound, &config, &image, &diagnostic));
+    assert_int_equal(image.target, TARGET_CPU);
+    assert_int_equal(image.launch_count, 1);
+    assert_int_equal(image.launches[0].threads, 0);
+    assert_int_equal(image.launches[0].geometry.unit, 4);
+    assert_int_equal(launch_items(&image.launches[0], 3), 2 * 88);
+    assert_int_equal(image.workspaces[0].fixed_bytes, 256);
+    assert_int_equal(image.launches[0].arguments[2].kind, ARGUMENT_WORKSPACE);
+    arena_destroy(arena);
+    static const struct change host_changes[] = {
+        {"unit: 4", "threads: 4", "has neither 'threads' nor"},
+        {"unit: 4", "cluster: 4", "has neither 'threads' nor"},
+        {"items: weight.rows / outputs, ", "", "needs 'items'"},
+        {"target: cpu", "target: cuda", "only launches on the host have a 'unit'"},
+    };
+    for (size_t c = 0; c < sizeof host_changes / sizeof *host_changes; c++)
+        check_change(host_space, &host_changes[c]);
 }
 
 /* ---- Calls of libraries ---- */
@@ -293,6 +341,7 @@ int main(void)
         cmocka_unit_test(launches_follow_the_config),
         cmocka_unit_test(impossible_launches_are_refused),
         cmocka_unit_test(bad_launches_are_refused_with_their_place),
+        cmocka_unit_test(launches_on_the_host_have_no_threads),
         cmocka_unit_test(calls_have_their_numbers),
         cmocka_unit_test(bad_calls_are_refused),
         cmocka_unit_test(too_many_launches_are_refused),
