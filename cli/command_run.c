@@ -5,6 +5,8 @@
 #include "cli/npy.h"
 #include "cli/run_chat.h"
 #include "engine/generate.h"
+#include "ops/op_table.h"
+#include "runtime/ranks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -158,6 +160,30 @@ static status run_with_engine(struct running *running, struct diagnostic *diagno
     return STATUS_OK;
 }
 
+static status run_model(const struct arguments *arguments, struct console *console,
+                        const struct engine_options *options, struct arena *arena,
+                        struct diagnostic *diagnostic)
+{
+    struct running running = {.arguments = arguments, .console = console, .arena = arena};
+    TRY(engine_open(arguments->positional[0], options, &running.engine, diagnostic));
+    status code = arguments->chat ? chat_run(arguments, console, running.engine, diagnostic)
+                                  : run_with_engine(&running, diagnostic);
+    engine_close(running.engine);
+    return code;
+}
+
+/* Rank 0 runs the model on the devices of all, the others serve theirs. */
+static status run_rank(const struct arguments *arguments, struct console *console,
+                       struct engine_options *options, struct arena *arena,
+                       struct diagnostic *diagnostic)
+{
+    const struct device_options serving = {.threads = options->threads, .cpu = options->cpu};
+    if (ranks_number(options->ranks) > 0)
+        return ranks_serve(options->ranks, options->devices, &serving, op_table(), diagnostic);
+    TRY(ranks_device_list(options->ranks, options->devices, arena, &options->devices, diagnostic));
+    return run_model(arguments, console, options, arena, diagnostic);
+}
+
 status command_run(const struct arguments *arguments, struct console *console, struct arena *arena,
                    struct diagnostic *diagnostic)
 {
@@ -167,10 +193,9 @@ status command_run(const struct arguments *arguments, struct console *console, s
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     options.largest = command_largest(arguments);
-    struct running running = {.arguments = arguments, .console = console, .arena = arena};
-    TRY(engine_open(path, &options, &running.engine, diagnostic));
-    status code = arguments->chat ? chat_run(arguments, console, running.engine, diagnostic)
-                                  : run_with_engine(&running, diagnostic);
-    engine_close(running.engine);
+    TRY(ranks_join(&options.ranks, diagnostic));
+    if (!options.ranks) return run_model(arguments, console, &options, arena, diagnostic);
+    status code = run_rank(arguments, console, &options, arena, diagnostic);
+    ranks_leave(options.ranks);
     return code;
 }

@@ -47,8 +47,10 @@ static status create_pages(struct engine *engine, struct diagnostic *diagnostic)
 static status open_devices(struct engine *engine, const char *list,
                            const struct engine_options *options, struct diagnostic *diagnostic)
 {
-    const struct device_options device_options = {
-        .threads = options->threads, .cpu = options->cpu, .rates_folder = engine->cache_folder};
+    const struct device_options device_options = {.threads = options->threads,
+                                                  .ranks = options->ranks,
+                                                  .cpu = options->cpu,
+                                                  .rates_folder = engine->cache_folder};
     engine->threads = options->threads > 0 ? options->threads : thread_count_default();
     return device_open_list(list ? list : "cpu", &device_options, engine->arena, &engine->devices,
                             &engine->device_count, diagnostic);

@@ -15,6 +15,7 @@
 struct engine_options {
     const char *devices; /* "cpu", "virtual:256MiB,cpu"; NULL: cpu */
     const char *cpu;     /* instruction families: "native", "x86-64-v3" ...; NULL: native */
+    struct ranks *ranks; /* whose devices may be named; NULL: none */
     int threads;         /* 0: one per core */
     int64_t context;     /* tokens per sequence; 0: the model's, at most CONTEXT_DEFAULT */
     int64_t sequences;   /* side by side; 0: 1 */

@@ -3,6 +3,7 @@
 #include "runtime/device_cuda.h"
 #include "runtime/device_described.h"
 #include "runtime/device_internal.h"
+#include "runtime/device_rank.h"
 #include "runtime/threads.h"
 
 #include <string.h>
@@ -31,7 +32,8 @@ static bool is_card(const struct device_specification *specification)
 
 static bool computes_on_host(const struct device_specification *specification)
 {
-    return !is_card(specification) && specification->kind != DEVICE_DESCRIBED;
+    return !is_card(specification) && specification->kind != DEVICE_DESCRIBED &&
+           specification->kind != DEVICE_RANK;
 }
 
 /* All cards are opened together, before any device has threads: reading their facts forks. */
@@ -54,6 +56,17 @@ static status open_cards(const struct device_specification *specifications, int 
 #endif
 }
 
+static status open_other(const struct device_specification *specification,
+                         const struct device_options *options, struct device **device,
+                         struct diagnostic *diagnostic)
+{
+    if (specification->kind == DEVICE_DESCRIBED)
+        return device_described_open(specification, device, diagnostic);
+    if (specification->kind == DEVICE_RANK)
+        return device_rank_open(specification, options, device, diagnostic);
+    return device_host_open(specification, options, device, diagnostic);
+}
+
 static status open_all(const struct device_specification *specifications, int count,
                        const struct device_options *options, struct device **devices,
                        struct diagnostic *diagnostic)
@@ -61,9 +74,7 @@ static status open_all(const struct device_specification *specifications, int co
     TRY(open_cards(specifications, count, options, devices, diagnostic));
     for (int d = 0; d < count; d++) {
         if (is_card(&specifications[d])) continue;
-        status code = specifications[d].kind == DEVICE_DESCRIBED
-                          ? device_described_open(&specifications[d], &devices[d], diagnostic)
-                          : device_host_open(&specifications[d], options, &devices[d], diagnostic);
+        status code = open_other(&specifications[d], options, &devices[d], diagnostic);
         if (code == STATUS_OK) continue;
         for (int o = 0; o < count; o++) device_close(devices[o]);
         return code;

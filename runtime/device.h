@@ -16,6 +16,7 @@
  *     null                          nothing is computed
  *     cuda:0                        a card, by the number that the CUDA driver gives it
  *     emulated:sm_86:24GiB          a card of that architecture and size on the stand-in driver
+ *     rank:1                        the device that another process serves (runtime/ranks.h)
  *     rtx3090                       a card that is not here, by its profile (ir/profiles/): facts, and nothing runs
  *
  * A CUDA driver cannot be used by a child of the process that has started it.  So a card's facts are read in a child, and
@@ -27,6 +28,7 @@
 #include "ir/image.h"
 
 struct device;
+struct ranks;  /* runtime/ranks.h */
 struct kernel; /* an image loaded onto a device */
 struct event;
 
@@ -34,6 +36,7 @@ struct device_options {
     int threads; /* host threads for all devices together; 0: as many as make sense */
     int chunks; /* of each thread's share that others may take (runtime/work_claims.h); 1: none; 0: the default */
     const char *cpu;          /* "native", "x86-64-v3" ...; NULL: native */
+    struct ranks *ranks;      /* whose devices "rank:1" and so on are; NULL: none */
     const char *rates_folder; /* where measured rates are kept (cpu_rates.h); NULL: rates stay 0 */
     bool
         no_forks; /* this process starts no others from here on, so a card's driver may start in it at once */

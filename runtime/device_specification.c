@@ -1,4 +1,4 @@
-/* Reads "cpu", "null", "virtual:2GiB", "virtual:2GiB@20GFLOPS,2GB/s", "cuda:0", "emulated:sm_86:24GiB", "rtx3090". */
+/* Reads "cpu", "null", "virtual:2GiB", "virtual:2GiB@20GFLOPS,2GB/s", "cuda:0", "emulated:sm_86:24GiB", "rank:1", "rtx3090". */
 #include "runtime/device_specification.h"
 
 #include "base/text.h"
@@ -63,6 +63,19 @@ static status cuda_card(struct device_specification *specification, struct diagn
     return STATUS_OK;
 }
 
+static status rank_number(struct device_specification *specification, struct diagnostic *diagnostic)
+{
+    int64_t number;
+    specification->kind = DEVICE_RANK;
+    if (!text_to_integer(specification->text + strlen("rank:"), &number) || number < 1 ||
+        number > INT16_MAX)
+        return fail(diagnostic, STATUS_USAGE,
+                    "--devices: \"%s\": the rank is not understood; write rank:1",
+                    specification->text);
+    specification->ordinal = (int)number;
+    return STATUS_OK;
+}
+
 /* "sm_86:24GiB": digits, perhaps a letter, a size. */
 static status emulated_card(struct device_specification *specification, struct arena *arena,
                             struct diagnostic *diagnostic)
@@ -113,6 +126,7 @@ status device_specification_parse(const char *text, struct arena *arena,
     }
     if (starts_with(text, "cuda:")) return cuda_card(specification, diagnostic);
     if (starts_with(text, "emulated:")) return emulated_card(specification, arena, diagnostic);
+    if (starts_with(text, "rank:")) return rank_number(specification, diagnostic);
     specification->kind = DEVICE_DESCRIBED;
     return require_profile(text, arena, diagnostic);
 }

@@ -12,13 +12,14 @@ enum device_kind {
     DEVICE_NULL,
     DEVICE_CUDA,
     DEVICE_EMULATED,
-    DEVICE_DESCRIBED
+    DEVICE_DESCRIBED,
+    DEVICE_RANK
 };
 
 struct device_specification {
     enum device_kind kind;
     const char *text;
-    int ordinal;                  /* cuda */
+    int ordinal;                  /* cuda, rank */
     int64_t memory_bytes;         /* virtual and emulated; INT64_MAX: no limit of its own */
     double operations_per_second; /* virtual; 0: as fast as it goes */
     double link_bytes_per_second; /* virtual; 0: as fast as it goes */

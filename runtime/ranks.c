@@ -1,0 +1,181 @@
+/* Open MPI, loaded by name: the few of its functions that are used, and its handles, which are addresses of objects of the
+ * library. */
+#include "base/text.h"
+#include "runtime/device_specification.h"
+#include "runtime/ranks_internal.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of Open MPI 4 and 5. */
+static const char library_name[] = "libmpi.so.40";
+
+/* Messages are counted by an int. */
+enum { PIECE_BYTES = 1 << 30, TAG = 7, THREAD_MULTIPLE = 3 };
+
+struct mpi {
+    void *world, *byte; /* MPI_COMM_WORLD, MPI_BYTE */
+    int (*MPI_Init_thread)(int *count, char ***words, int required, int *provided);
+    int (*MPI_Comm_rank)(void *communicator, int *rank);
+    int (*MPI_Comm_size)(void *communicator, int *size);
+    int (*MPI_Send)(const void *bytes, int count, void *type, int to, int tag, void *communicator);
+    int (*MPI_Recv)(void *bytes, int count, void *type, int from, int tag, void *communicator,
+                    void *state);
+    int (*MPI_Finalize)(void);
+};
+
+struct ranks {
+    struct arena *arena;
+    struct mpi mpi;
+    int number, count;
+};
+
+static status find_functions(void *library, struct mpi *mpi, struct diagnostic *diagnostic)
+{
+    const struct {
+        const char *name;
+        void *slot;
+    } rows[] = {{"MPI_Init_thread", &mpi->MPI_Init_thread},
+                {"MPI_Comm_rank", &mpi->MPI_Comm_rank},
+                {"MPI_Comm_size", &mpi->MPI_Comm_size},
+                {"MPI_Send", &mpi->MPI_Send},
+                {"MPI_Recv", &mpi->MPI_Recv},
+                {"MPI_Finalize", &mpi->MPI_Finalize},
+                {"ompi_mpi_comm_world", &mpi->world},
+                {"ompi_mpi_byte", &mpi->byte}};
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        /* ISO C has no conversion from an object pointer to a function pointer; POSIX guarantees it. */
+        void *address = dlsym(library, rows[r].name);
+        memcpy(rows[r].slot, &address, sizeof address);
+        if (!address)
+            return fail(diagnostic, STATUS_DEVICE, "%s has no %s: it is not Open MPI's",
+                        library_name, rows[r].name);
+    }
+    return STATUS_OK;
+}
+
+static status check(int code, const char *what, struct diagnostic *diagnostic)
+{
+    return code == 0 ? STATUS_OK
+                     : fail(diagnostic, STATUS_DEVICE, "MPI failed %s (error %d)", what, code);
+}
+
+static status start(struct ranks *ranks, struct diagnostic *diagnostic)
+{
+    /* Its own modules look for its functions among the global ones. */
+    void *library = dlopen(library_name, RTLD_NOW | RTLD_GLOBAL);
+    int provided = 0;
+    if (!library)
+        return fail(diagnostic, STATUS_DEVICE,
+                    "this process was started by mpirun, but %s cannot be loaded: %s", library_name,
+                    dlerror());
+    struct mpi *mpi = &ranks->mpi;
+    TRY(find_functions(library, mpi, diagnostic));
+    TRY(check(mpi->MPI_Init_thread(NULL, NULL, THREAD_MULTIPLE, &provided), "to start",
+              diagnostic));
+    if (provided < THREAD_MULTIPLE)
+        return fail(diagnostic, STATUS_DEVICE,
+                    "this Open MPI was built without support for several threads");
+    TRY(check(mpi->MPI_Comm_rank(mpi->world, &ranks->number), "to number ranks", diagnostic));
+    return check(mpi->MPI_Comm_size(mpi->world, &ranks->count), "to count ranks", diagnostic);
+}
+
+status ranks_join(struct ranks **result, struct diagnostic *diagnostic)
+{
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE"); /* set by its launcher */
+    int64_t count;
+    *result = NULL;
+    if (!size || !text_to_integer(size, &count) || count < 2) return STATUS_OK;
+    struct arena *arena = arena_create(0);
+    struct ranks *ranks = arena ? arena_allocate(arena, 1, sizeof *ranks) : NULL;
+    if (!ranks) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *ranks);
+    }
+    *ranks = (struct ranks){.arena = arena};
+    status code = start(ranks, diagnostic);
+    if (code != STATUS_OK) {
+        arena_destroy(arena);
+        return code;
+    }
+    *result = ranks;
+    return STATUS_OK;
+}
+
+int ranks_number(const struct ranks *ranks)
+{
+    return ranks->number;
+}
+
+int ranks_count(const struct ranks *ranks)
+{
+    return ranks->count;
+}
+
+void ranks_leave(struct ranks *ranks)
+{
+    struct diagnostic ignored = {0};
+    if (!ranks) return;
+    const struct rank_head end = {.kind = RANK_END};
+    for (int r = 1; ranks->number == 0 && r < ranks->count; r++)
+        if (ranks_send(ranks, r, &end, NULL, &ignored) != STATUS_OK) break;
+    ranks->mpi.MPI_Finalize();
+    arena_destroy(ranks->arena);
+}
+
+status ranks_device_list(const struct ranks *ranks, const char *own, struct arena *arena,
+                         const char **list, struct diagnostic *diagnostic)
+{
+    struct text text = {.arena = arena};
+    if (!own || strcmp(own, "cpu") == 0)
+        text_print(&text, "virtual:%lld",
+                   (long long)sysconf(_SC_PHYS_PAGES) * (long long)sysconf(_SC_PAGESIZE));
+    else
+        text_append(&text, own);
+    for (int r = 1; ranks->number == 0 && r < ranks->count; r++) text_print(&text, ",rank:%d", r);
+    *list = text_finish(&text);
+    TRY_MEMORY(*list, diagnostic);
+    return STATUS_OK;
+}
+
+/* ---- Messages ---- */
+
+status ranks_send(struct ranks *ranks, int rank, const struct rank_head *head, const void *payload,
+                  struct diagnostic *diagnostic)
+{
+    const struct mpi *mpi = &ranks->mpi;
+    TRY(check(mpi->MPI_Send(head, sizeof *head, mpi->byte, rank, TAG, mpi->world), "to send",
+              diagnostic));
+    for (int64_t at = 0; at < head->bytes; at += PIECE_BYTES) {
+        int64_t piece = head->bytes - at < PIECE_BYTES ? head->bytes - at : PIECE_BYTES;
+        TRY(check(
+            mpi->MPI_Send((const char *)payload + at, (int)piece, mpi->byte, rank, TAG, mpi->world),
+            "to send", diagnostic));
+    }
+    return STATUS_OK;
+}
+
+status ranks_receive_head(struct ranks *ranks, int rank, struct rank_head *head,
+                          struct diagnostic *diagnostic)
+{
+    const struct mpi *mpi = &ranks->mpi;
+    TRY(check(mpi->MPI_Recv(head, sizeof *head, mpi->byte, rank, TAG, mpi->world, NULL),
+              "to receive", diagnostic));
+    if (head->bytes >= 0) return STATUS_OK;
+    return fail(diagnostic, STATUS_DEVICE, "rank %d sent a message of less than no bytes", rank);
+}
+
+status ranks_receive(struct ranks *ranks, int rank, void *payload, int64_t bytes,
+                     struct diagnostic *diagnostic)
+{
+    const struct mpi *mpi = &ranks->mpi;
+    for (int64_t at = 0; at < bytes; at += PIECE_BYTES) {
+        int64_t piece = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
+        TRY(check(
+            mpi->MPI_Recv((char *)payload + at, (int)piece, mpi->byte, rank, TAG, mpi->world, NULL),
+            "to receive", diagnostic));
+    }
+    return STATUS_OK;
+}
