@@ -20,7 +20,7 @@ static void emit_experts(struct linear_stream *k, const struct grouped_work *wor
 static void emit_dot(struct linear_stream *k, const struct grouped_work *work, struct image *image)
 {
     struct emitter *e = k->e;
-    int workspace = k->step.dot == LINEAR_DOT_BYTES
+    int workspace = k->step.dot != LINEAR_DOT_FMA
                         ? linear_step_quantize(e, &work->linear, &k->step, image)
                         : LINEAR_ABSENT;
     /* Threads that write to one cache line of y would wait for each other. */

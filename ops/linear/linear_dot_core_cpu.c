@@ -26,7 +26,7 @@ static int64_t emit_matrices(const struct linear_stream *k, const struct kernel_
 static void emit_dot(struct linear_stream *k, struct image *image)
 {
     struct emitter *e = k->e;
-    int workspace = k->step.dot == LINEAR_DOT_BYTES
+    int workspace = k->step.dot != LINEAR_DOT_FMA
                         ? linear_step_quantize(e, k->work, &k->step, image)
                         : LINEAR_ABSENT;
     struct launch *launch = image_add_launch(image, "dot", (struct geometry){0});

@@ -3,7 +3,7 @@
  *
  * The variants on it differ in how products are formed, which is a class of numerics each:
  * linear_dot_cpu widens the weights to f32; linear_dot_bytes_cpu rounds the activations to 8 bits
- * per block of 32, in a launch of its own. */
+ * per block of 32, in a launch of its own; linear_dot_bf16_cpu rounds them to bf16. */
 #ifndef OPS_LINEAR_LINEAR_DOT_CORE_CPU_H
 #define OPS_LINEAR_LINEAR_DOT_CORE_CPU_H
 

@@ -1,4 +1,4 @@
-/* Rounding activations to bytes, and the layout that linear_dot_cpu reads. */
+/* Rounding activations to bytes or bf16, and the layout that linear_dot_cpu reads. */
 #include "ops/linear/linear_quantize_core_cpu.h"
 
 #include "codegen/cpu/llvm_dot.h"
@@ -104,11 +104,11 @@ static void quantize_into(struct emitter *e, const struct linear_step *step, int
     }
 }
 
-/* The same for blocks of 256: sums and scale of each group of 16 columns. */
+/* The same for wider blocks: sums and scale of each group of 16 columns. */
 static void quantize_super_into(struct emitter *e, const struct linear_step *step, int block,
                                 const struct linear_bytes *bytes, value to)
 {
-    value scales = address_at(e, to, LINEAR_SUPER);
+    value scales = address_at(e, to, step->columns);
     value all = address_at(e, scales, 4 * UNPACK_GROUPS_MAX);
     for (int half = 0; half < 2; half++) {
         int group = 2 * block + half;
@@ -123,7 +123,7 @@ static void quantize_super_into(struct emitter *e, const struct linear_step *ste
 static void quantize_paired_into(struct emitter *e, const struct linear_step *step, int block,
                                  const struct linear_bytes *bytes, value to)
 {
-    value scales = address_at(e, to, LINEAR_SUPER), sums = zero_of(vector_of(e->i32, 4));
+    value scales = address_at(e, to, step->columns), sums = zero_of(vector_of(e->i32, 4));
     value all = address_at(e, scales, 4 * UNPACK_GROUPS_MAX / 2);
     for (int half = 0; half < 2; half++) {
         int at = linear_step_group_offset(step, 2 * block + half);
@@ -133,6 +133,17 @@ static void quantize_paired_into(struct emitter *e, const struct linear_step *st
     value sum = mulf(e, integer_to_f32(e, horizontal_add(e, sums)), bytes->scale);
     store(e, bytes->scale, address_at(e, scales, 4 * block), 4);
     store(e, sum, address_at(e, all, 4 * block), 4);
+}
+
+/* Zeros where scales and sums have room for more groups than the block has. */
+static void clear_missing_groups(struct emitter *e, const struct linear_step *step, value to)
+{
+    value zero = zero_of(vector_of(e->f32, 4));
+    for (int group = step->columns / HALF; group < UNPACK_GROUPS_MAX; group += 4) {
+        int64_t at = step->columns + 4 * (int64_t)group;
+        store(e, zero, address_at(e, to, at), 4);
+        store(e, zero, address_at(e, to, at + 4 * UNPACK_GROUPS_MAX), 4);
+    }
 }
 
 static void zero_into(struct emitter *e, const struct linear_step *step, int block, value to)
@@ -160,8 +171,14 @@ static void store_behind(struct emitter *e, const struct linear_step *step,
 static void quantize_step(struct emitter *e, const struct linear_step *step, int columns, value x,
                           value to)
 {
+    if (step->dot == LINEAR_DOT_BF16) {
+        value reals = load_first(e, vector_of(e->f32, step->columns), x, columns, 4);
+        store(e, narrow_bf16(e, reals), to, 2);
+        return;
+    }
     struct behind behind = {0};
-    bool super = step->form->block == LINEAR_SUPER;
+    bool super = step->form->block > LINEAR_BLOCK;
+    if (super) clear_missing_groups(e, step, to);
     for (int i = 0; i < step->columns / LINEAR_BLOCK; i++) {
         if (i * LINEAR_BLOCK >= columns) {
             zero_into(e, step, i, to);

@@ -4,7 +4,7 @@
 /* Blocks of 32 side by side until their codes fill a register. */
 static int blocks_of(const struct unpack_form *form, int register_bytes)
 {
-    if (form->block == LINEAR_SUPER || register_bytes <= form->low.bytes) return 1;
+    if (form->block > LINEAR_BLOCK || register_bytes <= form->low.bytes) return 1;
     return register_bytes / form->low.bytes;
 }
 
@@ -15,7 +15,7 @@ static void choose_bytes(struct linear_step *step)
     step->columns = step->blocks * step->form->block;
     step->parts = step->columns / register_bytes;
     step->paired = unpack_is_paired(step->element);
-    int behind = step->form->block == LINEAR_SUPER ? 4 * UNPACK_GROUPS_MAX : register_bytes;
+    int behind = step->form->block > LINEAR_BLOCK ? 4 * UNPACK_GROUPS_MAX : register_bytes;
     step->x_bytes = (int64_t)step->parts * register_bytes + (step->paired ? 1 : 2) * behind;
 }
 
@@ -26,6 +26,10 @@ struct linear_step linear_step_of(const struct emitter *e, const struct linear_w
         .dot = dot, .element = work->element, .form = work->form, .lanes = e->lanes};
     if (dot == LINEAR_DOT_BYTES) {
         choose_bytes(&step);
+    } else if (dot == LINEAR_DOT_BF16) {
+        step.blocks = step.parts = 1;
+        step.columns = 2 * step.lanes;
+        step.x_bytes = step.columns * 2;
     } else {
         step.blocks = 1;
         step.columns = step.form ? step.form->block : step.lanes;
@@ -40,7 +44,7 @@ struct linear_step linear_step_of(const struct emitter *e, const struct linear_w
 
 int64_t linear_step_row_bytes(const struct linear_step *step)
 {
-    if (step->dot == LINEAR_DOT_BYTES) return (step->full + (step->rest != 0)) * step->x_bytes;
+    if (step->dot != LINEAR_DOT_FMA) return (step->full + (step->rest != 0)) * step->x_bytes;
     return (step->full * step->columns + step->rest) * 4;
 }
 
@@ -69,7 +73,7 @@ static void load_bytes(struct emitter *e, const struct linear_step *step, value 
     else
         unpack_scales(e, &request, pointer, &weights->scales, &weights->minima);
     unpack_parts(e, &request, pointer, weights->parts);
-    if (step->form->block == LINEAR_SUPER && !step->paired && !weights->minima) {
+    if (step->form->block > LINEAR_BLOCK && !step->paired && !weights->minima) {
         value offsets = splat_f32(e, -step->form->offset, UNPACK_GROUPS_MAX);
         weights->minima = mulf(e, weights->scales, offsets);
     }
@@ -109,7 +113,9 @@ void linear_step_weights(struct emitter *e, const struct linear_step *step, valu
                          int columns, struct linear_weights *weights)
 {
     weights->scales = weights->minima = NULL;
-    if (!step->form) {
+    if (step->dot == LINEAR_DOT_BF16) {
+        weights->parts[0] = load_first(e, vector_of(e->i16, step->columns), pointer, columns, 2);
+    } else if (!step->form) {
         weights->parts[0] = load_as_f32(e, step->element, pointer, columns, step->lanes);
     } else if (step->dot == LINEAR_DOT_BYTES) {
         load_bytes(e, step, pointer, columns, weights);

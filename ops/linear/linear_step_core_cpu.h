@@ -7,12 +7,14 @@
 
 enum { LINEAR_BLOCK = 32, LINEAR_PARTS_MAX = 64, LINEAR_SUPER = 256 };
 
-/* Bytes: a step is a block of 256, or as many blocks of 32 as fill a register with codes, so `parts`
+/* Bytes: a step is a block of 128 or 256, or as many blocks of 32 as fill a register with codes, so `parts`
  * registers of bytes in the order of unpack_group_at.  The activations of a step are those registers
- * of signed bytes and, behind them, two registers (blocks of 256: twice 16 lanes, one for each group
- * of 16 columns): the scale of each lane's block, and what meets the weights' minima: sums of bytes
+ * of signed bytes and, behind them, two registers (wider blocks: twice 16 lanes, one for each group
+ * of 16 columns, zeros behind the last): the scale of each lane's block, and what meets the weights' minima: sums of bytes
  * times their scale; paired: the scales of 8 blocks of 32, then what meets their minima, negative.  Blocks of 32 without minima have, in place of the latter, i32 to start the sums
  * with, which take the weights' byte offset away.
+ *
+ * BF16: a step is a register of bf16, the activations' too.
  *
  * FMA: a step is a block, in `parts` registers of f32, or one register of a plain type. */
 struct linear_step {
@@ -37,8 +39,8 @@ int64_t linear_step_row_bytes(const struct linear_step *step);
 int linear_step_group_offset(const struct linear_step *step, int group);
 
 /* Bytes: number = scale * byte + minimum, where blocks of 32 without minima have the byte offset
- * still in the bytes.  Scales and minima are for lanes, or (blocks of 256) for groups of 16 columns.
- * Reals: the numbers, still to be multiplied with `scales` unless it is NULL. */
+ * still in the bytes.  Scales and minima are for lanes, or (wider blocks) for groups of 16 columns.
+ * BF16: the numbers.  Reals: the numbers, still to be multiplied with `scales` unless it is NULL. */
 struct linear_weights {
     value parts[LINEAR_PARTS_MAX], scales, minima;
 };
@@ -47,7 +49,7 @@ struct linear_weights {
 void linear_step_weights(struct emitter *e, const struct linear_step *step, value pointer,
                          int columns, struct linear_weights *weights);
 
-/* Emits the kernel that turns x (its argument 0) into bytes (argument 1) and adds it, with its
+/* Emits the kernel that rounds x (its argument 0) to the form of the step (argument 1) and adds it, with its
  * workspace, to the image. Returns the workspace. */
 int linear_step_quantize(struct emitter *e, const struct linear_work *work,
                          const struct linear_step *step, struct image *image);

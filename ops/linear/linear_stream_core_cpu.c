@@ -57,9 +57,8 @@ static value add_parts(const struct linear_stream *k, value sum,
 {
     struct emitter *e = k->e;
     for (int i = 0; i < k->step.parts; i++) {
-        value products =
-            dot_bytes(e, zero_of(vector_of(e->i32, k->step.lanes)), weights->parts[i],
-                      k->step.form->largest, step_part(k, x, i, e->i32));
+        value products = dot_bytes(e, zero_of(vector_of(e->i32, k->step.lanes)), weights->parts[i],
+                                   k->step.form->largest, step_part(k, x, i, e->i32));
         sum = muladdf(e, integer_to_f32(e, products), lane_scales(k, scales, i), sum);
     }
     return sum;
@@ -72,7 +71,7 @@ static value add_paired_bytes(const struct linear_stream *k, value sum,
     struct emitter *e = k->e;
     int lanes = k->step.lanes, half = UNPACK_GROUPS_MAX / 2;
     LLVMTypeRef groups = vector_of(e->f32, UNPACK_GROUPS_MAX);
-    value both = mulf(e, weights->scales, load(e, groups, address_at(e, x, LINEAR_SUPER), 4));
+    value both = mulf(e, weights->scales, load(e, groups, address_at(e, x, k->step.columns), 4));
     if (lanes > half) {
         value upper = bit_not(e, mask_first(e, half, lanes));
         sum = addf(e, sum, choose(e, upper, both, zero_of(groups)));
@@ -82,15 +81,15 @@ static value add_paired_bytes(const struct linear_stream *k, value sum,
     return add_parts(k, sum, weights, x, both);
 }
 
-/* A block of 256: scales of its groups, each in some lanes of one register. */
+/* A block of 128 or 256: scales of its groups, each in some lanes of one register. */
 static value add_super_bytes(const struct linear_stream *k, value sum,
                              const struct linear_weights *weights, value x)
 {
     struct emitter *e = k->e;
     int lanes = k->step.lanes;
     LLVMTypeRef groups = vector_of(e->f32, UNPACK_GROUPS_MAX);
-    value x_scales = load(e, groups, address_at(e, x, LINEAR_SUPER), 4);
-    value x_sums = load(e, groups, address_at(e, x, LINEAR_SUPER + 4 * UNPACK_GROUPS_MAX), 4);
+    value x_scales = load(e, groups, address_at(e, x, k->step.columns), 4);
+    value x_sums = load(e, groups, address_at(e, x, k->step.columns + 4 * UNPACK_GROUPS_MAX), 4);
     value scales = mulf(e, weights->scales, x_scales);
     for (int i = 0; i < UNPACK_GROUPS_MAX; i += lanes)
         sum = muladdf(e, slice(e, weights->minima, i, lanes), slice(e, x_sums, i, lanes), sum);
@@ -115,10 +114,13 @@ static value add_reals(const struct linear_stream *k, value sum,
 static value add_products(const struct linear_stream *k, value sum,
                           const struct linear_weights *weights, value x, int columns)
 {
-    if (k->step.dot != LINEAR_DOT_BYTES) return add_reals(k, sum, weights, x, columns);
+    if (k->step.dot == LINEAR_DOT_BF16)
+        return dot_bf16(k->e, sum, weights->parts[0],
+                        load(k->e, vector_of(k->e->i16, k->step.columns), x, 2));
+    if (k->step.dot == LINEAR_DOT_FMA) return add_reals(k, sum, weights, x, columns);
     if (k->step.paired) return add_paired_bytes(k, sum, weights, x);
-    return k->step.form->block == LINEAR_SUPER ? add_super_bytes(k, sum, weights, x)
-                                               : add_bytes(k, sum, weights, x);
+    return k->step.form->block > LINEAR_BLOCK ? add_super_bytes(k, sum, weights, x)
+                                              : add_bytes(k, sum, weights, x);
 }
 
 /* Fetches the lines that begin in the step at distance `weight_at` from a tile's pointer. */

@@ -82,13 +82,32 @@ static void test_rare(void **state)
 {
     (void)state;
     check.takes_turns = true;
-    static const char *const operators[] = {"gate(", "softcap(", "part(", "join(", "head_linear("};
+    static const char *const operators[] = {"gate(", "softcap(", "part(", "join("};
     for (size_t o = 0; o < sizeof operators / sizeof *operators; o++)
         variant_check_table(&check, dense_rare_cases, operators[o], BOUND);
     check_widths("gate(f32[tokens,1], f32[tokens,W]) {activation=sigmoid}");
     check_widths("gate(f32[tokens,W], f32[tokens,W]) {limit=0.5 slope=1.702 shift=1}");
     check_widths("softcap(f32[tokens,W]) {limit=3}");
     check_widths("join(f32[tokens,W], f32[tokens,7]) {heads=1}");
+    check.takes_turns = false;
+}
+
+/* Some variants round activations: each is judged by what its numerics allow. */
+static void test_heads(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "head_linear(f32[tokens,192], q4_0[3,5,64])",
+        "head_linear(f32[tokens,512], q4_K[2,33,256])",
+        "head_linear(f32[tokens,512], q6_K[3,9,512]) {shared=1}",
+        "head_linear(f32[tokens,384], i8_128[3,17,128])",
+    };
+    check.takes_turns = true;
+    check.judge = variant_judge_unit;
+    variant_check_table(&check, dense_rare_cases, "head_linear(", variant_rounded_bound);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        variant_check_case(&check, texts[i], &(struct op_step){.rows = 7}, variant_rounded_bound);
+    check.judge = NULL;
     check.takes_turns = false;
 }
 
@@ -190,7 +209,7 @@ int main(void)
         cmocka_unit_test(test_gate),      cmocka_unit_test(test_select),
         cmocka_unit_test(test_combine),   cmocka_unit_test(test_embed),
         cmocka_unit_test(test_hadamard),  cmocka_unit_test(test_rare),
-        cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_heads),     cmocka_unit_test(test_experts),
 
         cmocka_unit_test(test_positions), cmocka_unit_test(test_holes),
     };

@@ -352,9 +352,13 @@ int variant_check_trial(struct variant_check *check, struct op_trial *trial, dou
 {
     int answers = 0;
     int turn = check->takes_turns ? (int)(check->draws % (uint64_t)check->level_count) : -1;
-    for (int level = 0; level < check->level_count; level++)
-        for (int s = 0; s < check->catalogue.count && (turn < 0 || turn == level); s++)
+    /* The level in software runs nothing but what needs it: this machine's own takes its turn too. */
+    bool both = turn > 0 && turn == check->trapped_level;
+    for (int level = 0; level < check->level_count; level++) {
+        bool takes_part = turn < 0 || turn == level || (both && level == 0);
+        for (int s = 0; s < check->catalogue.count && takes_part; s++)
             answers += check_variant(check, check->catalogue.spaces[s], level, trial, bound);
+    }
     return answers;
 }
 
