@@ -87,6 +87,8 @@ status plan_report_json(const struct planned_model *planned, struct arena *arena
                             times_json(planned, &result->second.solution.times));
     if (result->rule.solution.option_count)
         json_object_set_new(object, "rule", times_json(planned, &result->rule.solution.times));
+    if (result->rule.solution.option_count && result->in_order_times.short_bytes <= 0)
+        json_object_set_new(object, "rule_in_order", times_json(planned, &result->in_order_times));
     *document = object;
     return object ? STATUS_OK : fail_memory(diagnostic, 0);
 }

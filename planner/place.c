@@ -111,7 +111,7 @@ static status plan_by_rule(const struct place_request *request, struct arena *ar
         rule.chunk = chunk_usual;
         TRY(place_costs(request, rule.chunk, arena, &rule.input, result, diagnostic));
     }
-    TRY(solve_by_rule(rule.input, arena, &rule.solution, diagnostic));
+    TRY(solve_by_rule(rule.input, arena, &rule.solution, &result->in_order_times, diagnostic));
     if (rule.solution.times.short_bytes > 0) return STATUS_OK;
     result->rule = rule;
     if (rule.solution.times.ranked_seconds >= best->times.ranked_seconds) return STATUS_OK;

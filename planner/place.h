@@ -30,6 +30,7 @@ struct place_result {
     int class_count, *class_of_layer;
     struct place_plan
         second; /* the best without what leads most layers of the first; no options: there is none */
+    struct solve_times in_order_times; /* of the rule's strict form (solve_by_rule) */
     struct place_plan rule; /* by the rule of layers in order; no options: it has no legal answer */
     int measured, problems; /* times that were measured, of all that were asked for */
 };

@@ -141,9 +141,11 @@ CHECKED status solve_run(const struct solve_input *input, struct arena *arena,
 
 /* solve_rule.c: the rule that people use, in the same options: layers onto cards in order, and of the last layers the
  * experts to the host (whole last layers where there are none) until the rest fits.  Its times are legal where the rule
- * has an answer. */
+ * has an answer.  `in_order`: the same where each card is filled before the next gets a layer; the rule itself may also share
+ * layers out in proportion to memory. */
 CHECKED status solve_by_rule(const struct solve_input *input, struct arena *arena,
-                             struct solution *rule, struct diagnostic *diagnostic);
+                             struct solution *rule, struct solve_times *in_order,
+                             struct diagnostic *diagnostic);
 
 /* solve_search.c: betters a state by moving layers to `wanted` options, one move at a time, and two at once (`pairs`) where
  * no single one helps, until none does. */

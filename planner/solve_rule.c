@@ -208,7 +208,7 @@ static status create_custom(const struct solve_input *input, struct arena *arena
 }
 
 status solve_by_rule(const struct solve_input *input, struct arena *arena, struct solution *rule,
-                     struct diagnostic *diagnostic)
+                     struct solve_times *in_order, struct diagnostic *diagnostic)
 {
     struct custom custom = {.input = input, .solution = rule, .host = -1};
     int *taken;
@@ -221,6 +221,7 @@ status solve_by_rule(const struct solve_input *input, struct arena *arena, struc
         custom.streamed = way & 1;
         custom.even = way & 2;
         run_rule(&custom, taken, rule->counts, &rule->times);
+        if (!custom.even) *in_order = rule->times;
     }
     return STATUS_OK;
 }
