@@ -54,6 +54,7 @@ static status describe_machine(const struct engine_options *options, struct aren
             .name = arena_text(arena, device_specification(devices[d])),
             .facts = device_facts(devices[d]),
             .memory_bytes = device_memory_limit(devices[d]),
+            .host = device_is_host(devices[d]),
         };
     status code = members ? machine_create(members, count, arena, machine, diagnostic)
                           : fail_memory(diagnostic, 0);

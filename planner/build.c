@@ -1,6 +1,7 @@
 /* The pipeline from a model's graph to a plan. */
 #include "planner/build.h"
 
+#include "planner/lower_placement.h"
 #include "planner/offload.h"
 #include "planner/placement.h"
 
@@ -71,26 +72,60 @@ static status add_top(struct plan *plan, const struct build_options *options,
     return STATUS_OK;
 }
 
-static status lower_graph(const struct graph *graph, const struct build_options *options,
-                          struct plan *plan, struct diagnostic *diagnostic)
+/* The graph that is to be placed. */
+static status copy_graph(const struct graph *graph, const struct build_options *options,
+                         struct plan *plan, struct diagnostic *diagnostic)
 {
-    if (options->device_count > GRAPH_DEVICES_MAX)
-        return fail(diagnostic, STATUS_USAGE, "%d devices; Hone takes 1 to %d",
-                    options->device_count, GRAPH_DEVICES_MAX);
     TRY(graph_copy(graph, plan->arena, &plan->graph, diagnostic));
     if (options->layer_map) {
         TRY(pass_layer_map(plan->graph, options->layer_map, options->layer_map_count, diagnostic));
         TRY(graph_verify(plan->graph, diagnostic));
     }
     TRY(pass_dead_code(plan->graph, diagnostic));
-    TRY(graph_verify(plan->graph, diagnostic));
+    return graph_verify(plan->graph, diagnostic);
+}
+
+/* `memory_bytes`: what the planner may count on; NULL: it is not asked. */
+static status lower_once(const struct graph *graph, const struct build_options *options,
+                         const int64_t *memory_bytes, struct plan *plan,
+                         struct diagnostic *diagnostic)
+{
+    struct lowered lowered;
+    TRY(copy_graph(graph, options, plan, diagnostic));
     /* Before fusion, so that no fused operator straddles a border and moves two values over it. */
-    TRY(place(plan, options, diagnostic));
+    TRY(memory_bytes ? lower_planned(plan, options, memory_bytes, &lowered, diagnostic)
+                     : place(plan, options, diagnostic));
     TRY(graph_verify(plan->graph, diagnostic));
     TRY(offload_fuse(plan, options, diagnostic));
-    TRY(stream(plan, options, diagnostic));
+    TRY(memory_bytes ? lower_streams(plan, options, &lowered, diagnostic)
+                     : stream(plan, options, diagnostic));
     TRY(add_top(plan, options, diagnostic));
     return graph_verify(plan->graph, diagnostic);
+}
+
+/* The planner estimates what activations take; where the lowered graph says more, it plans again with less memory. */
+enum { PLANNED_ROUNDS_MAX = 4 };
+
+static status lower_graph(const struct graph *graph, const struct build_options *options,
+                          struct plan *plan, struct diagnostic *diagnostic)
+{
+    int64_t memory_bytes[GRAPH_DEVICES_MAX];
+    bool fits = false;
+    if (options->device_count > GRAPH_DEVICES_MAX)
+        return fail(diagnostic, STATUS_USAGE, "%d devices; Hone takes 1 to %d",
+                    options->device_count, GRAPH_DEVICES_MAX);
+    if (options->share.kind != SHARE_PLANNED)
+        return lower_once(graph, options, NULL, plan, diagnostic);
+    for (int d = 0; d < options->device_count; d++)
+        memory_bytes[d] = options->devices[d].memory_bytes;
+    for (int round = 0; round < PLANNED_ROUNDS_MAX && !fits; round++) {
+        TRY(lower_once(graph, options, memory_bytes, plan, diagnostic));
+        TRY(lower_check_memory(plan, options, memory_bytes, &fits, diagnostic));
+    }
+    if (fits) return STATUS_OK;
+    return fail(diagnostic, STATUS_NO_MEMORY,
+                "the planner finds no placement that fits with its activations; lower --context or "
+                "--chunk, or add a device");
 }
 
 static bool has_state(const struct graph *graph, const struct node *node)

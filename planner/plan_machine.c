@@ -14,7 +14,6 @@ static const double read_rate_assumed = 20e9, real_rate_assumed = 200e9;
 static void fill_link(struct machine_device *device)
 {
     const double *values = device->facts.values;
-    if (device->facts.target == TARGET_CPU && values[FACT_link_bandwidth] <= 0) return;
     device->link_rate =
         values[FACT_link_bandwidth] > 0 ? values[FACT_link_bandwidth] : link_rate_assumed;
     device->link_latency_seconds = values[FACT_link_nanoseconds] > 0
@@ -42,7 +41,7 @@ status machine_create(const struct machine_member *members, int count, struct ar
         *device = (struct machine_device){.name = members[d].name,
                                           .facts = *members[d].facts,
                                           .memory_bytes = members[d].memory_bytes};
-        fill_link(device);
+        if (!members[d].host) fill_link(device);
         fill_rates(device);
         machine->disk_rate = fmax(machine->disk_rate, device->facts.values[FACT_disk_bandwidth]);
     }

@@ -37,6 +37,7 @@ struct machine_member {
     const char *name;
     const struct device_facts *facts;
     int64_t memory_bytes;
+    bool host; /* computes in the host's memory: no link */
 };
 CHECKED status machine_create(const struct machine_member *members, int count, struct arena *arena,
                               struct machine **machine, struct diagnostic *diagnostic);

@@ -7,8 +7,8 @@
 static status refuse(const char *text, struct diagnostic *diagnostic)
 {
     return fail(diagnostic, STATUS_USAGE,
-                "--split: \"%.100s\" is not known; write layers, tensor or experts, and behind the "
-                "last two what each device gets, as tensor=3:1",
+                "--split: \"%.100s\" is not known; write layers, planned, tensor or experts, and "
+                "behind the last two what each device gets, as tensor=3:1",
                 text);
 }
 
@@ -33,7 +33,7 @@ static status read_shares(const char *text, const char *at, struct share_choice 
 status share_choice_parse(const char *text, struct share_choice *choice,
                           struct diagnostic *diagnostic)
 {
-    static const char *const names[] = {"layers", "tensor", "experts"};
+    static const char *const names[] = {"layers", "tensor", "experts", "planned"};
     *choice = (struct share_choice){.kind = SHARE_LAYERS};
     if (!text) return STATUS_OK;
     size_t length = strcspn(text, "=");
@@ -41,7 +41,7 @@ status share_choice_parse(const char *text, struct share_choice *choice,
         if (strlen(names[k]) != length || strncmp(names[k], text, length) != 0) continue;
         choice->kind = (enum share_kind)k;
         if (!text[length]) return STATUS_OK;
-        if (choice->kind == SHARE_LAYERS) break;
+        if (choice->kind == SHARE_LAYERS || choice->kind == SHARE_PLANNED) break;
         return read_shares(text, text + length + 1, choice, diagnostic);
     }
     return refuse(text, diagnostic);

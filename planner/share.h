@@ -2,13 +2,14 @@
  *
  *     layers    each device has whole layers (planner/placement.h)
  *     tensor    every matrix by its output features, attention by its heads, experts by number
+ *     planned   as the planner says (planner/lower_placement.h)
  *     experts   everything else is the first device's; with experts=0:1 all experts are the second one's */
 #ifndef PLANNER_SHARE_H
 #define PLANNER_SHARE_H
 
 #include "ir/plan.h"
 
-enum share_kind { SHARE_LAYERS, SHARE_TENSOR, SHARE_EXPERTS };
+enum share_kind { SHARE_LAYERS, SHARE_TENSOR, SHARE_EXPERTS, SHARE_PLANNED };
 
 struct share_choice {
     enum share_kind kind;
@@ -16,7 +17,7 @@ struct share_choice {
     int share_count; /* 0: equal ones, for all devices that are apart from the host */
 };
 
-/* NULL: layers.  STATUS_USAGE says what may be written. */
+/* NULL: layers.  `planned` has no shares.  STATUS_USAGE says what may be written. */
 CHECKED status share_choice_parse(const char *text, struct share_choice *choice,
                                   struct diagnostic *diagnostic);
 

@@ -413,11 +413,25 @@ static status refuse(const struct solving *solving, struct diagnostic *diagnosti
         solving->input->devices[times->short_device].name, text_bytes(times->short_bytes, text));
 }
 
+static status check_classes(const struct solving *solving, struct diagnostic *diagnostic)
+{
+    for (int c = 0; c < solving->input->class_count; c++) {
+        bool served = false;
+        for (int o = 0; o < solving->solution->option_count; o++)
+            served = served || solving->solution->options[o].class == c;
+        if (!served)
+            return fail(diagnostic, STATUS_NO_MEMORY,
+                        "no device is left that could serve the layers of class %d", c);
+    }
+    return STATUS_OK;
+}
+
 static status start(struct solving *solving, struct diagnostic *diagnostic)
 {
     struct solution *solution = solving->solution;
     TRY(solve_list_options(solving->input, solving->arena, &solution->options,
                            &solution->option_count, diagnostic));
+    TRY(check_classes(solving, diagnostic));
     TRY(solve_prune_options(solving->input, solution->options, &solution->option_count,
                             solving->scratch, diagnostic));
     TRY(solve_state_create(solving->input, solution->options, solution->option_count,
