@@ -79,10 +79,10 @@ static void planned_contexts_fit_and_give_the_same(void **state)
         int64_t layers;
         const char *narrow, *uneven; /* neither card could do it alone */
     } rows[] = {
-        {"small-dense", 6, "virtual:260KiB,virtual:260KiB", "virtual:120KiB,virtual:400KiB"},
-        {"small-moe", 4, "virtual:200KiB,virtual:200KiB", "virtual:110KiB,virtual:300KiB"},
-        {"small-latent", 3, "virtual:320KiB,virtual:320KiB", "virtual:200KiB,virtual:430KiB"},
-        {"small-sinks", 4, "virtual:260KiB,virtual:260KiB", "virtual:150KiB,virtual:360KiB"},
+        {"small-dense", 6, "virtual:260KiB,virtual:260KiB", "virtual:120KiB,virtual:290KiB"},
+        {"small-moe", 4, "virtual:200KiB,virtual:200KiB", "virtual:140KiB,virtual:250KiB"},
+        {"small-latent", 3, "virtual:380KiB,virtual:380KiB", "virtual:320KiB,virtual:420KiB"},
+        {"small-sinks", 4, "virtual:260KiB,virtual:260KiB", "virtual:160KiB,virtual:270KiB"},
     };
     struct diagnostic diagnostic = {0};
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
