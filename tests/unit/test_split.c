@@ -88,7 +88,7 @@ static void mistakes_are_explained(void **state)
 {
     static const struct {
         const char *split, *words;
-    } rows[] = {{"rows", "write layers, tensor or experts"},
+    } rows[] = {{"rows", "write layers, planned, tensor or experts"},
                 {"layers=1:1", "write layers"},
                 {"tensor=", "write layers"},
                 {"tensor=1:x", "write layers"},
