@@ -13,5 +13,6 @@ LAB_ACTION(record);  /* cli/lab_record.c */
 LAB_ACTION(import);  /* cli/lab_files.c */
 LAB_ACTION(export);
 LAB_ACTION(count);
+LAB_ACTION(loop); /* cli/lab_loop.c */
 
 #endif
