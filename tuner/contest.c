@@ -107,15 +107,14 @@ static status run_once(const struct replay *replay, const struct hone_strategy *
 {
     struct replay_run run;
     struct course *course;
-    uint64_t first, point;
-    int default_config = replay_space(replay)->default_config, level;
+    uint64_t point;
+    int level;
     double best = INFINITY, cost = 0, start = clock_seconds();
     *trace = (struct trace){0};
     TRY_NEW(trace->best, arena, budget + 1, diagnostic);
     TRY_NEW(trace->cost, arena, budget + 1, diagnostic);
     replay_start(replay, seed, budget, arena, &run);
-    first = (uint64_t)default_config;
-    TRY(course_open(&run.field, strategy, &first, default_config >= 0, arena, &course, diagnostic));
+    TRY(course_open(&run.field, strategy, NULL, 0, arena, &course, diagnostic));
     while ((uint64_t)trace->count < budget && course_ask(course, &point, &level) && level == 0) {
         struct hone_outcome outcome = replay_answer(replay, point);
         if (outcome.good) best = fmin(best, outcome.seconds);

@@ -3,8 +3,8 @@
  *     # hone recorded space 1
  *     # name: linear q8_0 1 row
  *     # device: ...            kernel, problem, legal (configs of the whole space), default (row from 0)
- *     streams,dot,status,estimate_seconds,compile_seconds,measure_seconds,samples_us
- *     1,vnni,ok,1.1e-05,0.021,0.013,12.31 12.4 12.33
+ *     streams,dot,status,seconds,estimate_seconds,compile_seconds,measure_seconds,samples_us
+ *     1,vnni,ok,1.233e-05,1.1e-05,0.021,0.013,12.31 12.4 12.33
  *
  * Columns before the first of the known names below are parameters; an empty cell is a parameter that the config does not have.
  * Of other tools' files no head is needed: parameters, then any of the known columns, then others, which are ignored. */
@@ -307,14 +307,13 @@ static void print_config(const struct recorded_space *space, const struct record
             print_cell(text, space->parameters[p].texts[config->indices[p]]);
     }
     text_print(text, ",%s", record_status_name(config->status));
+    print_time(text, config->seconds);
     print_time(text, config->estimate);
     print_time(text, config->compile_seconds);
     print_time(text, config->measure_seconds);
     text_append(text, ",");
     for (int s = 0; s < config->sample_count; s++)
         text_print(text, "%s%.4g", s ? " " : "", 1e6 * (double)config->samples[s]);
-    if (!config->sample_count && config->seconds > 0)
-        text_print(text, "%.4g", 1e6 * config->seconds);
     text_append(text, "\n");
 }
 
@@ -329,7 +328,8 @@ status recorded_print_csv(const struct recorded_space *space, struct text *text,
         print_cell(text, space->parameters[p].name);
         text_append(text, ",");
     }
-    text_append(text, "status,estimate_seconds,compile_seconds,measure_seconds,samples_us\n");
+    text_append(text,
+                "status,seconds,estimate_seconds,compile_seconds,measure_seconds,samples_us\n");
     for (int c = 0; c < space->config_count; c++) print_config(space, &space->configs[c], text);
     TRY_MEMORY(text_finish(text), diagnostic);
     return STATUS_OK;
