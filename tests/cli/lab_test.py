@@ -87,6 +87,17 @@ def test_strategies_are_compared():
     assert re.search(r"mean +\d+\.\d+ %", text), text
 
 
+def test_the_default_is_near_the_optimum_of_every_recorded_space():
+    """With at most 5 % of the configs (20 of the small spaces); fewer searches than the benchmark's 100, so a little room."""
+    words = ("lab", "compare", "--space", SOURCE / "bench/spaces", "--repeats", 12, "--seed", 1, "--strategies", "guided,random")
+    for blind, mean, least in ((), 0.98, 0.94), (("--blind",), 0.97, 0.9):
+        report = json_of(*words, *blind)
+        assert len(report["spaces"]) >= 9
+        guided, chance = report["means"]
+        assert guided["strategy"] == "guided" and guided["share"] > mean and guided["worst_space_share"] > least, guided
+        assert guided["share"] > chance["share"] and guided["score"] > chance["score"] + 0.2, (guided, chance)
+
+
 def test_strategies_come_from_shared_objects():
     compiler = shutil.which("cc")
     if not compiler:
