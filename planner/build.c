@@ -1,132 +1,7 @@
 /* The pipeline from a model's graph to a plan. */
 #include "planner/build.h"
 
-#include "planner/lower_placement.h"
-#include "planner/offload.h"
-#include "planner/placement.h"
-
 #include <string.h>
-
-static void find_apart(const struct build_options *options, bool apart[GRAPH_DEVICES_MAX])
-{
-    for (int d = 0; d < options->device_count; d++) apart[d] = options->devices[d].apart;
-}
-
-static status share(struct plan *plan, const struct build_options *options,
-                    struct diagnostic *diagnostic)
-{
-    bool apart[GRAPH_DEVICES_MAX];
-    find_apart(options, apart);
-    return share_graph(plan->graph, &options->share, apart, options->device_count, diagnostic);
-}
-
-static status stream(struct plan *plan, const struct build_options *options,
-                     struct diagnostic *diagnostic)
-{
-    bool apart[GRAPH_DEVICES_MAX];
-    find_apart(options, apart);
-    return stream_weights(plan->graph, &options->stream, apart, options->device_count, diagnostic);
-}
-
-static status place(struct plan *plan, const struct build_options *options,
-                    struct diagnostic *diagnostic)
-{
-    struct placement_device *devices;
-    int *device_of_layer;
-    if (options->share.kind != SHARE_LAYERS) return share(plan, options, diagnostic);
-    TRY_NEW(devices, plan->arena, options->device_count, diagnostic);
-    TRY_NEW(device_of_layer, plan->arena, plan->graph->layer_count + 1, diagnostic);
-    for (int d = 0; d < options->device_count; d++)
-        devices[d] = (struct placement_device){.specification = options->devices[d].specification,
-                                               .memory_bytes = options->devices[d].memory_bytes};
-    TRY(placement_by_layers(plan->graph, &plan->bounds, devices, options->device_count,
-                            device_of_layer, diagnostic));
-    return pass_partition(plan->graph, device_of_layer, plan->graph->layer_count,
-                          options->device_count, diagnostic);
-}
-
-/* Whoever samples from the largest logits need not read the others: they become outputs beside them (enum plan_output). */
-static status add_top(struct plan *plan, const struct build_options *options,
-                      struct diagnostic *diagnostic)
-{
-    struct graph *graph = plan->graph;
-    const struct op *top = op_by_name(graph->ops, "top");
-    int logits = graph->outputs[PLAN_LOGITS];
-    const struct value value = graph->values[logits];
-    if (options->largest < 1 || !top || !options->devices[value.device].apart ||
-        value.type.rank != 2)
-        return STATUS_OK;
-    static const char *const names[] = {"top_ids", "top_values", "top_not_numbers"};
-    struct node node = {.op = top, .layer = -1, .device = value.device};
-    int64_t vocabulary = value.type.shape[1].scale;
-    attributes_default(top, node.attributes);
-    node.attributes[attribute_by_name(top, "count")].integer =
-        options->largest < vocabulary ? options->largest : vocabulary;
-    for (int i = 0; i < OP_INPUTS_MAX; i++) node.inputs[i] = i ? VALUE_NONE : logits;
-    TRY(graph_add_node(graph, &node, names, diagnostic));
-    for (int o = 0; o < 3; o++) {
-        int output = graph->nodes[graph->node_count - 1].outputs[o];
-        graph->values[output].device = value.device;
-        TRY(graph_add_output(graph, output, diagnostic));
-    }
-    return STATUS_OK;
-}
-
-/* The graph that is to be placed. */
-static status copy_graph(const struct graph *graph, const struct build_options *options,
-                         struct plan *plan, struct diagnostic *diagnostic)
-{
-    TRY(graph_copy(graph, plan->arena, &plan->graph, diagnostic));
-    if (options->layer_map) {
-        TRY(pass_layer_map(plan->graph, options->layer_map, options->layer_map_count, diagnostic));
-        TRY(graph_verify(plan->graph, diagnostic));
-    }
-    TRY(pass_dead_code(plan->graph, diagnostic));
-    return graph_verify(plan->graph, diagnostic);
-}
-
-/* `memory_bytes`: what the planner may count on; NULL: it is not asked. */
-static status lower_once(const struct graph *graph, const struct build_options *options,
-                         const int64_t *memory_bytes, struct plan *plan,
-                         struct diagnostic *diagnostic)
-{
-    struct lowered lowered;
-    TRY(copy_graph(graph, options, plan, diagnostic));
-    /* Before fusion, so that no fused operator straddles a border and moves two values over it. */
-    TRY(memory_bytes ? lower_planned(plan, options, memory_bytes, &lowered, diagnostic)
-                     : place(plan, options, diagnostic));
-    TRY(graph_verify(plan->graph, diagnostic));
-    TRY(offload_fuse(plan, options, diagnostic));
-    TRY(memory_bytes ? lower_streams(plan, options, &lowered, diagnostic)
-                     : stream(plan, options, diagnostic));
-    TRY(add_top(plan, options, diagnostic));
-    return graph_verify(plan->graph, diagnostic);
-}
-
-/* The planner estimates what activations take; where the lowered graph says more, it plans again with less memory. */
-enum { PLANNED_ROUNDS_MAX = 4 };
-
-static status lower_graph(const struct graph *graph, const struct build_options *options,
-                          struct plan *plan, struct diagnostic *diagnostic)
-{
-    int64_t memory_bytes[GRAPH_DEVICES_MAX];
-    bool fits = false;
-    if (options->device_count > GRAPH_DEVICES_MAX)
-        return fail(diagnostic, STATUS_USAGE, "%d devices; Hone takes 1 to %d",
-                    options->device_count, GRAPH_DEVICES_MAX);
-    if (options->share.kind != SHARE_PLANNED)
-        return lower_once(graph, options, NULL, plan, diagnostic);
-    for (int d = 0; d < options->device_count; d++)
-        memory_bytes[d] = options->devices[d].memory_bytes;
-    for (int round = 0; round < PLANNED_ROUNDS_MAX && !fits; round++) {
-        TRY(lower_once(graph, options, memory_bytes, plan, diagnostic));
-        TRY(lower_check_memory(plan, options, memory_bytes, &fits, diagnostic));
-    }
-    if (fits) return STATUS_OK;
-    return fail(diagnostic, STATUS_NO_MEMORY,
-                "the planner finds no placement that fits with its activations; lower --context or "
-                "--chunk, or add a device");
-}
 
 static bool has_state(const struct graph *graph, const struct node *node)
 {
@@ -418,7 +293,7 @@ static status lower_parts(const struct graph *graph, const struct build_options 
         (plan->bounds.context + plan->bounds.page_tokens - 1) / plan->bounds.page_tokens;
     plan->bounds.pages = stride * plan->bounds.sequences;
     TRY(describe_devices(plan, options, diagnostic));
-    return lower_graph(graph, options, plan, diagnostic);
+    return build_lower_graph(graph, options, plan, diagnostic);
 }
 
 status plan_lower(const struct graph *graph, const struct build_options *options,

@@ -47,6 +47,10 @@ CHECKED status plan_build(const struct graph *graph, const struct build_options 
                           struct diagnostic *diagnostic);
 void plan_free(struct plan *plan); /* NULL is allowed */
 
+/* build_graph.c: sets plan->graph, on the devices and within the bounds that the plan has already. */
+CHECKED status build_lower_graph(const struct graph *graph, const struct build_options *options,
+                                 struct plan *plan, struct diagnostic *diagnostic);
+
 /* The first half: devices, bounds and the graph after all passes, without steps and images; enough to list what there is
  * to tune. */
 CHECKED status plan_lower(const struct graph *graph, const struct build_options *options,
