@@ -129,6 +129,13 @@ static void real_kernels_are_tuned(void **unused)
     bench_close(&bench);
 }
 
+/* Children of an instrumented process take their time to begin. */
+#ifdef __SANITIZE_THREAD__
+static const double slack = 10;
+#else
+static const double slack = 1;
+#endif
+
 static void a_budget_is_kept(void **unused)
 {
     (void)unused;
@@ -140,12 +147,12 @@ static void a_budget_is_kept(void **unused)
     bench.setup.options.budget_seconds = 1.5;
     CHECK_OK(tune_run(&bench.setup, bench.arena, &report, &diagnostic));
     print_message("%.2f s of a budget of 1.5 s, %d measured\n", report.seconds, report.measured);
-    assert_true(report.seconds < 4); /* what was begun is finished, on a busy machine */
+    assert_true(report.seconds < 4 * slack); /* what was begun is finished, on a busy machine */
     for (int p = 0; p < PROBLEMS; p++) assert_non_null(report.rows[p].winner);
     bench.setup.options.effort = 0; /* instant: estimates and what there is */
     CHECK_OK(tune_run(&bench.setup, bench.arena, &report, &diagnostic));
     assert_int_equal(report.measured, 0);
-    assert_true(report.seconds < 0.5);
+    assert_true(report.seconds < 0.5 * slack);
     bench_close(&bench);
 }
 
