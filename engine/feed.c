@@ -126,7 +126,10 @@ static status feed_steps(struct engine *engine, struct feed_cursor *cursor,
         void *results[PLAN_OUTPUTS];
         place_results(engine, top, logits, row, results);
         TRY(fill_step(engine, cursor, &step, diagnostic));
-        TRY(executor_step(engine->executor, &step, results, diagnostic));
+        if (step.output_count == 0)
+            TRY(executor_begin(engine->executor, &step, diagnostic));
+        else
+            TRY(executor_step(engine->executor, &step, results, diagnostic));
         row += step.output_count;
     }
     return STATUS_OK;
@@ -144,6 +147,8 @@ static status feed(struct engine *engine, const struct engine_input *inputs, int
     for (int i = 0; lengths && i < count; i++)
         lengths[i] = sequence_length(engine->pages, inputs[i].sequence);
     if (code == STATUS_OK) code = feed_steps(engine, &cursor, top, logits, diagnostic);
+    struct diagnostic ignored = {0};
+    if (code != STATUS_OK) (void)!executor_finish(engine->executor, &ignored);
     if (code != STATUS_OK && lengths) take_back(engine, inputs, count, lengths);
     arena_destroy(scratch);
     return code;

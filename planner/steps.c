@@ -3,7 +3,8 @@
  *     source queue:       ... producer | signal A |               (wait B) ...
  *     destination queue:  ...          | wait A   | copy | signal B ...
  *
- * The source waits for B only when it has more to do in this step, because only then can it overwrite the value.
+ * The source waits for B only when it has more to do in this step, because only then can it overwrite the value; where it has
+ * not, the next step, which may begin before this one ends, waits for B (runtime/execute.c).
  *
  * A weight that is kept on another device comes by the queue of copies: it may start when work has come to where the
  * transfer stands in the graph (pass_stream puts it well before the user), and only the first user waits for its end:
@@ -48,11 +49,11 @@ static status add_transfer(struct plan *plan, int n, struct diagnostic *diagnost
                  (struct plan_step){
                      .kind = STEP_COPY, .device = destination, .value = value, .target = target},
                  diagnostic));
-    if (!works_after(graph, source, n)) return STATUS_OK;
     int copied = plan->event_count++;
     TRY(add_step(plan,
                  (struct plan_step){.kind = STEP_SIGNAL, .device = destination, .event = copied},
                  diagnostic));
+    if (!works_after(graph, source, n)) return STATUS_OK;
     return add_step(plan, (struct plan_step){.kind = STEP_WAIT, .device = source, .event = copied},
                     diagnostic);
 }

@@ -128,7 +128,10 @@ CHECKED status device_signal(struct device *device, struct event *event,
 CHECKED status device_wait(struct device *device, struct event *event,
                            struct diagnostic *diagnostic);
 void device_discard(struct device *device); /* drops what was enqueued and not yet submitted */
+/* Starts what was enqueued, on devices with a queue of their own; waits for what was submitted before and is not yet done. */
 void device_submit(struct device *device);
+/* Whether further work may be enqueued while what was submitted runs. */
+bool device_runs_apart(const struct device *device);
 CHECKED status device_finish(struct device *device, struct diagnostic *diagnostic);
 
 /* Runs one kernel and waits: what checking and tests need. */

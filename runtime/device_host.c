@@ -151,6 +151,12 @@ bool device_is_host(const struct device *device)
            ((const struct host_device *)device)->host;
 }
 
+bool device_runs_apart(const struct device *device)
+{
+    return device->interface == &device_host_interface &&
+           ((const struct host_device *)device)->queue.started;
+}
+
 const struct device_interface device_host_interface = {
     .target = TARGET_CPU,
     .memory_is_host = true,

@@ -22,6 +22,9 @@ struct host_device {
     unsigned generation, walked; /* launches before this run of the pool, and after it */
     void *scratch;               /* workspaces of the kernel that runs */
     int64_t scratch_bytes;
+    struct command *running; /* what was submitted; new commands are gathered beside it */
+    int running_count;
+    size_t running_capacity;
     struct queue_thread queue; /* not started for the CPU itself */
     struct diagnostic failure; /* of a copy from a card: told by `finish` */
 };

@@ -32,12 +32,15 @@ static status copy_inputs(struct executor *executor, const struct step *step,
         if (!bytes)
             return fail(diagnostic, STATUS_FAILED, "the step gives no input named %s",
                         graph->values[v].name);
+        void *staged = executor->staged[executor->set][v];
+        memcpy(staged, bytes, (size_t)count);
         for (int d = 0; d < executor->plan->device_count; d++) {
             void *to = executor_input(executor, d, v)->address;
+            if (!executor->works[d]) continue;
             if (device_is_host(executor->devices[d]))
                 memcpy(to, bytes, (size_t)count);
             else
-                TRY(device_write(executor->devices[d], to, bytes, count, diagnostic));
+                TRY(device_write(executor->devices[d], to, staged, count, diagnostic));
         }
     }
     return STATUS_OK;
@@ -101,8 +104,10 @@ static status enqueue_step(struct executor *executor, int s, const struct run *r
                            executor->operands[s][1], tensor_bytes(&value->type, run->symbols),
                            diagnostic);
     }
-    case STEP_SIGNAL: return device_signal(device, executor->events[step->event], diagnostic);
-    case STEP_WAIT: return device_wait(device, executor->events[step->event], diagnostic);
+    case STEP_SIGNAL:
+        return device_signal(device, executor->events[executor->set][step->event], diagnostic);
+    case STEP_WAIT:
+        return device_wait(device, executor->events[executor->set][step->event], diagnostic);
     case STEP_COLLECTIVE:
     case STEP_HOST_TASK:
     case STEP_RESOLVE: break;
@@ -111,15 +116,20 @@ static status enqueue_step(struct executor *executor, int s, const struct run *r
                 "plan step %d has a kind that this runtime does not know", s);
 }
 
+static void submit_all(struct executor *executor)
+{
+    for (int d = 0; d < executor->plan->device_count; d++) {
+        if (executor->copies[d]) device_submit(executor->copies[d]);
+        device_submit(executor->devices[d]);
+    }
+}
+
 /* Cards start at once, the host works inside its finish and may be waited for by cards: so submit all, finish the host, then
  * the cards. */
 static status finish_all(struct executor *executor, struct diagnostic *diagnostic)
 {
     int count = executor->plan->device_count;
-    for (int d = 0; d < count; d++) {
-        if (executor->copies[d]) device_submit(executor->copies[d]);
-        device_submit(executor->devices[d]);
-    }
+    submit_all(executor);
     status first = STATUS_OK;
     for (int host = 1; host >= 0; host--) {
         for (int d = 0; d < count; d++) {
@@ -133,6 +143,7 @@ static status finish_all(struct executor *executor, struct diagnostic *diagnosti
         status code = device_finish(executor->copies[d], diagnostic);
         if (first == STATUS_OK) first = code;
     }
+    executor->under_way = false;
     return first;
 }
 
@@ -146,19 +157,49 @@ static status run_steps(struct executor *executor, const struct run *run,
         TRY(finish_all(executor, diagnostic));
         executor->seconds[s] = clock_seconds() - start;
     }
-    return finish_all(executor, diagnostic);
+    return STATUS_OK;
 }
 
 /* A failure in the middle leaves commands in the queues; they are dropped so that the next step starts clean. */
-static status enqueue_and_run(struct executor *executor, const struct step *step,
-                              const struct run *run, struct diagnostic *diagnostic)
+static void drop_commands(struct executor *executor)
 {
-    status code = copy_inputs(executor, step, run->symbols, diagnostic);
-    if (code == STATUS_OK) code = run_steps(executor, run, diagnostic);
-    for (int d = 0; code != STATUS_OK && d < executor->plan->device_count; d++) {
+    struct diagnostic ignored = {0};
+    for (int d = 0; d < executor->plan->device_count; d++) {
         device_discard(executor->devices[d]);
         if (executor->copies[d]) device_discard(executor->copies[d]);
     }
+    if (executor->under_way) (void)!finish_all(executor, &ignored);
+}
+
+/* What the step before this one copies from a device must be copied before the device goes on. */
+static status wait_for_carried(struct executor *executor, struct diagnostic *diagnostic)
+{
+    int before = (executor->set + STEPS_KEPT - 1) % STEPS_KEPT;
+    for (int c = 0; executor->under_way && c < executor->carried_count; c++) {
+        const struct carried *carried = &executor->carried[c];
+        TRY(device_wait(executor->devices[carried->device],
+                        executor->events[before][carried->event], diagnostic));
+    }
+    return STATUS_OK;
+}
+
+/* All but the end: work is in the queues, and submitted where steps are not watched or timed one by one. */
+static status enqueue(struct executor *executor, const struct step *step, struct run *run,
+                      struct diagnostic *diagnostic)
+{
+    TRY(check_step(executor->plan, step, diagnostic));
+    *run = (struct run){.context = step->context};
+    plan_symbols(&executor->plan->bounds, run->symbols); /* pages and stride stay at their bounds */
+    run->symbols[SYMBOL_TOKENS] = step->token_count;
+    run->symbols[SYMBOL_OUTPUTS] = step->output_count;
+    run->symbols[SYMBOL_SEQUENCES] = step->sequence_count;
+    executor->set = (executor->set + 1) % STEPS_KEPT;
+    for (int e = 0; e < executor->plan->event_count; e++)
+        event_reset(executor->events[executor->set][e]);
+    status code = wait_for_carried(executor, diagnostic);
+    if (code == STATUS_OK) code = copy_inputs(executor, step, run->symbols, diagnostic);
+    if (code == STATUS_OK) code = run_steps(executor, run, diagnostic);
+    if (code != STATUS_OK) drop_commands(executor);
     return code;
 }
 
@@ -184,18 +225,31 @@ static status read_outputs(struct executor *executor, const struct run *run, voi
     return finish_all(executor, diagnostic);
 }
 
+/* Submitting waits for the step before last: every device then is at work on the last one or this one. */
+status executor_begin(struct executor *executor, const struct step *step,
+                      struct diagnostic *diagnostic)
+{
+    struct run run;
+    TRY(enqueue(executor, step, &run, diagnostic));
+    if (!executor->overlaps) return finish_all(executor, diagnostic);
+    submit_all(executor);
+    executor->under_way = true;
+    return STATUS_OK;
+}
+
+status executor_finish(struct executor *executor, struct diagnostic *diagnostic)
+{
+    return finish_all(executor, diagnostic);
+}
+
 status executor_step(struct executor *executor, const struct step *step, void *const *results,
                      struct diagnostic *diagnostic)
 {
-    const struct plan_bounds *bounds = &executor->plan->bounds;
-    TRY(check_step(executor->plan, step, diagnostic));
-    struct run run = {.context = step->context};
-    plan_symbols(bounds, run.symbols); /* pages and stride stay at their bounds */
-    run.symbols[SYMBOL_TOKENS] = step->token_count;
-    run.symbols[SYMBOL_OUTPUTS] = step->output_count;
-    run.symbols[SYMBOL_SEQUENCES] = step->sequence_count;
-    for (int e = 0; e < executor->plan->event_count; e++) event_reset(executor->events[e]);
-    TRY(enqueue_and_run(executor, step, &run, diagnostic));
+    struct run run;
+    TRY(enqueue(executor, step, &run, diagnostic));
+    status code = finish_all(executor, diagnostic);
+    if (code != STATUS_OK) drop_commands(executor);
+    TRY(code);
     if (step->output_count == 0) return STATUS_OK;
     return read_outputs(executor, &run, results, diagnostic);
 }

@@ -51,6 +51,14 @@ void executor_watch(struct executor *executor,
 CHECKED status executor_step(struct executor *executor, const struct step *step,
                              void *const *results, struct diagnostic *diagnostic);
 
+/* Begins a step whose outputs nobody wants.  On devices with queues of their own it may return before the step has ended, but
+ * not before the step that was begun before it: the next one then starts while this one is under way (executor_overlap.c).
+ * What `step` points to may change afterwards.  Failures of the step may be told by whatever is called next. */
+CHECKED status executor_begin(struct executor *executor, const struct step *step,
+                              struct diagnostic *diagnostic);
+/* Waits for all steps that were begun. */
+CHECKED status executor_finish(struct executor *executor, struct diagnostic *diagnostic);
+
 /* Copies page `from` to page `to` in every state. */
 CHECKED status executor_copy_page(struct executor *executor, int from, int to,
                                   struct diagnostic *diagnostic);

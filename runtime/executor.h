@@ -5,6 +5,13 @@
 #include "runtime/execute.h"
 #include "runtime/homes.h"
 
+/* Two may be under way, and the second may yet have to look at events of the first when the third is put together. */
+enum { STEPS_KEPT = 3 };
+
+struct carried {
+    int device, event; /* whose queue waits for what */
+};
+
 struct executor {
     struct arena *arena;
     const struct plan *plan;
@@ -15,7 +22,15 @@ struct executor {
     struct home *inputs;     /* per device and value: device's own copy of the step's inputs */
     struct kernel **kernels; /* per device and image; NULL where unused */
     void *(*operands)[OP_OPERANDS_MAX]; /* per plan step */
-    struct event **events;
+    struct event **events[STEPS_KEPT];  /* a set for each step that is kept */
+    int set;                            /* of the last step begun */
+    void **staged[STEPS_KEPT];          /* [value] its inputs, until the devices have read them */
+    struct carried
+        *carried; /* copies that the next step must wait for before it writes what they read */
+    int carried_count;
+    bool *works;   /* per device: it has steps */
+    bool overlaps; /* a step may begin before the one before it ends */
+    bool under_way;
     double *seconds;
     bool timed;
     struct step_watch watch;
@@ -35,5 +50,8 @@ static inline struct kernel **executor_kernel(const struct executor *executor, i
 
 /* Where a value is, as seen by work on `device`; NULL for VALUE_NONE. */
 void *executor_address(const struct executor *executor, int device, int value);
+
+/* executor_overlap.c: what is needed to have two steps under way. */
+CHECKED status executor_prepare_overlap(struct executor *executor, struct diagnostic *diagnostic);
 
 #endif

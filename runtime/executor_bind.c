@@ -110,7 +110,8 @@ static status allocate_tables(struct executor *executor, struct diagnostic *diag
     TRY_NEW(executor->inputs, arena, devices * values, diagnostic);
     TRY_NEW(executor->kernels, arena, devices * plan->image_count, diagnostic);
     TRY_NEW(executor->operands, arena, plan->step_count, diagnostic);
-    TRY_NEW(executor->events, arena, plan->event_count, diagnostic);
+    for (int set = 0; set < STEPS_KEPT; set++)
+        TRY_NEW(executor->events[set], arena, plan->event_count, diagnostic);
     TRY_NEW(executor->seconds, arena, plan->step_count, diagnostic);
     return STATUS_OK;
 }
@@ -156,7 +157,10 @@ static status bind_plan(struct executor *executor, struct executor *before,
     for (int n = 0; n < plan->graph->node_count; n++)
         TRY(load_node_kernels(executor, n, diagnostic));
     TRY(connect_devices(executor, diagnostic));
-    for (int e = 0; e < plan->event_count; e++) TRY(event_create(&executor->events[e], diagnostic));
+    for (int set = 0; set < STEPS_KEPT; set++)
+        for (int e = 0; e < plan->event_count; e++)
+            TRY(event_create(&executor->events[set][e], diagnostic));
+    TRY(executor_prepare_overlap(executor, diagnostic));
     for (int s = 0; s < plan->step_count; s++) resolve_operands(executor, s);
     return STATUS_OK;
 }
@@ -230,9 +234,12 @@ void executor_destroy(struct executor *executor)
 {
     if (!executor) return;
     const struct plan *plan = executor->plan;
+    struct diagnostic ignored = {0};
+    if (executor->under_way) (void)!executor_finish(executor, &ignored);
     for (int d = 0; d < plan->device_count; d++) free_device_parts(executor, d);
     if (executor->homes) homes_free(plan, executor->devices, executor->homes);
-    for (int e = 0; executor->events && e < plan->event_count; e++)
-        event_destroy(executor->events[e]);
+    for (int set = 0; set < STEPS_KEPT; set++)
+        for (int e = 0; executor->events[set] && e < plan->event_count; e++)
+            event_destroy(executor->events[set][e]);
     arena_destroy(executor->arena);
 }

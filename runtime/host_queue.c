@@ -154,8 +154,8 @@ static void walk(void *context, int thread)
 {
     struct host_device *device = context;
     unsigned generation = device->generation;
-    for (int c = 0; c < device->base.command_count; c++) {
-        const struct command *command = &device->base.commands[c];
+    for (int c = 0; c < device->running_count; c++) {
+        const struct command *command = &device->running[c];
         void *mark;
         double modelled = thread == 0 ? modelled_seconds(device, command) : 0;
         double start = modelled > 0 ? clock_seconds() : 0;
@@ -180,9 +180,23 @@ static void walk(void *context, int thread)
 static void run_commands(void *context)
 {
     struct host_device *device = context;
-    if (device->base.command_count && device->computes) thread_pool_run(device->pool, walk, device);
+    if (device->running_count && device->computes) thread_pool_run(device->pool, walk, device);
     device->generation = device->walked;
-    device->base.command_count = 0;
+    device->running_count = 0;
+}
+
+/* What was gathered becomes what runs; the room of the other is used for what comes next. */
+static void take_commands(struct host_device *device)
+{
+    struct device *base = &device->base;
+    struct command *room = device->running;
+    size_t capacity = device->running_capacity;
+    device->running = base->commands;
+    device->running_count = base->command_count;
+    device->running_capacity = base->command_capacity;
+    base->commands = room;
+    base->command_count = 0;
+    base->command_capacity = capacity;
 }
 
 /* The pool pins its other threads; the queue's is thread 0 of its own pool. */
@@ -194,8 +208,11 @@ status host_queue_start(struct host_device *device, struct diagnostic *diagnosti
 
 void host_submit(struct device *device)
 {
-    struct queue_thread *queue = &((struct host_device *)device)->queue;
-    if (queue->started) queue_thread_submit(queue);
+    struct host_device *own = (struct host_device *)device;
+    if (!own->queue.started || device->command_count == 0) return;
+    queue_thread_await(&own->queue);
+    take_commands(own);
+    queue_thread_submit(&own->queue);
 }
 
 /* Kernels of the host cannot fail; copies from cards can. */
@@ -210,9 +227,11 @@ static status take_failure(struct host_device *device, struct diagnostic *diagno
 status host_finish(struct device *device, struct diagnostic *diagnostic)
 {
     struct host_device *own = (struct host_device *)device;
-    if (own->queue.started)
+    if (own->queue.started) {
         queue_thread_await(&own->queue);
-    else
+    } else {
+        take_commands(own);
         run_commands(own);
+    }
     return take_failure(own, diagnostic);
 }

@@ -14,6 +14,8 @@ static const struct placing placings[] = {
     {"virtual:64MiB,virtual:64MiB", "experts=1:3", NULL, 64},
     {"virtual:64MiB,cpu", "experts=0:1", NULL, 3},
     {"virtual:64MiB,virtual:64MiB,cpu", "tensor=2:1:1", NULL, 64},
+    {"virtual:64MiB,virtual:64MiB,virtual:64MiB", NULL, NULL, 1},
+    {"virtual:64MiB,virtual:64MiB", "tensor", NULL, 1},
 };
 enum { PLACINGS = sizeof placings / sizeof *placings };
 
@@ -84,6 +86,32 @@ static void plans_keep_their_slices(void **state)
     CHECK_REFUSED(engine_open(path, &options, &engine, &diagnostic), STATUS_USAGE, "--split");
 }
 
+/* The next step may begin before this one ends, so somebody must be told of the end of every copy from another device. */
+static void every_copy_is_followed_by_a_signal(void **state)
+{
+    static const struct placing rows[] = {{"virtual:64MiB,virtual:64MiB", NULL, NULL, 64},
+                                          {"virtual:64MiB,virtual:64MiB", "tensor", NULL, 64}};
+    struct scratch *scratch = *state;
+    const char *model = split_synthesise(scratch, "small-dense", ELEMENT_Q8_0);
+    for (int r = 0; r < 2; r++) {
+        struct diagnostic diagnostic = {0};
+        const struct engine_options options = placing_options(&rows[r], true, "");
+        struct engine *engine;
+        int copies = 0;
+        CHECK_OK(engine_prepare(model, &options, &engine, &diagnostic));
+        const struct plan *plan = engine_plan(engine);
+        for (int s = 0; s < plan->step_count; s++) {
+            const struct plan_step *copy = &plan->steps[s];
+            if (copy->kind != STEP_COPY) continue;
+            copies++;
+            assert_true(s + 1 < plan->step_count);
+            assert_true(copy[1].kind == STEP_SIGNAL && copy[1].device == copy->device);
+        }
+        assert_true(copies > 0);
+        engine_close(engine);
+    }
+}
+
 static void mistakes_are_explained(void **state)
 {
     static const struct {
@@ -142,6 +170,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(deterministic_kernels_agree, scratch_set_up,
                                         scratch_tear_down),
         cmocka_unit_test_setup_teardown(plans_keep_their_slices, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(every_copy_is_followed_by_a_signal, scratch_set_up,
+                                        scratch_tear_down),
         cmocka_unit_test_setup_teardown(mistakes_are_explained, scratch_set_up, scratch_tear_down),
         cmocka_unit_test_setup_teardown(slices_have_a_text_form, scratch_set_up, scratch_tear_down),
     };
