@@ -16,12 +16,16 @@ import tempfile
 PRESETS = ("small-dense", "small-moe", "small-latent", "small-sinks")
 
 
-def draw(generator):
+STREAMED_FROM = 20  # plans from this number on bring weights from the host's memory
+
+
+def draw(generator, number):
     """A model, its cards, and how it is fed."""
     cards = generator.choice((1, 2, 2, 3))
     speeds = [round(0.5 * 4 ** generator.random(), 3) for _ in range(cards)]  # MFLOPS
-    links = [round(0.02 * 20 ** generator.random(), 4) for _ in range(cards)]  # MB/s
-    return {
+    quicker = 20 if number >= STREAMED_FROM else 1  # weights are more than activations
+    links = [round(0.02 * quicker * 20 ** generator.random(), 4) for _ in range(cards)]  # MB/s
+    plan = {
         "preset": generator.choice(PRESETS),
         "layers": generator.randint(max(2, cards), 5),
         "devices": ",".join(f"virtual:{generator.choice((64, 96, 160))}MiB@{speed}MFLOPS,{link}MB/s"
@@ -30,16 +34,22 @@ def draw(generator):
         "chunk": generator.choice((4, 6, 12)),
         "generate": 2,
     }
+    if number >= STREAMED_FROM:
+        plan["stream"] = generator.choice(("layers", "layers=1", "experts"))
+        plan["devices"] += ",cpu"
+    return plan
 
 
 def measure(hone, plan, folder, cache):
     model = folder / "model.gguf"
     subprocess.run([hone, "synth", plan["preset"], "--layers", str(plan["layers"]), "--type", "f32", "-o", model, "--quiet"],
-                   check=True)
+                   check=True, stdout=subprocess.DEVNULL)
     words = [hone, "bench", model, "--devices", plan["devices"], "--references", "--predict", "--json", "--quiet",
              "--repeat", "1", "--cache", cache]
     for name in ("prompt", "chunk", "generate"):
         words += [f"--{name}", str(plan[name])]
+    if "stream" in plan:
+        words += ["--stream", plan["stream"]]
     document = json.loads(subprocess.run(words, check=True, capture_output=True, timeout=120).stdout)
     prediction = document["prediction"]
     measured = {phase: document[f"{phase}_tokens_per_second"] for phase in ("prefill", "decode")}
@@ -64,7 +74,7 @@ def main():
         rows = json.loads(arguments.output.read_text())["plans"]
     with tempfile.TemporaryDirectory() as folder:
         for number in range(arguments.first, arguments.first + arguments.plans):
-            plan = draw(random.Random(f"{arguments.seed} {number}"))
+            plan = draw(random.Random(f"{arguments.seed} {number}"), number)
             row = {"number": number, **measure(arguments.hone, plan, pathlib.Path(folder), f"{folder}/cache")}
             rows = [other for other in rows if other["number"] != number] + [row]
             print(f"{number:3} {row['error']:+7.1%}  prompt {row['prefill_error']:+7.1%}  generation "

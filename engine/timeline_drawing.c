@@ -6,6 +6,8 @@
 #include "engine/svg.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 /* In pixels. */
 enum {
@@ -19,7 +21,8 @@ enum {
     PANEL_HEAD = 30,
     PANEL_FOOT = 46, /* the axis */
     LEGEND = 34,
-    TICKS = 5
+    TICKS = 5,
+    NAME_MOST = 26 /* letters */
 };
 
 enum { COLOUR_COPY = COST_CLASS_COUNT, COLOURS };
@@ -131,7 +134,7 @@ static void draw_axis(const struct panel *panel, int y)
 
 static bool is_used(const struct timeline *timeline, int queue)
 {
-    return timeline->queues[queue].busy_seconds > 0 || !timeline->queues[queue].copies;
+    return timeline->queues[queue].busy_seconds > 0;
 }
 
 static int used_queues(const struct timeline *timeline)
@@ -146,6 +149,20 @@ static int panel_height(const struct timeline *timeline)
     return PANEL_HEAD + used_queues(timeline) * (LANE + LANE_GAP) + PANEL_FOOT;
 }
 
+/* Without the model of a virtual card's speed; a queue of copies stands below its card's. */
+static void draw_name(const struct panel *panel, int queue, int y)
+{
+    const struct timeline_queue *described = &panel->timeline->queues[queue];
+    const struct plan *plan = panel->timeline->simulation->runs[0].plan;
+    const char *name = plan->devices[described->device].specification;
+    text_print(panel->text, "<text%s x=\"%d\" y=\"%d\" font-size=\"12\">",
+               described->copies ? " class=\"faint\"" : "", LEFT, y + 17);
+    char cut[NAME_MOST + 1];
+    snprintf(cut, sizeof cut, "%d: %.*s", described->device, (int)strcspn(name, "@"), name);
+    svg_escape(panel->text, described->copies ? "    its copies" : cut);
+    text_append(panel->text, "</text>\n");
+}
+
 static void draw_panel(const struct panel *panel, const char *title)
 {
     int y = panel->top + PANEL_HEAD;
@@ -154,12 +171,10 @@ static void draw_panel(const struct panel *panel, const char *title)
     for (int q = 0; q < panel->timeline->queue_count; q++) {
         if (!is_used(panel->timeline, q)) continue;
         double busy = prediction_busy(panel->timeline, q, panel->begin, panel->end);
-        const char *name = prediction_queue_name(panel->timeline, q, panel->arena);
-        text_print(panel->text, "<text x=\"%d\" y=\"%d\" font-size=\"12\">", LEFT, y + 17);
-        svg_escape(panel->text, name ? name : "?");
+        draw_name(panel, q, y);
         text_print(panel->text,
-                   "</text>\n<rect class=\"lane\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n",
-                   BARS, y, WIDTH - BARS - BUSY, LANE);
+                   "<rect class=\"lane\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", BARS, y,
+                   WIDTH - BARS - BUSY, LANE);
         draw_lane(panel, q, y);
         text_print(panel->text, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f %%</text>\n",
                    WIDTH - LEFT, y + 17, 100 * busy / (panel->end - panel->begin));
@@ -183,14 +198,23 @@ static void draw_legend(struct text *text, int y)
                WIDTH - LEFT, y + 12);
 }
 
+/* Four digits, and all that a large number has. */
+static const char *rate_text(double rate, char text[static 32])
+{
+    snprintf(text, 32, rate < 1000 ? "%.4g" : "%.0f", rate);
+    return text;
+}
+
 static void draw_title(const struct prediction *prediction, const char *model, struct text *text)
 {
     text_print(text, "<text x=\"%d\" y=\"30\" font-size=\"18\">", LEFT);
     svg_escape(text, model);
+    char prompt[32], generation[32];
     text_print(text,
-               "</text>\n<text class=\"faint\" x=\"%d\" y=\"54\">predicted: prompt %.0f tokens/s, "
-               "generation %.1f tokens/s</text>\n",
-               LEFT, prediction->prefill_tokens_per_second, prediction->decode_tokens_per_second);
+               "</text>\n<text class=\"faint\" x=\"%d\" y=\"54\">predicted: prompt %s tokens/s, "
+               "generation %s tokens/s</text>\n",
+               LEFT, rate_text(prediction->prefill_tokens_per_second, prompt),
+               rate_text(prediction->decode_tokens_per_second, generation));
 }
 
 static void draw_panels(const struct prediction *prediction, struct text *text, struct arena *arena)
