@@ -8,6 +8,14 @@ static double rate(double tokens, double seconds)
     return seconds > 0 ? tokens / seconds : 0;
 }
 
+/* Chunks of a prompt follow each other where every device that works has a queue of its own (runtime/execute.h). */
+static int steps_in_flight(const struct plan *plan, struct device *const *devices)
+{
+    for (int s = 0; s < plan->step_count; s++)
+        if (device_is_host(devices[plan->steps[s].device])) return 1;
+    return 2;
+}
+
 status predict(const struct engine *engine, int64_t prompt_tokens, int64_t generated_tokens,
                int sequences, struct arena *arena, struct prediction *prediction,
                struct diagnostic *diagnostic)
@@ -23,10 +31,11 @@ status predict(const struct engine *engine, int64_t prompt_tokens, int64_t gener
     struct simulated_run *runs;
     TRY_NEW(facts, arena, count, diagnostic);
     for (int d = 0; d < count; d++) facts[d] = device_facts(devices[d]);
-    *prediction = (struct prediction){.simulation = {.facts = facts, .in_flight = 1},
+    *prediction = (struct prediction){.simulation = {.facts = facts},
                                       .prompt_tokens = prompt_tokens,
                                       .generated_tokens = generated_tokens,
                                       .sequences = sequences};
+    prediction->simulation.in_flight = steps_in_flight(engine_plan(engine), devices);
     TRY(workload_runs(&workload, arena, &runs, &prediction->simulation.run_count,
                       &prediction->prefill_count, diagnostic));
     prediction->simulation.runs = runs;

@@ -247,13 +247,20 @@ static status begin_run(struct simulator *simulator, int run, struct diagnostic 
     return STATUS_OK;
 }
 
+/* Whoever has outputs is waited for: the next run's tokens are made of them. */
+static bool must_wait(const struct simulator *simulator, int run)
+{
+    if (run >= simulator->runs_done + simulator->simulation->in_flight) return true;
+    return run > simulator->runs_done &&
+           run_of(simulator, run - 1)->run.symbols[SYMBOL_OUTPUTS] > 0;
+}
+
 /* A queue goes on to the next run once that may begin. */
 static status next_run(struct simulator *simulator, struct queue *queue, bool *held,
                        struct diagnostic *diagnostic)
 {
     int run = queue->run + 1;
-    *held = run >= simulator->simulation->run_count ||
-            run >= simulator->runs_done + simulator->simulation->in_flight;
+    *held = run >= simulator->simulation->run_count || must_wait(simulator, run);
     if (*held) return STATUS_OK;
     queue->run = run;
     queue->stage = STAGE_INPUTS;

@@ -21,7 +21,7 @@ struct simulation {
     int run_count;
     const struct device_facts *const *facts;      /* of the plans' devices */
     const struct cost_efficiencies *efficiencies; /* NULL: the plans' seconds (step_cost.h) */
-    int in_flight; /* runs that may be under way at once; 1: the next begins when all of one is done */
+    int in_flight; /* runs that may be under way at once; after one with outputs the next begins when all of it is done */
 };
 
 enum span_kind { SPAN_LAUNCH, SPAN_COPY, SPAN_WRITE, SPAN_READ };
