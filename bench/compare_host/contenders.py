@@ -58,7 +58,8 @@ class Hone:
                 *self.options, "--json", "--quiet"]
 
     def rates(self, *arguments):
-        return run_alone(self.rates_command(*arguments))
+        told = run_alone(self.rates_command(*arguments))
+        return {**told, "model": pathlib.Path(told["model"]).name}  # results do not say where the user keeps files
 
     def logits(self, model, ids, out, *options):
         return run_json([self.program, "run", model, "--token-ids", ",".join(map(str, ids)), "--tokens", 0, "--context",
