@@ -105,6 +105,19 @@ value narrow_bf16(struct emitter *e, value x)
     return truncate_to(e, choose(e, is_nan, quiet, round_off(e, bits, 16)), e->i16);
 }
 
+value narrow_bf16_pairs(struct emitter *e, value first, value second)
+{
+    enum { LANES_MAX = 16 };
+    int lanes = lanes_of(first), order[2 * LANES_MAX];
+    assert(lanes <= LANES_MAX);
+    for (int i = 0; i < 2 * lanes; i++) order[i] = i / 2 + i % 2 * lanes;
+    if (!has(e, FACT_has_bf16) || lanes != LANES_MAX)
+        return shuffle(e, narrow_bf16(e, first), narrow_bf16(e, second), order, 2 * lanes);
+    value both = machine_intrinsic(e, "llvm.x86.avx512bf16.cvtne2ps2bf16.512",
+                                   vector_of(e->i16, 2 * lanes), (value[]){second, first}, 2);
+    return shuffle(e, both, NULL, order, 2 * lanes);
+}
+
 /* As f16 the bits stand for 2^-8 times the number, but for NaN, all of whose bits are ones. */
 static value widen_e4m3(struct emitter *e, value bits)
 {

@@ -50,6 +50,8 @@ value widen_f16(struct emitter *e, value bits);
 value widen_bf16(struct emitter *e, value bits);
 value narrow_f16(struct emitter *e, value x);
 value narrow_bf16(struct emitter *e, value x);
+/* Lane 2i from the first, lane 2i + 1 from the second. */
+value narrow_bf16_pairs(struct emitter *e, value first, value second);
 
 /* Bits of 8-bit floats, as f32. */
 value widen_f8(struct emitter *e, enum element_type type, value bits);

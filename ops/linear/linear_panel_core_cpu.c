@@ -51,9 +51,44 @@ value linear_flip_signs(struct emitter *e, value bytes)
     return bit_xor(e, bytes, splat_i32(e, 0x80808080, lanes_of(bytes)));
 }
 
-value linear_pairs_of(struct emitter *e, value low, value high)
+/* Byte `byte` of each lane as a real number. */
+static value byte_reals(struct emitter *e, const struct linear_tile *tile, value unit, int byte,
+                        value scale, value shift)
 {
-    return concatenate(e, narrow_bf16(e, low), narrow_bf16(e, high));
+    const struct unpack_form *form = tile->form;
+    value bytes = byte ? shift_right(e, unit, 8 * byte) : unit;
+    if (form->floats != ELEMENT_COUNT)
+        return mulf(e, widen_f8(e, form->floats, truncate_to(e, bytes, e->i8)), scale);
+    if (byte < 3) bytes = bit_and(e, bytes, splat_i32(e, 0xff, tile->lanes));
+    value reals = integer_to_f32(e, bytes);
+    return shift ? muladdf(e, reals, scale, shift) : mulf(e, reals, scale);
+}
+
+/* What takes the bytes' offset away and adds the minima; NULL: nothing does. */
+static value shift_of(struct emitter *e, const struct linear_tile *tile,
+                      const struct linear_byte_block *block, int half)
+{
+    int offset = tile->form->offset;
+    if (!offset) return block->minima[half];
+    value away = mulf(e, block->scales[half], splat_f32(e, -offset, tile->lanes));
+    return block->minima[half] ? addf(e, away, block->minima[half]) : away;
+}
+
+void linear_store_pairs(struct emitter *e, const struct linear_tile *tile,
+                        const struct linear_byte_block *block, int first_row, value record)
+{
+    for (int unit = 0; unit < LINEAR_UNITS; unit++) {
+        int half = unit / (LINEAR_UNITS / tile->halves);
+        value shift = shift_of(e, tile, block, half);
+        for (int pair = 0; pair < 2; pair++) {
+            value each[2];
+            for (int i = 0; i < 2; i++)
+                each[i] = byte_reals(e, tile, block->units[unit], 2 * pair + i, block->scales[half],
+                                     shift);
+            int64_t at = 4 * ((int64_t)(2 * unit + pair) * tile->outputs + first_row);
+            store(e, narrow_bf16_pairs(e, each[0], each[1]), address_at(e, record, at), 4);
+        }
+    }
 }
 
 /* What a round of the filling loop takes from each weight row: a block, or a record of a plain
@@ -79,20 +114,20 @@ static struct round round_of(const struct linear_work *work, const struct linear
 /* q8_0 and q4_0 are read straight from the file's blocks; all other blocks go through
  * linear_unpacked_core_cpu. */
 
-/* `count` columns from `first` on, both multiples of 8, on one side of the block's middle. */
-static value block_reals(struct emitter *e, const struct linear_work *work, value block, int first,
-                         int count)
+/* Columns 8 * part .. 8 * part + 7. */
+static value block_reals(struct emitter *e, const struct linear_work *work, value block, int part)
 {
-    LLVMTypeRef bytes = vector_of(e->i8, count);
-    value scale = widen_f16(e, splat(e, load(e, e->i16, block, 2), count)), whole;
+    LLVMTypeRef bytes = vector_of(e->i8, LINEAR_UNITS);
+    value scale = widen_f16(e, splat(e, load(e, e->i16, block, 2), LINEAR_UNITS)), whole;
     if (work->element == ELEMENT_Q4_0) {
         /* Low nibbles are columns 0..15, high ones 16..31. */
-        value packed = load(e, bytes, address_at(e, block, 2 + first % (LINEAR_BLOCK / 2)), 1);
-        value nibbles = first < LINEAR_BLOCK / 2 ? bit_and(e, packed, splat_i8(e, 15, count))
-                                                 : shift_right(e, packed, 4);
-        whole = sub(e, zero_extend(e, nibbles, e->i32), splat_i32(e, 8, count));
+        value packed =
+            load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * (part % 2)), 1);
+        value nibbles = part < 2 ? bit_and(e, packed, splat_i8(e, 15, LINEAR_UNITS))
+                                 : shift_right(e, packed, 4);
+        whole = sub(e, zero_extend(e, nibbles, e->i32), splat_i32(e, 8, LINEAR_UNITS));
     } else {
-        value signs = load(e, bytes, address_at(e, block, 2 + first), 1);
+        value signs = load(e, bytes, address_at(e, block, 2 + (int64_t)LINEAR_UNITS * part), 1);
         whole = sign_extend(e, signs, e->i32);
     }
     return mulf(e, integer_to_f32(e, whole), scale);
@@ -110,13 +145,6 @@ static value block_bytes(struct emitter *e, const struct linear_work *work,
     return concatenate(e, bit_and(e, packed, low), bit_and(e, shift_right(e, packed, 4), low));
 }
 
-/* 32 columns as bf16. */
-static value block_pairs(struct emitter *e, const struct linear_work *work, value block)
-{
-    value low = block_reals(e, work, block, 0, LINEAR_BLOCK / 2);
-    return linear_pairs_of(e, low, block_reals(e, work, block, LINEAR_BLOCK / 2, LINEAR_BLOCK / 2));
-}
-
 /* `columns` of the record exist; the others become zero. */
 static value plain_units(struct emitter *e, const struct linear_work *work,
                          const struct linear_tile *tile, value weights, int columns)
@@ -131,9 +159,7 @@ static value units_of(struct emitter *e, const struct linear_work *work,
 {
     value units = !work->form                     ? plain_units(e, work, tile, weights, columns)
                   : linear_takes_bytes(tile->dot) ? block_bytes(e, work, tile, weights)
-                  : tile->dot == LINEAR_DOT_AMX
-                      ? block_pairs(e, work, weights)
-                      : block_reals(e, work, weights, record * LINEAR_UNITS, LINEAR_UNITS);
+                                                  : block_reals(e, work, weights, record);
     return reinterpret(e, units, vector_of(e->i32, tile->units));
 }
 
@@ -145,17 +171,32 @@ static int64_t row_offset(const struct linear_work *work, int64_t most, int row)
     return (row < most ? row : most - 1) * work->row_bytes;
 }
 
-static void fill_scales(struct emitter *e, const struct linear_work *work,
-                        const struct linear_tile *tile, int first_row, int64_t most, value weights,
-                        value to)
+static value block_scales(struct emitter *e, const struct linear_work *work,
+                          const struct linear_tile *tile, int first_row, int64_t most,
+                          value weights)
 {
     value scales = LLVMGetUndef(vector_of(e->i16, tile->lanes));
     for (int i = 0; i < tile->lanes; i++) {
         value block = address_at(e, weights, row_offset(work, most, first_row + i));
         scales = with_lane(e, scales, load(e, e->i16, block, 2), i);
     }
-    store(e, widen_f16(e, scales),
-          address_at(e, to, (int64_t)tile->outputs * tile->row_bytes + 4 * first_row), 4);
+    return widen_f16(e, scales);
+}
+
+/* A block of q8_0 or q4_0 of each row as a record of bf16. */
+static void fill_pairs(struct emitter *e, const struct linear_work *work,
+                       const struct linear_tile *tile, int first_row, int64_t most, value weights,
+                       value to)
+{
+    value rows[TRANSPOSE_MAX];
+    struct linear_byte_block block = {.minima = {NULL}};
+    for (int i = 0; i < tile->lanes; i++) {
+        value from = address_at(e, weights, row_offset(work, most, first_row + i));
+        rows[i] = block_bytes(e, work, tile, from);
+    }
+    transpose(e, rows, tile->lanes, LINEAR_UNITS, block.units);
+    block.scales[0] = block_scales(e, work, tile, first_row, most, weights);
+    linear_store_pairs(e, tile, &block, first_row, to);
 }
 
 /* The round at `weights` (of the panel's first row) into the records at `to`. */
@@ -166,6 +207,10 @@ static void fill_round(struct emitter *e, const struct linear_work *work,
     value rows[TRANSPOSE_MAX], units[LINEAR_UNITS_MAX];
     for (int v = 0; v < tile->vectors; v++) {
         int first_row = v * tile->lanes;
+        if (tile->dot == LINEAR_DOT_AMX && work->form) {
+            fill_pairs(e, work, tile, first_row, most, weights, to);
+            continue;
+        }
         for (int record = 0; record < round->records; record++) {
             for (int i = 0; i < tile->lanes; i++)
                 rows[i] = units_of(e, work, tile,
@@ -179,7 +224,10 @@ static void fill_round(struct emitter *e, const struct linear_work *work,
                                      4 * ((int64_t)u * tile->outputs + first_row)),
                       4);
         }
-        if (linear_takes_bytes(tile->dot)) fill_scales(e, work, tile, first_row, most, weights, to);
+        if (!linear_takes_bytes(tile->dot)) continue;
+        int64_t behind = (int64_t)tile->outputs * tile->row_bytes + 4 * first_row;
+        store(e, block_scales(e, work, tile, first_row, most, weights), address_at(e, to, behind),
+              4);
     }
 }
 

@@ -66,8 +66,15 @@ struct linear_byte_units {
 /* Bytes with an offset of 128, in lanes of i32, become signed ones, and the other way round. */
 value linear_flip_signs(struct emitter *e, value bytes);
 
-/* 32 columns, as two vectors of 16 f32, rounded to bf16 (i16 lanes). */
-value linear_pairs_of(struct emitter *e, value low, value high);
+/* The bytes of 32 columns of as many weight rows as a register has lanes, as a panel's record has them. */
+struct linear_byte_block {
+    value units[LINEAR_UNITS]; /* four bytes of each row */
+    value scales[2],
+        minima[2]; /* f32 for each row, of each half that has its own; minima may be NULL */
+};
+/* Emits code that stores what they stand for as the bf16 record at `record`, for the rows from `first_row` on. */
+void linear_store_pairs(struct emitter *e, const struct linear_tile *tile,
+                        const struct linear_byte_block *block, int first_row, value record);
 
 /* Emits code that fills `panel` with records [first, last) of the weight rows at `weights`: its
  * rows are min(number, most - 1), so that a matrix with fewer rows than a panel is not read past

@@ -80,43 +80,33 @@ static void load_bytes(struct emitter *e, const struct linear_tile *tile, value 
         rows[i] = linear_flip_signs(e, rows[i]);
 }
 
-/* `count` columns from `first` on, all of one group, of 32 at `piece`, whose scales are at `scales`, as reals. */
+/* Columns 8 * part .. 8 * part + 7 of 32 at `piece`, whose scales are at `scales`, as reals. */
 static void load_reals(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
-                       int first_row, int first, int count, value *rows)
+                       int first_row, int part, value *rows)
 {
     const struct unpack_form *form = tile->form;
     value of_scales[TRANSPOSE_MAX], minima[TRANSPOSE_MAX];
-    int64_t group = 4 * (int64_t)(first / UNPACK_GROUP);
-    load_rows(e, tile, vector_of(e->i8, count), piece, first_row, first, rows);
+    int64_t group = 4 * (int64_t)(part * LINEAR_UNITS / UNPACK_GROUP);
+    load_rows(e, tile, vector_of(e->i8, LINEAR_UNITS), piece, first_row, part * LINEAR_UNITS, rows);
     load_rows(e, tile, e->f32, scales, first_row, group, of_scales);
     if (form->has_minima)
         load_rows(e, tile, e->f32, scales, first_row, group + 4 * scale_lanes(form), minima);
     for (int i = 0; i < tile->lanes; i++) {
         value reals = unpacked_numbers(e, form, rows[i]);
-        value scale = splat(e, of_scales[i], count);
-        rows[i] = form->has_minima ? muladdf(e, reals, scale, splat(e, minima[i], count))
+        value scale = splat(e, of_scales[i], LINEAR_UNITS);
+        rows[i] = form->has_minima ? muladdf(e, reals, scale, splat(e, minima[i], LINEAR_UNITS))
                                    : mulf(e, reals, scale);
     }
-}
-
-/* The same 32 columns as pairs of bf16. */
-static void load_pairs(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
-                       int first_row, value *rows)
-{
-    value high[TRANSPOSE_MAX];
-    load_reals(e, tile, piece, scales, first_row, 0, UNPACK_GROUP, rows);
-    load_reals(e, tile, piece, scales, first_row, UNPACK_GROUP, UNPACK_GROUP, high);
-    for (int i = 0; i < tile->lanes; i++) rows[i] = linear_pairs_of(e, rows[i], high[i]);
 }
 
 static void store_units(struct emitter *e, const struct linear_tile *tile, const value *rows,
                         int first_row, value record)
 {
-    value units[LINEAR_UNITS_MAX], words[TRANSPOSE_MAX];
+    value units[LINEAR_UNITS], words[TRANSPOSE_MAX];
     for (int i = 0; i < tile->lanes; i++)
-        words[i] = reinterpret(e, rows[i], vector_of(e->i32, tile->units));
-    transpose(e, words, tile->lanes, tile->units, units);
-    for (int u = 0; u < tile->units; u++)
+        words[i] = reinterpret(e, rows[i], vector_of(e->i32, LINEAR_UNITS));
+    transpose(e, words, tile->lanes, LINEAR_UNITS, units);
+    for (int u = 0; u < LINEAR_UNITS; u++)
         store(e, units[u], address_at(e, record, 4 * ((int64_t)u * tile->outputs + first_row)), 4);
 }
 
@@ -133,6 +123,23 @@ static void store_scales(struct emitter *e, const struct linear_tile *tile, valu
         }
 }
 
+/* 32 columns of a register of rows as bf16. */
+static void store_pairs(struct emitter *e, const struct linear_tile *tile, value piece,
+                        value scales, int first_row, value record)
+{
+    value rows[TRANSPOSE_MAX];
+    struct linear_byte_block block = {.minima = {NULL}};
+    load_bytes(e, tile, piece, first_row, rows);
+    transpose(e, rows, tile->lanes, LINEAR_UNITS, block.units);
+    for (int half = 0; half < tile->halves; half++) {
+        block.scales[half] = gather_words(e, tile, scales, first_row, 4 * half);
+        if (tile->form->has_minima)
+            block.minima[half] =
+                gather_words(e, tile, scales, first_row, 4 * (half + scale_lanes(tile->form)));
+    }
+    linear_store_pairs(e, tile, &block, first_row, record);
+}
+
 /* 32 columns of all rows: one record of bytes or four of reals. */
 static void fill_piece(struct emitter *e, const struct linear_tile *tile, value piece, value scales,
                        value to)
@@ -140,13 +147,15 @@ static void fill_piece(struct emitter *e, const struct linear_tile *tile, value 
     value rows[TRANSPOSE_MAX];
     for (int v = 0; v < tile->vectors; v++) {
         int first_row = v * tile->lanes;
+        if (tile->dot == LINEAR_DOT_AMX) {
+            store_pairs(e, tile, piece, scales, first_row, to);
+            continue;
+        }
         for (int r = 0; r < LINEAR_BLOCK / tile->record_columns; r++) {
             if (linear_takes_bytes(tile->dot))
                 load_bytes(e, tile, piece, first_row, rows);
-            else if (tile->dot == LINEAR_DOT_AMX)
-                load_pairs(e, tile, piece, scales, first_row, rows);
             else
-                load_reals(e, tile, piece, scales, first_row, r * LINEAR_UNITS, LINEAR_UNITS, rows);
+                load_reals(e, tile, piece, scales, first_row, r, rows);
             store_units(e, tile, rows, first_row, address_at(e, to, r * tile->panel_record_bytes));
         }
         if (linear_takes_bytes(tile->dot)) store_scales(e, tile, scales, first_row, to);
