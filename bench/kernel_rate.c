@@ -1,7 +1,7 @@
 /* How fast kernels of one problem run on the host, beside what the machine gives in the same seconds: in each round every
  * candidate is timed once, and the ceilings (read bandwidth, arithmetic) are sampled before it and after it.
  *
- *     kernel_rate [--threads N] [--rounds N] [--chunks N] PROBLEM CANDIDATE...      prints one JSON document
+ *     kernel_rate [--threads N] [--rounds N] [--chunks N] [--cpu NAME] PROBLEM CANDIDATE...      prints one JSON document
  *
  * PROBLEM is a canonical text, as `hone tune MODEL --effort 0 --json` lists them; a CANDIDATE is a variant with its config
  * ("attention_decode_cpu heads_per_item=4 ..."), or "best:N" for the N that the estimates rank first.  Cold operands come from
@@ -40,7 +40,9 @@ struct contest {
     struct cpu_probe *probe;
     struct contestant contestants[CANDIDATES_MAX];
     float bandwidth[RECORD_SAMPLES_MAX], real_rate[RECORD_SAMPLES_MAX];
+    float integer_rate[RECORD_SAMPLES_MAX];
     int count, runs;                 /* runs: so far, which choose the set of cold operands */
+    const char *cpu;                 /* NULL: native */
     int64_t threads, rounds, chunks; /* chunks: as in struct device_options */
 };
 
@@ -134,6 +136,7 @@ static status measure(struct contest *c, struct diagnostic *diagnostic)
     }
     for (int round = 0; round < c->rounds; round++) {
         c->real_rate[round] = (float)cpu_probe_real_rate(c->probe);
+        c->integer_rate[round] = (float)cpu_probe_integer_rate(c->probe);
         for (int i = 0; i < c->count; i++)
             if (c->contestants[i].kernel) TRY(time_one(c, &c->contestants[i], round, diagnostic));
     }
@@ -146,13 +149,14 @@ static void report(const struct contest *c)
     struct cost cost = problem_cost(c->problem);
     double bandwidth = measure_summarise(c->bandwidth, rounds).median;
     double real_rate = measure_summarise(c->real_rate, rounds).median;
+    double integer_rate = measure_summarise(c->integer_rate, rounds).median;
     printf("{\n  \"machine\": \"%s\",\n  \"threads\": %d,\n  \"rounds\": %d,\n  \"compiler\": "
            "\"%s\",\n  \"problem\": \"%s\",\n",
            device_facts(c->device)->name, device_threads(c->device), rounds,
            compile_identity(TARGET_CPU), c->problem->text);
     printf("  \"bytes\": %.0f,\n  \"operations\": %.0f,\n  \"read_bandwidth\": %.4g,\n  "
-           "\"real_rate\": %.4g,\n  \"kernels\": [",
-           cost.bytes, cost.operations, bandwidth, real_rate);
+           "\"real_rate\": %.4g,\n  \"integer_rate\": %.4g,\n  \"kernels\": [",
+           cost.bytes, cost.operations, bandwidth, real_rate, integer_rate);
     for (int i = 0; i < c->count; i++) {
         const struct contestant *own = &c->contestants[i];
         printf("%s\n    {\"candidate\": \"%s\", ", i ? "," : "", own->text);
@@ -162,17 +166,20 @@ static void report(const struct contest *c)
         }
         struct summary seconds = measure_summarise(own->seconds, rounds);
         printf("\"seconds\": %.4g, \"seconds_low\": %.4g, \"seconds_high\": %.4g, "
-               "\"bandwidth_share\": %.3f, \"real_rate_share\": %.3f}",
+               "\"bandwidth_share\": %.3f, \"real_rate_share\": %.3f, "
+               "\"integer_rate_share\": %.3f}",
                seconds.median, seconds.low, seconds.high,
                measure_summarise(own->share, rounds).median,
-               cost.operations / seconds.median / real_rate);
+               cost.operations / seconds.median / real_rate,
+               cost.operations / seconds.median / integer_rate);
     }
     printf("\n  ]\n}\n");
 }
 
 static status prepare(struct contest *c, const char *problem, struct diagnostic *diagnostic)
 {
-    const struct device_options options = {.threads = (int)c->threads, .chunks = (int)c->chunks};
+    const struct device_options options = {
+        .threads = (int)c->threads, .chunks = (int)c->chunks, .cpu = c->cpu};
     TRY(catalogue_read(NULL, c->arena, &c->catalogue, diagnostic));
     TRY(device_open("cpu", &options, &c->device, diagnostic));
     TRY(problem_parse(problem, op_table(), c->arena, &c->problem, diagnostic));
@@ -188,6 +195,10 @@ static status contest_run(struct contest *c, int count, char **words, struct dia
     int at = 1;
     c->rounds = ROUNDS_DEFAULT;
     for (; at + 1 < count && strncmp(words[at], "--", 2) == 0; at += 2) {
+        if (strcmp(words[at], "--cpu") == 0) {
+            c->cpu = words[at + 1];
+            continue;
+        }
         int64_t *number = strcmp(words[at], "--threads") == 0  ? &c->threads
                           : strcmp(words[at], "--rounds") == 0 ? &c->rounds
                           : strcmp(words[at], "--chunks") == 0 ? &c->chunks
@@ -198,9 +209,9 @@ static status contest_run(struct contest *c, int count, char **words, struct dia
                         words[at + 1], RECORD_SAMPLES_MAX);
     }
     if (at + 1 >= count)
-        return fail(
-            diagnostic, STATUS_USAGE,
-            "usage: kernel_rate [--threads N] [--rounds N] [--chunks N] PROBLEM CANDIDATE...");
+        return fail(diagnostic, STATUS_USAGE,
+                    "usage: kernel_rate [--threads N] [--rounds N] [--chunks N] [--cpu NAME] "
+                    "PROBLEM CANDIDATE...");
     TRY_MEMORY(c->arena, diagnostic);
     TRY(prepare(c, words[at], diagnostic));
     for (int w = at + 1; w < count; w++) TRY(add_word(c, words[w], diagnostic));
