@@ -25,6 +25,7 @@ static json_t *row_json(const struct tune_row *row)
         row->limit_share, "gain", row->gain, "configurations", (json_int_t)row->configurations,
         "measured", row->measured, "known", row->known, "finished", row->finished, "rejected",
         rejected_json(&row->rejections), "weight", row->weight);
+    json_object_set_new(document, "step_share", json_real(row->step_share));
     if (row->note) json_object_set_new(document, "note", json_string(row->note));
     return document;
 }
@@ -34,12 +35,12 @@ static json_t *report_json(const struct tune_model_report *report)
     json_t *rows = json_array();
     for (int r = 0; r < report->tuned.row_count; r++)
         json_array_append_new(rows, row_json(&report->tuned.rows[r]));
-    return json_pack("{s:s, s:s, s:s, s:b, s:f, s:i, s:i, s:b, s:b, s:o}", "model", report->model,
-                     "device_class", report->facts.class_name, "store", report->store, "kept",
-                     report->kept, "seconds", report->tuned.seconds, "measured",
-                     report->tuned.measured, "restarts", report->tuned.restarts, "interrupted",
-                     report->tuned.interrupted, "out_of_time", report->tuned.out_of_time,
-                     "problems", rows);
+    return json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:i, s:i, s:b, s:b, s:o}", "model",
+                     report->model, "device_class", report->facts.class_name, "store",
+                     report->store, "kept", report->kept, "seconds", report->tuned.seconds,
+                     "coverage", report->tuned.coverage, "measured", report->tuned.measured,
+                     "restarts", report->tuned.restarts, "interrupted", report->tuned.interrupted,
+                     "out_of_time", report->tuned.out_of_time, "problems", rows);
 }
 
 static void print_row(const struct tune_row *row)
@@ -64,6 +65,8 @@ static void print_report(const struct tune_model_report *report)
     printf("\n%d candidates measured in %s, %d replaced workers; records are in %s\n",
            tuned->measured, text_seconds(tuned->seconds, seconds), tuned->restarts,
            report->kept ? report->store : "memory only");
+    printf("%.1f %% of the time of a step lies in kernels that were raced\n",
+           100 * tuned->coverage);
     if (tuned->interrupted || tuned->out_of_time)
         printf("stopped %s: the next `hone tune` goes on from here\n",
                tuned->interrupted ? "by you" : "at the budget");

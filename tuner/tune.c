@@ -43,19 +43,32 @@ static double share_of(const struct turn *turn)
     return sqrt(fmax(turn->importance, 0));
 }
 
+/* The most that searching a problem has been seen to bring is about this part of its time; below that part of the whole it is
+ * not worth measuring, and its estimate decides. */
+static const double gain_expected = 0.5, gain_least = 1e-4;
+
+static bool is_negligible(const struct turn *turn, double all)
+{
+    return all > 0 && turn->importance * gain_expected < gain_least * all;
+}
+
 static status tune_turns(struct tuning *tuning, const struct turn *turns,
                          struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = tuning->setup;
-    double left = 0;
-    for (int t = 0; t < setup->problem_count; t++) left += share_of(&turns[t]);
+    double left = 0, all = 0;
+    for (int t = 0; t < setup->problem_count; t++) {
+        left += share_of(&turns[t]);
+        all += turns[t].importance;
+    }
     for (int t = 0; t < setup->problem_count; t++) {
         double now = clock_seconds(), share = share_of(&turns[t]), deadline = INFINITY;
         if (isfinite(tuning->deadline))
             deadline = now + fmax(0, tuning->deadline - now) * (left > 0 ? share / left : 1);
         left -= share;
         struct diagnostic reason = {0};
-        status code = tune_problem(tuning, turns[t].index, deadline, &reason);
+        bool negligible = setup->options.effort < EFFORT_MOST && is_negligible(&turns[t], all);
+        status code = tune_problem(tuning, turns[t].index, negligible, deadline, &reason);
         if (code == STATUS_NO_MEMORY || code == STATUS_UNSUPPORTED || code == STATUS_FAILED) {
             struct tune_row *row = &tuning->report->rows[turns[t].index];
             row->note = arena_text(tuning->arena, reason.text);
@@ -69,6 +82,24 @@ static status tune_turns(struct tuning *tuning, const struct turn *turns,
         if (clock_seconds() > tuning->deadline) tuning->report->out_of_time = true;
     }
     return STATUS_OK;
+}
+
+/* How much of a step is in the hands of measured winners. */
+static void report_coverage(struct tune_report *report)
+{
+    double all = 0, raced = 0;
+    for (int r = 0; r < report->row_count; r++) {
+        const struct tune_row *row = &report->rows[r];
+        double seconds = row->weight * row->decision.seconds;
+        if (!isfinite(seconds)) continue;
+        all += seconds;
+        if (row->decision.basis == DECISION_FINAL) raced += seconds;
+    }
+    for (int r = 0; r < report->row_count && all > 0; r++) {
+        double seconds = report->rows[r].weight * report->rows[r].decision.seconds;
+        report->rows[r].step_share = isfinite(seconds) ? seconds / all : 0;
+    }
+    report->coverage = all > 0 ? raced / all : 0;
 }
 
 static status create_worker(struct tuning *tuning, struct diagnostic *diagnostic)
@@ -126,6 +157,7 @@ status tune_run(const struct tune_setup *setup, struct arena *arena, struct tune
     TRY(create_worker(&tuning, diagnostic));
     status code = create_pool(&tuning, diagnostic);
     if (code == STATUS_OK) code = tune_turns(&tuning, turns, diagnostic);
+    report_coverage(report);
     report->restarts = worker_restarts(tuning.worker);
     report->seconds = clock_seconds() - tuning.start;
     worker_destroy(tuning.worker);

@@ -62,10 +62,11 @@ struct tune_row {
     const struct problem *problem;
     double weight;
     struct decision decision;
-    const char *winner;      /* candidate_print's text */
-    double limit_seconds;    /* what the machine needs at least; 0: unknown */
-    double limit_share;      /* limit_seconds / decision.seconds; 0: unknown */
-    double gain;             /* the default's time / the winner's; 0: unknown */
+    const char *winner;   /* candidate_print's text */
+    double limit_seconds; /* what the machine needs at least; 0: unknown */
+    double limit_share;   /* limit_seconds / decision.seconds; 0: unknown */
+    double gain;          /* the default's time / the winner's; 0: unknown */
+    double step_share;    /* of the time of all these problems, as often as each runs; 0: unknown */
     uint64_t configurations; /* legal configs of all variants that answer */
     int measured;            /* candidates measured in this run */
     int known;               /* candidates known from records */
@@ -79,6 +80,7 @@ struct tune_report {
     int row_count;
     int measured, restarts;
     double seconds;
+    double coverage; /* the share of that time that lies in problems whose winner was raced */
     bool interrupted, out_of_time;
 };
 

@@ -51,12 +51,13 @@ struct session {
     int64_t id;
     double deadline, finals_deadline; /* of the search, and of the finals */
     double best_seconds;
-    bool prepared;
+    bool prepared, negligible;
     int problem_index;
 };
 
 /* tune_problem.c */
-CHECKED status tune_problem(struct tuning *tuning, int index, double deadline,
+/* `negligible`: no search can bring enough; the estimate or earlier records decide. */
+CHECKED status tune_problem(struct tuning *tuning, int index, bool negligible, double deadline,
                             struct diagnostic *diagnostic);
 /* The candidate among those that the session is restricted to; NULL when it is not, or nothing is. */
 const struct tune_packed *session_packed(const struct session *session,

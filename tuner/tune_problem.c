@@ -266,6 +266,9 @@ static status tune_session(struct session *session, struct diagnostic *diagnosti
     if (!session->field.space_count) {
         session->row->note = "no variant answers it";
         session->row->finished = true;
+    } else if (session->negligible && !session->packed) {
+        session->row->note = "too small a part of the step to be searched";
+        session->row->finished = true;
     } else if (setup->options.effort > 0) {
         TRY(session->packed ? look_at_packed(session, diagnostic) : search(session, diagnostic));
         if (!session->tuning->report->interrupted) TRY(session_finals(session, diagnostic));
@@ -273,7 +276,7 @@ static status tune_session(struct session *session, struct diagnostic *diagnosti
     return session_report(session, diagnostic);
 }
 
-status tune_problem(struct tuning *tuning, int index, double deadline,
+status tune_problem(struct tuning *tuning, int index, bool negligible, double deadline,
                     struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = tuning->setup;
@@ -291,6 +294,7 @@ status tune_problem(struct tuning *tuning, int index, double deadline,
         .deadline = isfinite(deadline) ? deadline - finals_share * (deadline - now) : deadline,
         .finals_deadline = deadline,
         .best_seconds = INFINITY,
+        .negligible = negligible,
     };
     TRY_MEMORY(session.arena, diagnostic);
     if (tuning->pool) TRY(compile_pool_clear(tuning->pool, diagnostic));
