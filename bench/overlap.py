@@ -11,7 +11,7 @@ import pathlib
 import subprocess
 import tempfile
 
-LINK = 0.4e6  # bytes per second, of the model
+LINK = 4e6  # bytes per second, of the model
 AHEAD = 4
 NEAR = 0.9  # compute is this share of the transfers' time
 
@@ -46,9 +46,9 @@ def measure_stream(hone, folder, cache):
     transfer = streamed_bytes(hone, model) / LINK
     rows = []
     for phase, prompt, chunk, generate in (("decode", 8, 8, 4), ("prefill", 64, 8, 1)):
-        # The work of a step at 1 MFLOPS, with an endless link, gives the speed at which it takes a little less than transfers.
-        probe = rates(hone, model, cache, "virtual:64MiB@1MFLOPS,1000GB/s", prompt, chunk, generate)[phase]
-        speed = probe / (NEAR * transfer)
+        # The work of a step at 20 MFLOPS, with an endless link, gives the speed at which it takes a little less than transfers.
+        probe = rates(hone, model, cache, "virtual:64MiB@20MFLOPS,1000GB/s", prompt, chunk, generate)[phase]
+        speed = 20 * probe / (NEAR * transfer)
         card = f"virtual:64MiB@{speed:.6f}MFLOPS"
         compute = rates(hone, model, cache, f"{card},1000GB/s", prompt, chunk, generate)[phase]
         row = {"phase": phase, "tokens_per_step": chunk if phase == "prefill" else 1, "link_bytes_per_second": LINK,
