@@ -81,6 +81,8 @@ status space_file_samples(struct space_document *document, const json_t *list, d
 
 /* ---- Reading ---- */
 
+static const char end_of_cache[] = "}\n}";
+
 /* A cache that was cut off ends behind an entry, with or without a comma; two brackets are open then. */
 static status close_cache(char **bytes, size_t *count, struct arena *arena,
                           struct diagnostic *diagnostic)
@@ -103,9 +105,13 @@ static status close_cache(char **bytes, size_t *count, struct arena *arena,
     }
     if (quoted || depth != 2) return STATUS_OK; /* the reader says what is wrong */
     if (text[end - 1] == ',') end--;
-    *bytes = arena_print(arena, "%.*s}\n}", (int)end, text);
-    TRY_MEMORY(*bytes, diagnostic);
-    *count = end + 3;
+    char *closed =
+        arena_allocate(arena, end + sizeof end_of_cache, 1); /* zero bytes in it are kept */
+    TRY_MEMORY(closed, diagnostic);
+    memcpy(closed, text, end);
+    memcpy(closed + end, end_of_cache, sizeof end_of_cache);
+    *bytes = closed;
+    *count = end + sizeof end_of_cache - 1;
     return STATUS_OK;
 }
 
