@@ -244,14 +244,20 @@ def round_activations(x):
     return (torch.round(parts / scale.clamp(min=1e-30)) * scale).reshape(x.shape)
 
 
+def meets_bytes(name, pack, endings):
+    """Whether kernels may multiply this weight by bytes: codes of whole numbers and of 4 bits, not 8-bit floats."""
+    if not name.endswith(tuple(endings)) or pack is pack_tiles:
+        return False
+    return pack is not pack_compressed or COMPRESSED[name.split(".")[-2]][0] == "i8"
+
+
 def rounded_network(network, pack, endings):
-    """A copy that rounds what meets blocks of 32, or None where there are none. Of experts only what goes into the
+    """A copy that rounds what meets such blocks, or None where there are none. Of experts only what goes into the
     first of their two products can be reached from outside: ROUNDED_FACTOR leaves room for the second."""
     other, found = copy.deepcopy(network), False
     for name, module in other.named_modules():
-        small = isinstance(module, torch.nn.Linear) and f"{name}.weight".endswith(tuple(endings)) and (
-            pack in (pack_gptq, pack_awq) and min(GROUP, module.in_features) % 128)
-        if small or pack is pack_mxfp4 and name.endswith("mlp.experts"):
+        linear = isinstance(module, torch.nn.Linear) and meets_bytes(f"{name}.weight", pack, endings)
+        if linear or pack is pack_mxfp4 and name.endswith("mlp.experts"):
             module.register_forward_pre_hook(lambda module, inputs: (round_activations(inputs[0]), *inputs[1:]))
             found = True
     return other if found else None
