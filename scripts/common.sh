@@ -49,6 +49,14 @@ install_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
+# Those of these Debian packages that are installed or can be.
+available_packages() {
+    local package
+    for package in "$@"; do
+        if package_installed "$package" || apt-cache show "$package" >/dev/null 2>&1; then echo "$package"; fi
+    done
+}
+
 # build PRESET [TARGET...]: configures and builds into build/PRESET; everything, or the targets alone.
 build() {
     local preset=$1
