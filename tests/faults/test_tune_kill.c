@@ -55,15 +55,15 @@ static void bench_make(struct bench *bench)
     CHECK_OK(op_case_problem("linear(f32[tokens,32], f32[24,32])", 4, 0, bench->arena, &problem,
                              &diagnostic));
     bench->problem = (struct tune_problem){.problem = problem, .weight = 1};
-    bench->setup =
-        (struct tune_setup){.catalogue = &bench->catalogue,
-                            .facts = &bench->facts,
-                            .compiler = "none",
-                            .runner = &bench->runner,
-                            .limits = worker_setup_default(),
-                            .problems = &bench->problem,
-                            .problem_count = 1,
-                            .options = {.effort = 1, .seed = 3, .strategy = "exhaustive"}};
+    bench->setup = (struct tune_setup){
+        .catalogue = &bench->catalogue,
+        .facts = &bench->facts,
+        .compiler = "none",
+        .runner = &bench->runner,
+        .limits = worker_setup_default(),
+        .problems = &bench->problem,
+        .problem_count = 1,
+        .options = {.effort = EFFORT_DEFAULT, .seed = 3, .strategy = "exhaustive"}};
 }
 
 static status tune(struct bench *bench, const char *folder, struct arena *arena,
