@@ -133,6 +133,18 @@ status compile_here(const struct generation *generation, struct arena *arena, st
     return generate(generation, arena, image, listing, diagnostic);
 }
 
+status compile_load(const struct device_facts *facts, struct diagnostic *diagnostic)
+{
+    const struct codegen_module *module;
+    struct arena *arena;
+    if (facts->target == TARGET_CUDA) return compile_check(facts, diagnostic);
+    arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    status code = open_module(arena, &module, diagnostic);
+    arena_destroy(arena);
+    return code;
+}
+
 /* ---- In a child process ---- */
 
 struct request {

@@ -29,6 +29,9 @@ const char *compile_identity(enum target target);
 
 /* Whether there is a compiler for the device; only cards may have none. */
 CHECKED status compile_check(const struct device_facts *facts, struct diagnostic *diagnostic);
+/* The same, and loads the compiler: whoever measures candidates wants to know at once when it is missing or of another build,
+ * and not from every one of them. */
+CHECKED status compile_load(const struct device_facts *facts, struct diagnostic *diagnostic);
 
 /* The key of the artifact that this generation yields. */
 struct hash compile_key(const struct generation *generation);

@@ -17,10 +17,9 @@ static status keep_settings(struct engine *engine, const char *settings,
     return STATUS_OK;
 }
 
-static status read_model(struct engine *engine, const char *path,
-                         const struct engine_options *options, struct diagnostic *diagnostic)
+struct model_options engine_model_options(const struct engine_options *options)
 {
-    const struct model_options model_options = {
+    return (struct model_options){
         .ops = op_table(),
         .state_element = options->state_element,
         .rotates_states = options->rotates_states,
@@ -31,6 +30,12 @@ static status read_model(struct engine *engine, const char *path,
         .architecture_folder = options->models_folder,
         .progress = options->progress,
     };
+}
+
+static status read_model(struct engine *engine, const char *path,
+                         const struct engine_options *options, struct diagnostic *diagnostic)
+{
+    const struct model_options model_options = engine_model_options(options);
     TRY(keep_settings(engine, options->settings, diagnostic));
     return model_open(path, &model_options, &engine->model, diagnostic);
 }

@@ -31,6 +31,9 @@ struct engine {
     struct engine_report report;
 };
 
+/* engine.c: how a model is read for an engine */
+struct model_options engine_model_options(const struct engine_options *options);
+
 /* engine.c: model, devices and lowered graph only, for a model's path */
 CHECKED status engine_lower(const char *path, const struct engine_options *options,
                             struct engine **engine, struct diagnostic *diagnostic);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "engine/engine_internal.h"
 #include "engine/layer_map.h"
 #include "models/synth.h"
 #include "ops/catalogue.h"
@@ -12,17 +13,7 @@ static status open_model(const char *path, const struct engine_options *options,
                          const struct plan_query *query, struct model **model,
                          struct diagnostic *diagnostic)
 {
-    const struct model_options model_options = {
-        .ops = op_table(),
-        .state_element = options->state_element,
-        .rotates_states = options->rotates_states,
-        .page_tokens = PAGE_TOKENS,
-        .context = options->context > 0 ? options->context : CONTEXT_DEFAULT,
-        .settings = options->settings,
-        .allow_unknown_keys = options->allow_unknown_keys,
-        .architecture_folder = options->models_folder,
-        .progress = options->progress,
-    };
+    const struct model_options model_options = engine_model_options(options);
     const struct synth_options preset = {.ops = op_table(),
                                          .preset = path,
                                          .element = query->element,

@@ -124,7 +124,7 @@ static status tune_with(struct trying *trying, const struct catalogue *catalogue
                     .searched = before ? &trying->tried : NULL,
                     .progress = options->engine.progress},
     };
-    tune_device_prepare(trying->device, options->engine.cpu, &device, &setup);
+    TRY(tune_device_prepare(trying->device, options->engine.cpu, &device, &setup, diagnostic));
     if (before) setup.limits.most_seconds = fmin(setup.limits.most_seconds, longest_check(before));
     return tune_run(&setup, trying->arena, tuned, diagnostic);
 }
@@ -191,7 +191,8 @@ static status try_prepared(struct trying *trying, struct diagnostic *diagnostic)
         arena_text(trying->arena, device_facts(trying->device)->class_name);
     TRY_MEMORY(trying->report->device_class, diagnostic);
     TRY(list_problems(trying, diagnostic));
-    TRY(store_open(trying->cache_folder ? trying->cache_folder : "", progress, &trying->store, diagnostic));
+    TRY(store_open(trying->cache_folder ? trying->cache_folder : "", progress, &trying->store,
+                   diagnostic));
     return run_both(trying, diagnostic);
 }
 

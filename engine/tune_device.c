@@ -21,8 +21,8 @@ status tune_device_rates(struct device *device, bool anew, const char *cache_fol
     return STATUS_OK;
 }
 
-void tune_device_prepare(const struct device *device, const char *cpu, struct tune_device *tuned,
-                         struct tune_setup *setup)
+status tune_device_prepare(const struct device *device, const char *cpu, struct tune_device *tuned,
+                           struct tune_setup *setup, struct diagnostic *diagnostic)
 {
     bool host = device_memory_is_host(device);
     tuned->setup =
@@ -36,4 +36,5 @@ void tune_device_prepare(const struct device *device, const char *cpu, struct tu
     setup->runner = &tuned->runner;
     setup->limits = worker_setup_default();
     if (!host) setup->limits.child_bytes = 0;
+    return setup->options.effort > 0 ? compile_load(setup->facts, diagnostic) : STATUS_OK;
 }

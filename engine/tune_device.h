@@ -12,12 +12,13 @@ CHECKED status tune_device_rates(struct device *device, bool anew, const char *c
                                  struct arena *arena, const struct progress *progress,
                                  struct diagnostic *diagnostic);
 
-/* `setup` gets facts, compiler, runner and limits; what it points to must stay. */
+/* `setup` gets facts, compiler, runner and limits; what it points to must stay.  Fails where there is no compiler. */
 struct tune_device {
     struct runner_device_setup setup;
     struct runner runner;
 };
-void tune_device_prepare(const struct device *device, const char *cpu, struct tune_device *tuned,
-                         struct tune_setup *setup);
+CHECKED status tune_device_prepare(const struct device *device, const char *cpu,
+                                   struct tune_device *tuned, struct tune_setup *setup,
+                                   struct diagnostic *diagnostic);
 
 #endif

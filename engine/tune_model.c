@@ -48,7 +48,7 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
                     .artifact_folder = engine_artifact_folder(engine),
                     .progress = options->engine.progress},
     };
-    tune_device_prepare(engine->devices[0], options->engine.cpu, &tuned, &setup);
+    TRY(tune_device_prepare(engine->devices[0], options->engine.cpu, &tuned, &setup, diagnostic));
     struct tune_problem *problems;
     TRY(tuning_problems(engine->plan, &engine->catalogue, setup.facts, 0, &wanted, arena, &problems,
                         &setup.problem_count, diagnostic));

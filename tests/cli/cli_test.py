@@ -326,6 +326,14 @@ def test_effort_0_measures_nothing():
     assert report["measured"] == 0 and all(row["basis"] in ("estimate", "reference") for row in report["problems"])
 
 
+def test_tuning_without_a_compiler_records_nothing():
+    cache, nowhere = SCRATCH / "no-compiler", {"HONE_MODULE_PATH": str(SCRATCH / "nowhere")}
+    _, said = hone("tune", LLAMA, "--cache", cache, "--effort", 1, status=1, env=nowhere)
+    assert "HONE_MODULE_PATH" in said
+    listed = json_of("store", "list", "--cache", cache)
+    assert listed["records"] == []
+
+
 def test_the_budget_ends_tuning():
     start = time.monotonic()
     tune(SCRATCH / "budget", "--budget", "2s", "--effort", 4)
