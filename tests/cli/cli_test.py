@@ -330,8 +330,7 @@ def test_tuning_without_a_compiler_records_nothing():
     cache, nowhere = SCRATCH / "no-compiler", {"HONE_MODULE_PATH": str(SCRATCH / "nowhere")}
     _, said = hone("tune", LLAMA, "--cache", cache, "--effort", 1, status=1, env=nowhere)
     assert "HONE_MODULE_PATH" in said
-    listed = json_of("store", "list", "--cache", cache)
-    assert listed["records"] == []
+    assert json_of("store", "list", "--cache", cache)["records"] == []
 
 
 def test_the_budget_ends_tuning():

@@ -33,10 +33,10 @@ def json_of(*words):
     return json.loads(hone(*words, "--json"))
 
 
-def logits_of(model, ids):
+def logits_of(model, ids, *words):
     """log-probabilities [positions][vocabulary]"""
     file = SCRATCH / "logits.npy"
-    hone("run", model, "--token-ids", ",".join(map(str, ids)), "--tokens", 0, "--logits", file)
+    hone("run", model, "--token-ids", ",".join(map(str, ids)), "--tokens", 0, "--logits", file, *words)
     data = file.read_bytes()
     length = struct.unpack("<H", data[8:10])[0]
     rows, columns = eval(data[10:10 + length].decode(), {})["shape"]  # a literal that hone wrote
@@ -79,10 +79,10 @@ def test_windows_overlap_by_half():
     while next_token < len(ids):
         first = 0 if next_token == 1 else next_token - room // 2
         end = min(first + room, len(ids))
-        rows = logits_of(DEMO, begin + ids[first:end])
+        rows = logits_of(DEMO, begin + ids[first:end], "--deterministic")
         losses += [-rows[i - first + len(begin) - 1][ids[i]] for i in range(next_token, end)]
         next_token = end
-    told = json_of("eval", DEMO, write("stories.txt", STORY * 3), "--context", window)
+    told = json_of("eval", DEMO, write("stories.txt", STORY * 3), "--context", window, "--deterministic")
     assert told["tokens"] == len(losses) == len(ids) - 1
     close(told["perplexity"], math.exp(sum(losses) / len(losses)))
     assert json_of("eval", DEMO, SCRATCH / "stories.txt", "--limit", 50)["tokens"] == 49
