@@ -353,7 +353,8 @@ static int64_t decode_bytes(const struct graph *graph, int n, int i)
     int64_t symbols[SYMBOL_COUNT] = {0};
     int64_t bytes = tensor_bytes(&value->type, symbols);
     if (strcmp(node->op->name, "embed") == 0) return bytes / value->type.shape[0].scale;
-    if (value->type.rank != 3) return bytes;
+    /* A transfer moves all of it, whatever is used. */
+    if (value->type.rank != 3 || strcmp(node->op->name, "transfer") == 0) return bytes;
     /* Experts [e, n, k]: the order operand has one entry per used expert and token. */
     int64_t used = graph->values[node->inputs[1]].type.shape[0].scale;
     int64_t experts = value->type.shape[0].scale;

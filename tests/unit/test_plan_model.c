@@ -37,7 +37,8 @@ static struct planned_model *plan(const char *shape, const struct plan_query *qu
     return planned;
 }
 
-/* What a card keeps, counted from the placement itself. */
+/* What a device keeps, counted from the placement itself; behind the last device: the disk, which neither computes nor
+ * caches. */
 static double bytes_on(const struct placement *placement, int d)
 {
     double bytes = (double)(placement->embed.home[d] * placement->embed.unit_bytes) +
@@ -46,8 +47,9 @@ static double bytes_on(const struct placement *placement, int d)
         for (int part = 0; part < PLACEMENT_PARTS; part++) {
             const struct placement_piece *piece = &placement->layers[l].pieces[part];
             if (!piece->units) continue;
-            bytes += (double)(piece->home[d] * piece->unit_bytes) +
-                     (double)(piece->work[PLACEMENT_DECODE][d] * piece->unit_state_bytes);
+            bytes += (double)(piece->home[d] * piece->unit_bytes);
+            if (d == placement->device_count) continue;
+            bytes += (double)(piece->work[PLACEMENT_DECODE][d] * piece->unit_state_bytes);
             if (part == PLACEMENT_EXPERTS) bytes += (double)(piece->slots[d] * piece->unit_bytes);
         }
     return bytes;
