@@ -3,8 +3,7 @@
 
 #include "base/program.h"
 #include "base/text.h"
-#include "codegen/kernel_constants.h"
-#include "codegen/object_block.h"
+#include "codegen/source_kernel.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@ enum { ARGUMENTS_MAX = 512, OBJECT_BYTES_MAX = 64 << 20 };
 static const double compile_seconds =
     50; /* below what the whole compilation may take (codegen/compile.h) */
 
-static const char *find_clang(struct arena *arena)
+const char *source_c_compiler(struct arena *arena)
 {
     static const char *const names[] = {"clang-21", "clang-20", "clang-19", "clang-18",
                                         "clang-17", "clang-16", "clang",    NULL};
@@ -26,44 +25,10 @@ static const char *find_clang(struct arena *arena)
 struct hash source_c_identity(struct arena *scratch)
 {
     struct stat facts = {0};
-    const char *path = find_clang(scratch);
+    const char *path = source_c_compiler(scratch);
     if (!path || stat(path, &facts) != 0) return hash_text("");
     const int64_t parts[] = {(int64_t)facts.st_size, (int64_t)facts.st_mtim.tv_sec};
     return hash_combine(hash_text(path), hash_bytes(parts, sizeof parts));
-}
-
-/* ---- What kernels in all languages are asked ---- */
-
-status source_prepare(const struct generation *generation, struct arena *arena, struct image *image,
-                      struct kernel_constants *constants, struct diagnostic *diagnostic)
-{
-    const struct space *space = generation->space;
-    struct bound_space bound;
-    const char *reason;
-    if (!space_bind_config(space, generation->problem, generation->facts, generation->config, arena,
-                           &bound, &reason))
-        return fail(diagnostic, STATUS_UNSUPPORTED, "%s cannot be compiled for %s: %s",
-                    space->variant, generation->problem->text, reason);
-    TRY(space_launches(&bound, generation->config, image, diagnostic));
-    return kernel_constants_collect(&bound, generation->config, arena, constants, diagnostic);
-}
-
-status source_take_object(const void *object, size_t object_bytes, struct arena *arena,
-                          struct image *image, struct diagnostic *diagnostic)
-{
-    struct object_block block;
-    TRY(object_block_make(object, object_bytes, arena, &block, diagnostic));
-    for (int l = 0; l < image->launch_count; l++) {
-        struct launch *launch = &image->launches[l];
-        launch->offset = object_block_find(&block, launch->name);
-        if (launch->offset < 0)
-            return fail(diagnostic, STATUS_COMPILE,
-                        "the source has no function '%s', which the variant's launches name",
-                        launch->name);
-    }
-    image->code = block.bytes;
-    image->code_bytes = block.byte_count;
-    return STATUS_OK;
 }
 
 /* ---- The text ---- */
@@ -148,7 +113,7 @@ static status make_command_line(struct command_line *line, const struct device_f
                                           "-o",
                                           "-",
                                           NULL};
-    const char *clang = find_clang(line->arena);
+    const char *clang = source_c_compiler(line->arena);
     if (!clang)
         return fail(diagnostic, STATUS_UNSUPPORTED,
                     "kernels in C need clang; install it, or name it in HONE_CLANG");

@@ -18,16 +18,10 @@ status source_c_generate(const struct generation *generation, struct arena *aren
                          struct image *image, struct listing *listing,
                          struct diagnostic *diagnostic);
 
+/* The clang that would be run; NULL where there is none. */
+const char *source_c_compiler(struct arena *arena);
+
 /* What is known of the compiler without running it: part of an artifact's key. */
 struct hash source_c_identity(struct arena *scratch);
-
-/* What kernels are asked in every language: the launches of this config, and its constants. */
-struct kernel_constants;
-CHECKED status source_prepare(const struct generation *generation, struct arena *arena,
-                              struct image *image, struct kernel_constants *constants,
-                              struct diagnostic *diagnostic);
-/* Puts an object's code into the image and the kernels' offsets into its launches. */
-CHECKED status source_take_object(const void *object, size_t object_bytes, struct arena *arena,
-                                  struct image *image, struct diagnostic *diagnostic);
 
 #endif

@@ -32,6 +32,7 @@ static const char *content_folder(const struct running *running, struct hash has
 static status run_command(const struct running *running, struct arena *scratch,
                           struct program_result *result, struct diagnostic *diagnostic)
 {
+    const double least_seconds = 1e-3; /* a deadline that has just passed; 0 would be no limit */
     const struct experiments_options *options = running->options;
     const struct experiment *kept = experiments_kept(&running->ledger);
     char digits[HASH_TEXT_BYTES];
@@ -49,7 +50,8 @@ static status run_command(const struct running *running, struct arena *scratch,
     const struct program program = {
         .arguments = arguments,
         .folder = options->judged.folder,
-        .seconds = fmin(options->propose_seconds, running->deadline - clock_seconds())};
+        .seconds = fmax(least_seconds,
+                        fmin(options->propose_seconds, running->deadline - clock_seconds()))};
     return program_run(&program, scratch, result, diagnostic);
 }
 

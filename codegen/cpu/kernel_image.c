@@ -2,7 +2,7 @@
 #include "codegen/cpu/kernel_image.h"
 
 #include "codegen/cpu/cpu_target.h"
-#include "codegen/source_c.h"
+#include "codegen/source_kernel.h"
 
 #include <assert.h>
 

@@ -2,8 +2,7 @@
 #include "codegen/cpu/source_llvm.h"
 
 #include "codegen/cpu/kernel_image.h"
-#include "codegen/kernel_constants.h"
-#include "codegen/source_c.h"
+#include "codegen/source_kernel.h"
 
 #include <llvm-c/IRReader.h>
 

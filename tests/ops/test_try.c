@@ -1,7 +1,7 @@
 /* Kernels of strangers on the host: right ones in C and in LLVM's language are accepted or timed, wrong ones are found,
  * whatever they do. */
 #include "base/file.h"
-#include "base/program.h"
+#include "codegen/source_c.h"
 #include "engine/try_kernel.h"
 #include "tests/check.h"
 #include "tests/scratch_harness.h"
@@ -96,9 +96,7 @@ static status judge(const struct scratch *scratch, const char *folder, const cha
 
 static bool has_clang(const struct scratch *scratch)
 {
-    static const char *const names[] = {"clang-21", "clang-20", "clang-19", "clang-18",
-                                        "clang-17", "clang-16", "clang",    NULL};
-    if (program_find(names, scratch->arena)) return true;
+    if (source_c_compiler(scratch->arena)) return true;
     print_message("SKIPPED: there is no clang\n");
     return false;
 }

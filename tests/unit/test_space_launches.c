@@ -45,20 +45,27 @@ static struct device_facts card_facts(void)
     return facts;
 }
 
-static status launches_of(const char *config_text, struct arena *arena, struct image *image,
-                          struct diagnostic *diagnostic)
+static status launches_in(const char *text, const char *config_text,
+                          const struct device_facts *facts, struct arena *arena,
+                          struct image *image, struct diagnostic *diagnostic)
 {
     struct space *space;
     struct config config;
     struct bound_space bound;
     const char *reason;
-    struct device_facts facts = card_facts();
-    TRY(read_text(card_space, arena, &space, diagnostic));
+    TRY(read_text(text, arena, &space, diagnostic));
     TRY(config_parse(space, config_text, &config, diagnostic));
     const struct problem *problem = parse_problem(linear_problem, arena);
-    if (!space_bind_config(space, problem, &facts, &config, arena, &bound, &reason))
+    if (!space_bind_config(space, problem, facts, &config, arena, &bound, &reason))
         return fail(diagnostic, STATUS_NOT_FOUND, "%s", reason);
     return space_launches(&bound, &config, image, diagnostic);
+}
+
+static status launches_of(const char *config_text, struct arena *arena, struct image *image,
+                          struct diagnostic *diagnostic)
+{
+    struct device_facts facts = card_facts();
+    return launches_in(card_space, config_text, &facts, arena, image, diagnostic);
 }
 
 static void launches_follow_the_config(void **unused)
@@ -181,17 +188,9 @@ static void launches_on_the_host_have_no_threads(void **unused)
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct arena *arena = arena_create(0);
-    struct space *space;
-    struct config config;
-    struct bound_space bound;
     struct image image;
-    const char *reason;
     const struct device_facts facts = {.target = TARGET_CPU, .name = "host", .class_name = "host"};
-    const struct problem *problem = parse_problem(linear_problem, arena);
-    CHECK_OK(read_text(host_space, arena, &space, &diagnostic));
-    CHECK_OK(config_parse(space, "outputs=64", &config, &diagnostic));
-    assert_true(space_bind_config(space, problem, &facts, &config, arena, &bound, &reason));
-    CHECK_OK(space_launches(&bound, &config, &image, &diagnostic));
+    CHECK_OK(launches_in(host_space, "outputs=64", &facts, arena, &image, &diagnostic));
     assert_int_equal(image.target, TARGET_CPU);
     assert_int_equal(image.launch_count, 1);
     assert_int_equal(image.launches[0].threads, 0);
