@@ -28,7 +28,7 @@ enum { PROCESSES_MAX = 256 }; /* that can be waited for together */
 enum { PROCESS_EXIT_UNPREPARED = 125 };
 
 /* The child's main: reads requests from `requests`, writes answers to `answers`, returns when its
- * input ends.  Single-threaded parents only may fork with a body that allocates. */
+ * input ends.  Where it allocates, the other threads of the parent must be waiting at the fork. */
 typedef void process_body(void *context, int requests, int answers);
 
 CHECKED status process_start(struct process *process, process_body *body, void *context,

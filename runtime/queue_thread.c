@@ -5,6 +5,8 @@ static void *queue_main(void *context)
 {
     struct queue_thread *queue = context;
     pthread_mutex_lock(&queue->lock);
+    queue->standing = true;
+    pthread_cond_broadcast(&queue->changed);
     while (!queue->closing) {
         if (!queue->submitted) {
             pthread_cond_wait(&queue->changed, &queue->lock);
@@ -29,6 +31,10 @@ status queue_thread_start(struct queue_thread *queue, void (*run)(void *context)
     if (pthread_create(&queue->thread, NULL, queue_main, queue))
         return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started",
                     owner);
+    /* Only a thread that waits holds no lock that a forked child could find locked (see threads.c). */
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->standing) pthread_cond_wait(&queue->changed, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
     queue->started = true;
     return STATUS_OK;
 }

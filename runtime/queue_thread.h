@@ -11,7 +11,7 @@ struct queue_thread {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool submitted, closing; /* under the lock */
+    bool standing, submitted, closing; /* under the lock */
     void (*run)(void *context);
     void *context;
 };

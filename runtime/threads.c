@@ -31,6 +31,7 @@ struct thread_pool {
     struct gate barrier; /* opened by the last to arrive */
     _Alignas(CACHE_LINE_BYTES) atomic_uint arrived;
     atomic_bool closing;
+    atomic_int standing; /* threads that wait for their first run */
     struct arena *arena;
     int size, started, nodes;
     int64_t spin_nanoseconds;
@@ -119,6 +120,7 @@ static void *thread_main(void *argument)
     struct thread_start start = *(struct thread_start *)argument;
     struct thread_pool *pool = start.pool;
     if (pool->pinned) sit_down(&pool->seats[start.thread]);
+    atomic_fetch_add(&pool->standing, 1);
     /* The pool cannot be run before thread_pool_create returns, so generation 0 is the first to leave. */
     for (unsigned generation = 0;; generation++) {
         gate_wait(&pool->run, generation, pool->spin_nanoseconds);
@@ -161,6 +163,13 @@ static status start_threads(struct thread_pool *pool, struct thread_start *start
         pool->started++;
     }
     return STATUS_OK;
+}
+
+/* A thread that is still being made may hold a lock of the C library or of a sanitizer.  A child forked at that moment would
+ * find it locked for ever, and children are forked soon after: they compile. */
+static void await_standing(struct thread_pool *pool)
+{
+    while (atomic_load(&pool->standing) < pool->started - 1) sched_yield();
 }
 
 /* Threads beyond the seats sit anywhere: the system moves all of them about. */
@@ -207,7 +216,10 @@ status thread_pool_create_on(const struct cpu_seats *seats, int threads,
     TRY_MEMORY(arena, diagnostic);
     struct thread_pool *pool = NULL;
     status code = create_in(arena, seats, threads, &pool, diagnostic);
-    if (pool) pool->arena = arena;
+    if (pool) {
+        pool->arena = arena;
+        await_standing(pool);
+    }
     if (code != STATUS_OK) {
         if (pool)
             thread_pool_destroy(pool);

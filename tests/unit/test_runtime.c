@@ -1,5 +1,6 @@
 /* The runtime's parts that need no kernels: threads, shares, pages, device specifications, queues and events. */
 #include "base/clock.h"
+#include "base/process.h"
 #include "base/random.h"
 #include "runtime/device.h"
 #include "runtime/device_specification.h"
@@ -41,6 +42,43 @@ static void every_thread_runs_and_barriers_hold(void **state)
         assert_int_equal(counting.visits, 20 * threads);
         assert_int_equal(counting.errors, 0);
         thread_pool_destroy(counting.pool);
+    }
+}
+
+/* Blocks of every size, as compiling takes them: each class of sizes has a lock of its own in some allocators. */
+static status fill_memory(void *context, struct arena *arena, void **result, size_t *result_bytes,
+                          struct diagnostic *diagnostic)
+{
+    (void)context;
+    for (size_t bytes = 64; bytes <= 65536; bytes += bytes / 4)
+        for (int block = 0; block < 20; block++) {
+            struct arena *own = arena_create(0);
+            char *room;
+            TRY_MEMORY(own, diagnostic);
+            TRY_NEW(room, own, bytes, diagnostic);
+            arena_destroy(own);
+        }
+    TRY_NEW(*(char **)result, arena, 100000, diagnostic);
+    *result_bytes = 100000;
+    return STATUS_OK;
+}
+
+/* A pool's threads that were still being made would leave the child with locks that nobody opens. */
+static void a_child_forked_after_a_pool_is_made_answers(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        struct diagnostic diagnostic = {0};
+        struct thread_pool *pool = NULL;
+        struct arena *arena = arena_create(0);
+        void *result = NULL;
+        size_t bytes = 0;
+        CHECK_OK(thread_pool_create(4, &pool, &diagnostic));
+        CHECK_OK(process_call(fill_memory, NULL, (struct process_limits){10, 0}, arena, &result,
+                              &bytes, &diagnostic));
+        assert_int_equal(bytes, 100000);
+        thread_pool_destroy(pool);
+        arena_destroy(arena);
     }
 }
 
@@ -267,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_thread_runs_and_barriers_hold),
+        cmocka_unit_test(a_child_forked_after_a_pool_is_made_answers),
         cmocka_unit_test(shares_cover_everything_once),
         cmocka_unit_test(pages_are_shared_by_forks_and_given_back),
         cmocka_unit_test(pages_run_out_with_a_message),
