@@ -26,7 +26,7 @@ struct arguments {
         *decode, *against;
     const char *probe, *held_out, *blocks, *ledger, *heat_map, *timeline;
     const char *system, *chat_template;
-    const char *imatrix, *calibrate, *split, *stream;
+    const char *imatrix, *calibrate, *split, *stream, *record_routing;
     const char *strategy, *strategies, *format, *problem, *model, *propose, *variant, *name;
     const char *what_if, *machine;
     const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1],

@@ -5,6 +5,7 @@
 #include "cli/npy.h"
 #include "cli/run_chat.h"
 #include "engine/generate.h"
+#include "engine/record_routing.h"
 #include "ops/op_table.h"
 #include "runtime/ranks.h"
 
@@ -160,14 +161,27 @@ static status run_with_engine(struct running *running, struct diagnostic *diagno
     return STATUS_OK;
 }
 
+static status run_recorded(struct running *running, struct diagnostic *diagnostic)
+{
+    const struct arguments *arguments = running->arguments;
+    struct routing_recorder *recorder = NULL;
+    const struct routing_trace *trace;
+    if (arguments->record_routing)
+        TRY(routing_record(running->engine, running->arena, &recorder, diagnostic));
+    TRY(arguments->chat ? chat_run(arguments, running->console, running->engine, diagnostic)
+                        : run_with_engine(running, diagnostic));
+    if (!recorder) return STATUS_OK;
+    TRY(routing_recorded(recorder, &trace, diagnostic));
+    return routing_trace_write(trace, arguments->record_routing, diagnostic);
+}
+
 static status run_model(const struct arguments *arguments, struct console *console,
                         const struct engine_options *options, struct arena *arena,
                         struct diagnostic *diagnostic)
 {
     struct running running = {.arguments = arguments, .console = console, .arena = arena};
     TRY(engine_open(arguments->positional[0], options, &running.engine, diagnostic));
-    status code = arguments->chat ? chat_run(arguments, console, running.engine, diagnostic)
-                                  : run_with_engine(&running, diagnostic);
+    status code = run_recorded(&running, diagnostic);
     engine_close(running.engine);
     return code;
 }

@@ -153,6 +153,7 @@ static status run_steps(struct executor *executor, const struct run *run,
     for (int s = 0; s < executor->plan->step_count; s++) {
         double start = executor->timed ? clock_seconds() : 0;
         TRY(enqueue_step(executor, s, run, diagnostic));
+        if (executor->routing.see) TRY(executor_read_routing(executor, s, run, diagnostic));
         if (!executor->timed && !executor->watch.see) continue;
         TRY(finish_all(executor, diagnostic));
         executor->seconds[s] = clock_seconds() - start;
@@ -231,7 +232,11 @@ status executor_begin(struct executor *executor, const struct step *step,
 {
     struct run run;
     TRY(enqueue(executor, step, &run, diagnostic));
-    if (!executor->overlaps) return finish_all(executor, diagnostic);
+    if (!executor->overlaps || executor->routing.see) {
+        TRY(finish_all(executor, diagnostic));
+        executor_tell_routing(executor);
+        return STATUS_OK;
+    }
     submit_all(executor);
     executor->under_way = true;
     return STATUS_OK;
@@ -250,6 +255,7 @@ status executor_step(struct executor *executor, const struct step *step, void *c
     status code = finish_all(executor, diagnostic);
     if (code != STATUS_OK) drop_commands(executor);
     TRY(code);
+    executor_tell_routing(executor);
     if (step->output_count == 0) return STATUS_OK;
     return read_outputs(executor, &run, results, diagnostic);
 }

@@ -46,6 +46,16 @@ struct step_watch {
 void executor_watch(struct executor *executor,
                     const struct step_watch *watch); /* see NULL: no more */
 
+/* Is called for every router when a step has ended: `ids` are the experts of each row, i32[rows, used], and `layer` counts as
+ * in the plan's graph.  Routers come in the graph's order, so the first one begins a new step.  Works on every device and
+ * costs a small copy per layer; a step that was begun is then waited for at once. */
+struct routing_watch {
+    void (*see)(void *context, int layer, const int32_t *ids, int64_t rows, int used);
+    void *context;
+};
+CHECKED status executor_watch_routing(struct executor *executor, const struct routing_watch *watch,
+                                      struct diagnostic *diagnostic); /* see NULL: no more */
+
 /* Runs one step.  `results[o]` receives output `o` of the plan's graph (enum plan_output), output_count rows; NULL: it is
  * not wanted and stays where it is. */
 CHECKED status executor_step(struct executor *executor, const struct step *step,

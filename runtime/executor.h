@@ -12,6 +12,13 @@ struct carried {
     int device, event; /* whose queue waits for what */
 };
 
+/* What a router gave, while somebody watches (executor_routing.c). */
+struct routed {
+    int step, used; /* the launch; experts per row */
+    int64_t rows;   /* of the step under way */
+    int32_t *ids;   /* [the plan's most tokens, used] */
+};
+
 struct executor {
     struct arena *arena;
     const struct plan *plan;
@@ -34,6 +41,9 @@ struct executor {
     double *seconds;
     bool timed;
     struct step_watch watch;
+    struct routing_watch routing;
+    struct routed *routed; /* per router, in the order of their steps */
+    int routed_count;
 };
 
 /* The copy of input `value` on `device`. */
@@ -50,6 +60,11 @@ static inline struct kernel **executor_kernel(const struct executor *executor, i
 
 /* Where a value is, as seen by work on `device`; NULL for VALUE_NONE. */
 void *executor_address(const struct executor *executor, int device, int value);
+
+/* executor_routing.c: reads what step `s` has routed, once it is launched; tells all that was read, once it is there. */
+CHECKED status executor_read_routing(struct executor *executor, int s, const struct run *run,
+                                     struct diagnostic *diagnostic);
+void executor_tell_routing(struct executor *executor);
 
 /* executor_overlap.c: what is needed to have two steps under way. */
 CHECKED status executor_prepare_overlap(struct executor *executor, struct diagnostic *diagnostic);
