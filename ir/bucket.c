@@ -2,7 +2,7 @@
 #include "ir/bucket.h"
 
 /* Steps of 4: within one, time per row varies little enough that one candidate serves it. */
-static const int64_t row_bounds[BUCKET_ROW_COUNT] = {1, 4, 16, 64, 256, 1024};
+static const int64_t row_bounds[BUCKET_ROW_COUNT] = {1, 4, 16, 64, 256, 1024, 4096};
 static const int64_t context_bounds[BUCKET_CONTEXT_COUNT] = {1024, 8192, 1048576};
 
 int64_t bucket_rows(int index)

@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-enum { BUCKET_ROW_COUNT = 6, BUCKET_CONTEXT_COUNT = 3 };
+enum { BUCKET_ROW_COUNT = 7, BUCKET_CONTEXT_COUNT = 3 };
 
-/* Upper bounds: rows 1, 4, 16, 64, 256, 1024; context 1024, 8192, 1048576. */
+/* Upper bounds: rows 1, 4, 16, 64, 256, 1024, 4096; context 1024, 8192, 1048576. */
 int64_t bucket_rows(int index);
 int64_t bucket_context(int index);
 

@@ -179,7 +179,7 @@ static void spoil_rows(struct fixture *f)
 }
 static void spoil_tokens(struct fixture *f)
 {
-    f->plan.bounds.tokens = 1025;
+    f->plan.bounds.tokens = 4097;
 }
 static void spoil_events(struct fixture *f)
 {
@@ -309,7 +309,7 @@ static const struct spoiling spoilings[] = {
     {spoil_arena, "device 1 has"},
     {spoil_graph, "operand weight is no value"},
     {spoil_rows, "node 0 (linear) works on nothing that a step brings"},
-    {spoil_tokens, "node 0 (linear) works on up to 1025 rows"},
+    {spoil_tokens, "node 0 (linear) works on up to 4097 rows"},
     {spoil_events, "99 events"},
     {spoil_choice, "node 0 (linear) has no image for up to 4 rows"},
     {spoil_choice_range, "node 0 (linear) has no image for up to 1 rows"},

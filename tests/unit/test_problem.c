@@ -246,7 +246,7 @@ static void buckets_cover_all_counts(void **unused)
 {
     (void)unused;
     static const int64_t rows[][2] = {{0, 1},  {1, 1},       {2, 4},      {4, 4},
-                                      {5, 16}, {1024, 1024}, {5000, 1024}};
+                                      {5, 16}, {1024, 1024}, {5000, 4096}};
     static const int64_t contexts[][2] = {
         {0, 1024}, {1024, 1024}, {1025, 8192}, {1 << 24, 1 << 20}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
