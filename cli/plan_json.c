@@ -58,6 +58,21 @@ static json_t *times_json(const struct planned_model *planned, const struct solv
                      "total_seconds", times->total_seconds);
 }
 
+static json_t *limit_json(const struct planned_model *planned)
+{
+    struct place_limit limit;
+    place_limit(&planned->result.best, &limit);
+    const struct solve_times times = {.prefill_seconds = limit.prefill_seconds,
+                                      .decode_seconds = limit.decode_seconds,
+                                      .total_seconds = limit.total_seconds};
+    json_t *object = times_json(planned, &times);
+    for (int p = 0; p < PLACEMENT_PHASES; p++)
+        json_object_set_new(
+            object, p == PLACEMENT_PREFILL ? "prefill_bound" : "decode_bound",
+            json_string(limit.memory_bound[p] ? "memory of the host" : "computing"));
+    return object;
+}
+
 status plan_report_json(const struct planned_model *planned, struct arena *arena, json_t **document,
                         struct diagnostic *diagnostic)
 {
@@ -69,6 +84,7 @@ status plan_report_json(const struct planned_model *planned, struct arena *arena
     const char *decode = solve_resource_name(best->input, times->bounds[PLACEMENT_DECODE], arena);
     json_object_set_new(object, "prefill_bound", json_string(prefill));
     json_object_set_new(object, "decode_bound", json_string(decode));
+    json_object_set_new(object, "limit", limit_json(planned));
     json_object_set_new(object, "bound_share",
                         json_real(best->solution.bound_seconds / times->ranked_seconds));
     json_object_set_new(object, "prompt_chunk", json_integer(best->chunk));

@@ -217,6 +217,19 @@ static const char *bound_name(const struct planned_model *planned, enum placemen
     return solve_resource_name(plan->input, plan->solution.times.bounds[phase], arena);
 }
 
+/* What no placement on these devices could beat. */
+static void print_limit(const struct planned_model *planned)
+{
+    struct place_limit limit;
+    place_limit(&planned->result.best, &limit);
+    const struct solve_times times = {.prefill_seconds = limit.prefill_seconds,
+                                      .decode_seconds = limit.decode_seconds};
+    bool memory = limit.memory_bound[PLACEMENT_DECODE];
+    print_rates("limit", prompt_rate_of(planned, &times), answer_rate_of(planned, &times),
+                memory ? ", bytes beyond the cards over the host's memory"
+                       : ", all devices side by side");
+}
+
 static void print_prediction(const struct planned_model *planned, struct arena *arena)
 {
     const struct place_result *result = &planned->result;
@@ -224,6 +237,7 @@ static void print_prediction(const struct planned_model *planned, struct arena *
     print_rates("predicted", prompt_rate_of(planned, times), answer_rate_of(planned, times), "");
     printf("bound by     prompt: %s; answer: %s\n", bound_name(planned, PLACEMENT_PREFILL, arena),
            bound_name(planned, PLACEMENT_DECODE, arena));
+    print_limit(planned);
     if (result->second.solution.option_count) {
         const struct solve_times *second = &result->second.solution.times;
         print_rates("runner-up", prompt_rate_of(planned, second), answer_rate_of(planned, second),

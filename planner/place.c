@@ -4,7 +4,7 @@
 #include <math.h>
 
 /* Prompt chunks that are tried, up to the largest bucket of rows; and what is usual (engine/engine.h, CHUNK_DEFAULT). */
-static const int64_t chunks_tried[] = {256, 512, 1024};
+static const int64_t chunks_tried[] = {256, 512, 1024, 2048, 4096};
 static const int64_t chunk_usual = 512;
 
 double place_decode_rate(const struct place_plan *plan)

@@ -43,6 +43,13 @@ CHECKED status place_model(const struct place_request *request, struct arena *ar
 double place_decode_rate(const struct place_plan *plan);
 double place_prefill_rate(const struct place_plan *plan, double prompt_tokens);
 
+/* place_limit.c: what no placement on these devices can beat, with the plan's prompt chunk. */
+struct place_limit {
+    double prefill_seconds, decode_seconds, total_seconds; /* as struct solve_times has them */
+    bool memory_bound[PLACEMENT_PHASES]; /* by what cards have no room for; else by computing */
+};
+void place_limit(const struct place_plan *plan, struct place_limit *limit);
+
 /* place_costs.c: the solver's input for a prompt chunk of `chunk` tokens. */
 CHECKED status place_costs(const struct place_request *request, int64_t chunk, struct arena *arena,
                            struct solve_input **input, struct place_result *result,

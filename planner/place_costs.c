@@ -289,6 +289,21 @@ static int64_t memory_to_give(const struct machine_device *device, int64_t reser
     return bytes > 0 ? (int64_t)bytes : 0;
 }
 
+/* Pieces that lie beside the whole that is put together of them: a part of what is alive at once. */
+static const double reserve_more = 1.25;
+
+/* What activations take where all layers are on one device; a share of the layers takes no less. */
+static status find_reserve(const struct costing *costing, const struct plan_bounds *bounds,
+                           int64_t *reserve, struct diagnostic *diagnostic)
+{
+    int64_t symbols[SYMBOL_COUNT];
+    struct memory_layout layout;
+    plan_symbols(bounds, symbols);
+    TRY(pass_memory(costing->fused, symbols, 1, costing->scratch, &layout, diagnostic));
+    *reserve = (int64_t)((double)layout.device_bytes[0] * reserve_more);
+    return STATUS_OK;
+}
+
 static status describe_devices(struct costing *costing, int64_t reserve,
                                struct diagnostic *diagnostic)
 {
@@ -333,6 +348,7 @@ static status fill_input(struct costing *costing, int64_t chunk, struct diagnost
 {
     const struct place_request *request = costing->request;
     struct plan_bounds bounds = request->bounds;
+    int64_t reserve;
     bounds.tokens = chunk;
     TRY_NEW(costing->input, costing->arena, 1, diagnostic);
     *costing->input = (struct solve_input){
@@ -349,9 +365,10 @@ static status fill_input(struct costing *costing, int64_t chunk, struct diagnost
         (int64_t)fmax(1, request->prompt_tokens + request->generated_tokens / 2);
     TRY(placement_create(request->graph, &bounds, request->machine->device_count, costing->arena,
                          &costing->pieces, diagnostic));
-    TRY(describe_devices(costing, placement_reserve_bytes(request->graph, &bounds), diagnostic));
     TRY(graph_copy(request->graph, costing->arena, &costing->fused, diagnostic));
     TRY(pass_fuse(costing->fused, diagnostic));
+    TRY(find_reserve(costing, &bounds, &reserve, diagnostic));
+    TRY(describe_devices(costing, reserve, diagnostic));
     TRY(sort_nodes(costing, request->graph, &costing->plain, diagnostic));
     TRY(sort_nodes(costing, costing->fused, &costing->layers, diagnostic));
     return make_classes(costing, diagnostic);

@@ -80,6 +80,8 @@ const char *solve_resource_name(const struct solve_input *input, int resource, s
 
 /* solve_use.c */
 void solve_count_use(const struct solve_input *input, struct solve_option *option);
+/* The share of a part's bytes that a step reads: of experts those that at least one token uses. */
+double solve_read_share(const struct solve_part *part, double rows);
 double solve_transfer_seconds(const struct solve_input *input, int from, int to, double bytes);
 
 /* solve_prune.c: leaves out the options that another one of the same class and lead beats or equals in every resource. */

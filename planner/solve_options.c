@@ -213,8 +213,8 @@ struct expert_choice {
     int count, eighths; /* of the experts that these keep */
     enum ratio ratio;
     bool disk; /* keeps the rest; else the host does */
-    int streamed
-        [PLACEMENT_PHASES]; /* quarters of the rest that come to the cards; the host computes the others */
+    double streamed
+        [PLACEMENT_PHASES]; /* of the rest: comes to the cards; the host computes the others */
 };
 
 static bool set_experts(const struct option_list *list, struct draft *draft,
@@ -230,7 +230,7 @@ static bool set_experts(const struct option_list *list, struct draft *draft,
     if (!deal_part(list, part, kept, choice->devices, choice->count, choice->ratio, lead, home))
         return false;
     for (int p = 0; p < PLACEMENT_PHASES; p++) {
-        int64_t streamed = rest * choice->streamed[p] / 4, shares[64];
+        int64_t streamed = (int64_t)((double)rest * choice->streamed[p] + 0.5), shares[64];
         int64_t *work = draft->option.work[p][PLACEMENT_EXPERTS];
         double weights[64];
         memcpy(work, home, (size_t)devices * sizeof *work);
@@ -244,20 +244,40 @@ static bool set_experts(const struct option_list *list, struct draft *draft,
     return true;
 }
 
+/* The share that takes as long over the links as what is left takes the host. */
+static double balanced_share(const struct option_list *list, const struct draft *draft,
+                             const struct expert_choice *choice, enum placement_phase phase)
+{
+    const struct solve_part *part =
+        &list->input->classes[draft->option.class].parts[PLACEMENT_EXPERTS];
+    double rate = 0, host = part->variable_seconds[phase][list->host];
+    for (int i = 0; i < choice->count; i++)
+        rate += list->input->devices[choice->devices[i]].link_rate;
+    double bytes =
+        (double)(part->units * part->unit_bytes) * solve_read_share(part, list->input->rows[phase]);
+    return rate > 0 ? host / (host + bytes / rate) : 0;
+}
+
 static status add_expert_rests(struct option_list *list, struct draft *draft,
                                struct expert_choice *choice, struct diagnostic *diagnostic)
 {
-    static const int quarters[] = {0, 1, 2, 4};
+    enum { SHARES = 5 };
+    double shares[PLACEMENT_PHASES][SHARES];
     bool has_disk = list->input->devices[list->host].disk_rate > 0 && !list->coarse;
+    for (int p = 0; p < PLACEMENT_PHASES; p++) {
+        const double usual[SHARES] = {0, 1, 0.25, 0.5,
+                                      balanced_share(list, draft, choice, (enum placement_phase)p)};
+        memcpy(shares[p], usual, sizeof usual);
+    }
     for (int disk = 0; disk <= has_disk; disk++)
-        for (int prefill = 0; prefill < 4; prefill++)
-            for (int decode = 0; decode < 4; decode++) {
-                bool fine = quarters[prefill] % 4 || quarters[decode] % 4;
+        for (int prefill = 0; prefill < SHARES; prefill++)
+            for (int decode = 0; decode < SHARES; decode++) {
+                bool fine = prefill > 1 || decode > 1;
                 if (fine && (disk || list->coarse)) continue;
-                if (draft->lead->host && quarters[decode]) continue;
+                if (draft->lead->host && decode) continue;
                 choice->disk = disk;
-                choice->streamed[PLACEMENT_PREFILL] = quarters[prefill];
-                choice->streamed[PLACEMENT_DECODE] = quarters[decode];
+                choice->streamed[PLACEMENT_PREFILL] = shares[PLACEMENT_PREFILL][prefill];
+                choice->streamed[PLACEMENT_DECODE] = shares[PLACEMENT_DECODE][decode];
                 if (set_experts(list, draft, choice)) TRY(emit(list, draft, diagnostic));
             }
     return STATUS_OK;

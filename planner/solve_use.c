@@ -100,8 +100,7 @@ static double slowest_of_experts(const struct share *shares, int count, double d
     return slowest;
 }
 
-/* The share of a part's bytes that a step reads: of experts those that at least one token uses. */
-static double read_share(const struct solve_part *part, double rows)
+double solve_read_share(const struct solve_part *part, double rows)
 {
     if (!part->used || part->units <= part->used) return 1;
     return 1 - pow(1 - (double)part->used / (double)part->units, rows);
@@ -222,7 +221,7 @@ static void count_phase(const struct counting *counting)
 {
     const struct solve_input *input = counting->input;
     const struct solve_part *part = counting->part;
-    double share = read_share(part, input->rows[counting->phase]), slowest = 0;
+    double share = solve_read_share(part, input->rows[counting->phase]), slowest = 0;
     for (int d = 0; d < input->device_count; d++) {
         if (!counting->work[d]) continue;
         double seconds =

@@ -36,6 +36,8 @@ def plan(hone, work, model, machine):
     row["rule_in_order"] = {name: answer["rule_in_order"][name] for name in rates} if "rule_in_order" in answer else None
     row["gain_in_order"] = row["rule_in_order"] and row["rule_in_order"]["total_seconds"] / answer["total_seconds"]
     row["gain"] = answer["rule"]["total_seconds"] / answer["total_seconds"] if "rule" in answer else None
+    row["limit"] = answer["limit"]
+    row["gain_limit"] = row["rule_in_order"] and row["rule_in_order"]["total_seconds"] / answer["limit"]["total_seconds"]
     row["gap"] = 1 / min(1, answer["bound_share"]) - 1
     for name in ("prefill_bound", "decode_bound", "prompt_chunk", "planning_seconds"):
         row[name] = answer[name]
@@ -56,7 +58,7 @@ def main():
             gain = f"{row['gain']:.2f} {row['gain_in_order']:.2f}" if row.get("gain_in_order") else "-"
             rates = row.get("planned", {})
             print(f"{row['model']:>16} {machine:>12} {rates.get('prefill_tokens_per_second', 0):9.0f} "
-                  f"{rates.get('decode_tokens_per_second', 0):8.1f} {gain:>10} {row.get('gap', 0):6.3f} "
+                  f"{rates.get('decode_tokens_per_second', 0):8.1f} {gain:>10} {row.get('gain_limit') or 0:6.2f} {row.get('gap', 0):6.3f} "
                   f"{row.get('planning_seconds', 0):5.2f} {row.get('refused', '')}", file=sys.stderr)
     gains = [row["gain"] for row in rows if row.get("gain")]
     in_order = [row["gain_in_order"] for row in rows if row.get("gain_in_order")]

@@ -55,6 +55,17 @@ static double bytes_on(const struct placement *placement, int d)
     return bytes;
 }
 
+/* Nothing is faster than what nothing can beat, and that is no number that nobody could come near. */
+static void check_limit(const struct place_plan *plan)
+{
+    const struct solve_times *times = &plan->solution.times;
+    struct place_limit limit;
+    place_limit(plan, &limit);
+    assert_true(limit.prefill_seconds <= times->prefill_seconds);
+    assert_true(limit.decode_seconds <= times->decode_seconds);
+    assert_true(limit.total_seconds * 10 > times->total_seconds);
+}
+
 static void placements_are_legal_and_fit(void **state)
 {
     static const char *const shapes[] = {"llama-3-8b", "mixtral-8x7b", "qwen3-30b-a3b",
@@ -73,6 +84,7 @@ static void placements_are_legal_and_fit(void **state)
                     result->rule.solution.times.ranked_seconds >=
                         result->best.solution.times.ranked_seconds);
         assert_true(place_decode_rate(&result->best) > 0);
+        check_limit(&result->best);
         planned_model_close(planned);
     }
 }
