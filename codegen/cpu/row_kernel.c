@@ -9,12 +9,13 @@ enum { PIECE_LANES = 16, COPY_UNROLL = 2 };
 static void emit_parts(struct emitter *e, struct row_kernel *kernel, struct launch *launch)
 {
     const struct problem *problem = kernel->problem;
-    struct kernel_arguments arguments = kernel_begin(e, launch->name);
+    kernel->arguments = kernel_begin(e, launch->name);
     for (int i = 0; i < problem->input_count + problem->output_count; i++)
         if (problem->operands[i].present)
-            kernel->operands[i] = kernel_operand(e, &arguments, launch, i);
+            kernel->operands[i] = kernel_operand(e, &kernel->arguments, launch, i);
+    if (kernel->begin) kernel->begin(e, kernel);
     struct loop loop;
-    loop_begin(e, &loop, arguments.begin, arguments.end, 1, NULL, 0);
+    loop_begin(e, &loop, kernel->arguments.begin, kernel->arguments.end, 1, NULL, 0);
     kernel->body(e, kernel, loop.index);
     loop_end(e, &loop, NULL);
     kernel_end(e);

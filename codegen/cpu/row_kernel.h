@@ -2,25 +2,31 @@
  * pieces of columns), and what happens to one of them is the operator's.
  *
  *     struct row_kernel kernel = {.name = "part", .parts = heads, .body = emit_head};
- *     return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic); */
+ *     return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic);
+ *
+ * What all rows share is made by `begin`, before the loop. */
 #ifndef CODEGEN_CPU_ROW_KERNEL_H
 #define CODEGEN_CPU_ROW_KERNEL_H
 
 #include "codegen/cpu/kernel_rows.h"
 
 struct row_kernel;
+typedef void row_kernel_begin(struct emitter *e, const struct row_kernel *kernel);
 /* Emits one part; `part` (i64) counts through the parts of all rows. */
 typedef void row_kernel_body(struct emitter *e, const struct row_kernel *kernel, value part);
 
 struct row_kernel {
     const char *name;
-    int operand;   /* whose rows are counted */
-    int64_t parts; /* of a row; 0: row_kernel_cut's, or 1 */
+    int operand;             /* whose rows are counted */
+    int64_t parts;           /* of a row; 0: row_kernel_cut's, or 1 */
+    row_kernel_begin *begin; /* or NULL */
     row_kernel_body *body;
+    void *state;            /* of begin and body */
     struct columns columns; /* set by row_kernel_cut */
     int64_t piece;
     const struct problem *problem; /* the rest is set by row_kernel_generate */
-    value operands[OP_OPERANDS_MAX];
+    struct kernel_arguments arguments;
+    value operands[OP_OPERANDS_MAX]; /* NULL: not present */
 };
 
 CHECKED status row_kernel_generate(const struct generation *generation, struct row_kernel *kernel,

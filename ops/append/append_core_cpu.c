@@ -12,10 +12,10 @@ value append_load_index(struct emitter *e, value indices, value index)
 }
 
 struct append_pages append_load_pages(struct emitter *e, const struct kernel_arguments *kernel,
-                                      struct launch *launch, int index, int64_t page_tokens)
+                                      value pages, int64_t page_tokens)
 {
     return (struct append_pages){
-        .pages = kernel_operand(e, kernel, launch, index),
+        .pages = pages,
         .sequences = kernel_integer_value(e, kernel, KERNEL_SEQUENCES),
         .stride = kernel_integer_value(e, kernel, KERNEL_STRIDE),
         .page_tokens = page_tokens,

@@ -12,9 +12,9 @@ struct append_pages {
     int64_t page_tokens;
 };
 
-/* The page table that is operand `index` of the launch; both of its sizes are the step's. */
+/* The page table `pages`; both of its sizes are the step's. */
 struct append_pages append_load_pages(struct emitter *e, const struct kernel_arguments *kernel,
-                                      struct launch *launch, int index, int64_t page_tokens);
+                                      value pages, int64_t page_tokens);
 
 /* The number of the row that holds `position` of `sequence` (both i64).  `*known` is false, and the
  * row 0, where the table names none.  (That a page lies inside the state is the caller's to see to:

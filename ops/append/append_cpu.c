@@ -1,47 +1,30 @@
 /* append_cpu: a row per work item; rows without a page are dropped, as in the reference. */
-#include "codegen/cpu/kernel_image.h"
+#include "codegen/cpu/row_kernel.h"
 #include "ops/access.h"
 #include "ops/append/append.h"
 #include "ops/append/append_core_cpu.h"
 #include "ops/append/state_core_cpu.h"
 
-struct append_kernel {
-    enum element_type element;
-    int64_t columns;
-    struct append_pages pages;
-    value x, positions, sequences, state;
-};
-
-static void emit_row(struct emitter *e, const struct append_kernel *k, value r)
+static void load_pages(struct emitter *e, const struct row_kernel *kernel)
 {
-    struct branch branch;
-    value position = append_load_index(e, k->positions, r), known;
-    value sequence = append_load_index(e, k->sequences, r);
-    value row = append_find_row(e, &k->pages, sequence, position, &known);
-    value row_bytes = constant_i64(e, element_row_bytes(k->element, k->columns));
-    if_begin(e, &branch, known);
-    state_write(e, k->element, k->columns,
-                address(e, k->x, mul(e, r, constant_i64(e, 4 * k->columns))),
-                address(e, k->state, mul(e, row, row_bytes)));
-    if_end(e, &branch, NULL, NULL);
+    struct append_pages *pages = kernel->state;
+    *pages = append_load_pages(e, &kernel->arguments, kernel->operands[APPEND_PAGES],
+                               fixed_dimension(kernel->problem, APPEND_STATE, 1));
 }
 
-static void emit_append(struct emitter *e, const struct problem *problem, struct launch *launch)
+static void emit_row(struct emitter *e, const struct row_kernel *kernel, value r)
 {
-    struct kernel_arguments kernel = kernel_begin(e, launch->name);
-    struct append_kernel k = {.element = operand_type(problem, APPEND_STATE)->element,
-                              .columns = fixed_dimension(problem, APPEND_X, 1)};
-    k.x = kernel_operand(e, &kernel, launch, APPEND_X);
-    k.positions = kernel_operand(e, &kernel, launch, APPEND_POSITIONS);
-    k.sequences = kernel_operand(e, &kernel, launch, APPEND_SEQUENCES);
-    k.pages = append_load_pages(e, &kernel, launch, APPEND_PAGES,
-                                fixed_dimension(problem, APPEND_STATE, 1));
-    k.state = kernel_operand(e, &kernel, launch, APPEND_STATE);
-    struct row_loop rows;
-    rows_begin(e, &rows, &kernel, 1);
-    emit_row(e, &k, rows.row);
-    rows_end(e, &rows);
-    kernel_end(e);
+    enum element_type element = operand_type(kernel->problem, APPEND_STATE)->element;
+    int64_t columns = fixed_dimension(kernel->problem, APPEND_X, 1);
+    struct branch branch;
+    value position = append_load_index(e, kernel->operands[APPEND_POSITIONS], r), known;
+    value sequence = append_load_index(e, kernel->operands[APPEND_SEQUENCES], r);
+    value row = append_find_row(e, kernel->state, sequence, position, &known);
+    value row_bytes = constant_i64(e, element_row_bytes(element, columns));
+    if_begin(e, &branch, known);
+    state_write(e, element, columns, row_at(e, kernel->operands[APPEND_X], r, columns),
+                address(e, kernel->operands[APPEND_STATE], mul(e, row, row_bytes)));
+    if_end(e, &branch, NULL, NULL);
 }
 
 generate_function append_cpu_generate;
@@ -51,16 +34,14 @@ status append_cpu_generate(const struct generation *generation, struct arena *ar
                            struct diagnostic *diagnostic)
 {
     const struct problem *problem = generation->problem;
-    struct geometry geometry;
+    struct append_pages pages;
+    struct row_kernel kernel = {.name = "append",
+                                .operand = APPEND_X,
+                                .begin = load_pages,
+                                .body = emit_row,
+                                .state = &pages};
     if (!state_is_supported(operand_type(problem, APPEND_STATE)->element))
         return fail(diagnostic, STATUS_UNSUPPORTED, "append_cpu does not write such a state: %s",
                     problem->text);
-    TRY(rows_geometry(problem, APPEND_X, 1, &geometry, diagnostic));
-    struct emitter e;
-    TRY(emitter_create(generation->facts, arena, &e, diagnostic));
-    *image = (struct image){.target = TARGET_CPU};
-    emit_append(&e, problem, image_add_launch(image, "append", geometry));
-    status code = kernel_image_finish(&e, image, listing, diagnostic);
-    emitter_destroy(&e);
-    return code;
+    return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic);
 }

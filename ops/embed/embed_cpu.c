@@ -1,9 +1,8 @@
 /* embed_cpu: a row of the table per work item, decoded from its blocks and scaled.  A token outside
  * the table gives NaN, as in the reference.  Tables of q8_0 and q4_0 may also lie in layout
  * interleave16, where a tied output matrix may want them. */
-#include "codegen/cpu/kernel_image.h"
-#include "codegen/cpu/kernel_rows.h"
 #include "codegen/cpu/llvm_unpack.h"
+#include "codegen/cpu/row_kernel.h"
 #include "ir/layout.h"
 #include "ops/access.h"
 #include "ops/embed/embed.h"
@@ -112,8 +111,25 @@ static void emit_unpacked(struct emitter *e, const struct embed_kernel *k,
 
 /* ---- Rows ---- */
 
-static void emit_row(struct emitter *e, const struct embed_kernel *k, value r)
+static void begin_embed(struct emitter *e, const struct row_kernel *kernel)
 {
+    const struct problem *problem = kernel->problem;
+    const struct tensor_type *table = operand_type(problem, EMBED_TABLE);
+    struct embed_kernel *k = kernel->state;
+    *k = (struct embed_kernel){.columns = {fixed_dimension(problem, EMBED_TABLE, 1), e->lanes, 4},
+                               .element = table->element,
+                               .interleaved = table->layout == LAYOUT_INTERLEAVE16,
+                               .table_rows = fixed_dimension(problem, EMBED_TABLE, 0),
+                               .scale = problem->attributes[EMBED_SCALE].real,
+                               .tokens = kernel->operands[EMBED_TOKENS],
+                               .table = kernel->operands[EMBED_TABLE],
+                               .y = kernel->operands[EMBED_Y]};
+    k->row_bytes = element_row_bytes(k->element, k->columns.columns);
+}
+
+static void emit_row(struct emitter *e, const struct row_kernel *kernel, value r)
+{
+    const struct embed_kernel *k = kernel->state;
     value token = load(e, e->i32, address(e, k->tokens, mul(e, r, constant_i64(e, 4))), 4);
     value wide = sign_extend(e, token, e->i64), zero = constant_i64(e, 0);
     value known =
@@ -131,19 +147,6 @@ static void emit_row(struct emitter *e, const struct embed_kernel *k, value r)
         emit_unpacked(e, k, &row);
     else
         columns_each(e, &k->columns, plain_step, &row, NULL);
-}
-
-static void emit_embed(struct emitter *e, struct embed_kernel *k, struct launch *launch)
-{
-    struct kernel_arguments kernel = kernel_begin(e, launch->name);
-    k->tokens = kernel_operand(e, &kernel, launch, EMBED_TOKENS);
-    k->table = kernel_operand(e, &kernel, launch, EMBED_TABLE);
-    k->y = kernel_operand(e, &kernel, launch, EMBED_Y);
-    struct row_loop rows;
-    rows_begin(e, &rows, &kernel, 1);
-    emit_row(e, k, rows.row);
-    rows_end(e, &rows);
-    kernel_end(e);
 }
 
 static status check_table(const struct problem *problem, struct diagnostic *diagnostic)
@@ -168,21 +171,12 @@ status embed_cpu_generate(const struct generation *generation, struct arena *are
                           struct image *image, struct listing *listing,
                           struct diagnostic *diagnostic)
 {
-    const struct problem *problem = generation->problem;
-    struct embed_kernel k = {.element = operand_type(problem, EMBED_TABLE)->element};
-    struct geometry geometry;
-    TRY(check_table(problem, diagnostic));
-    TRY(rows_geometry(problem, EMBED_TOKENS, 1, &geometry, diagnostic));
-    struct emitter e;
-    TRY(emitter_create(generation->facts, arena, &e, diagnostic));
-    k.columns = (struct columns){fixed_dimension(problem, EMBED_TABLE, 1), e.lanes, 4};
-    k.table_rows = fixed_dimension(problem, EMBED_TABLE, 0);
-    k.interleaved = operand_type(problem, EMBED_TABLE)->layout == LAYOUT_INTERLEAVE16;
-    k.row_bytes = element_row_bytes(k.element, k.columns.columns);
-    k.scale = problem->attributes[EMBED_SCALE].real;
-    *image = (struct image){.target = TARGET_CPU};
-    emit_embed(&e, &k, image_add_launch(image, "embed", geometry));
-    status code = kernel_image_finish(&e, image, listing, diagnostic);
-    emitter_destroy(&e);
-    return code;
+    struct embed_kernel embed;
+    struct row_kernel kernel = {.name = "embed",
+                                .operand = EMBED_TOKENS,
+                                .begin = begin_embed,
+                                .body = emit_row,
+                                .state = &embed};
+    TRY(check_table(generation->problem, diagnostic));
+    return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic);
 }

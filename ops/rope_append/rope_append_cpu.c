@@ -1,6 +1,6 @@
 /* rope_append_cpu: a row per work item: its angles once, then queries to y, keys and values to
  * their pages.  Keys and values of rows without a page are dropped, as in the reference. */
-#include "codegen/cpu/kernel_image.h"
+#include "codegen/cpu/row_kernel.h"
 #include "ops/access.h"
 #include "ops/append/append_core_cpu.h"
 #include "ops/append/state_core_cpu.h"
@@ -37,8 +37,9 @@ static void write_keys(struct emitter *e, const struct rope_append_kernel *k, va
     loop_end(e, &loop, NULL);
 }
 
-static void emit_row(struct emitter *e, const struct rope_append_kernel *k, value r)
+static void emit_row(struct emitter *e, const struct row_kernel *kernel, value r)
 {
+    const struct rope_append_kernel *k = kernel->state;
     struct branch branch;
     value position = append_load_index(e, k->positions, r), known;
     value sequence = append_load_index(e, k->sequences, r);
@@ -54,32 +55,10 @@ static void emit_row(struct emitter *e, const struct rope_append_kernel *k, valu
     if_end(e, &branch, NULL, NULL);
 }
 
-static void load_operands(struct emitter *e, const struct problem *problem,
-                          const struct kernel_arguments *kernel, struct launch *launch,
-                          struct rope_append_kernel *k)
+static struct rope_append_kernel operands_of(struct emitter *e, const struct row_kernel *kernel)
 {
-    k->q = kernel_operand(e, kernel, launch, ROPE_APPEND_Q);
-    k->k = kernel_operand(e, kernel, launch, ROPE_APPEND_K);
-    k->v = kernel_operand(e, kernel, launch, ROPE_APPEND_V);
-    k->positions = kernel_operand(e, kernel, launch, ROPE_APPEND_POSITIONS);
-    k->sequences = kernel_operand(e, kernel, launch, ROPE_APPEND_SEQUENCES);
-    k->pages = append_load_pages(e, kernel, launch, ROPE_APPEND_PAGES,
-                                 fixed_dimension(problem, ROPE_APPEND_K_STATE, 1));
-    k->k_state = kernel_operand(e, kernel, launch, ROPE_APPEND_K_STATE);
-    k->v_state = kernel_operand(e, kernel, launch, ROPE_APPEND_V_STATE);
-    k->y = kernel_operand(e, kernel, launch, ROPE_APPEND_Y);
-    value factors = NULL;
-    if (problem->operands[ROPE_APPEND_FACTORS].present)
-        factors = kernel_operand(e, kernel, launch, ROPE_APPEND_FACTORS);
-    rotation_begin(e, problem->attributes + ROPE_APPEND_ROTATION, factors, &k->rotation);
-    k->head = stack_room(e, 4 * k->rotation.rotation.head_size);
-}
-
-static void emit_rope_append(struct emitter *e, const struct problem *problem,
-                             struct launch *launch)
-{
-    struct kernel_arguments kernel = kernel_begin(e, launch->name);
-    struct rope_append_kernel k = {
+    const struct problem *problem = kernel->problem;
+    return (struct rope_append_kernel){
         .heads = problem->attributes[ROPE_APPEND_HEADS].integer,
         .kv_heads = problem->attributes[ROPE_APPEND_KV_HEADS].integer,
         .q_width = fixed_dimension(problem, ROPE_APPEND_Q, 1),
@@ -87,13 +66,26 @@ static void emit_rope_append(struct emitter *e, const struct problem *problem,
         .v_width = fixed_dimension(problem, ROPE_APPEND_V, 1),
         .k_element = operand_type(problem, ROPE_APPEND_K_STATE)->element,
         .v_element = operand_type(problem, ROPE_APPEND_V_STATE)->element,
+        .q = kernel->operands[ROPE_APPEND_Q],
+        .k = kernel->operands[ROPE_APPEND_K],
+        .v = kernel->operands[ROPE_APPEND_V],
+        .positions = kernel->operands[ROPE_APPEND_POSITIONS],
+        .sequences = kernel->operands[ROPE_APPEND_SEQUENCES],
+        .pages = append_load_pages(e, &kernel->arguments, kernel->operands[ROPE_APPEND_PAGES],
+                                   fixed_dimension(problem, ROPE_APPEND_K_STATE, 1)),
+        .k_state = kernel->operands[ROPE_APPEND_K_STATE],
+        .v_state = kernel->operands[ROPE_APPEND_V_STATE],
+        .y = kernel->operands[ROPE_APPEND_Y],
     };
-    load_operands(e, problem, &kernel, launch, &k);
-    struct row_loop rows;
-    rows_begin(e, &rows, &kernel, 1);
-    emit_row(e, &k, rows.row);
-    rows_end(e, &rows);
-    kernel_end(e);
+}
+
+static void begin_rotation(struct emitter *e, const struct row_kernel *kernel)
+{
+    struct rope_append_kernel *k = kernel->state;
+    *k = operands_of(e, kernel);
+    rotation_begin(e, kernel->problem->attributes + ROPE_APPEND_ROTATION,
+                   kernel->operands[ROPE_APPEND_FACTORS], &k->rotation);
+    k->head = stack_room(e, 4 * k->rotation.rotation.head_size);
 }
 
 generate_function rope_append_cpu_generate;
@@ -103,17 +95,15 @@ status rope_append_cpu_generate(const struct generation *generation, struct aren
                                 struct diagnostic *diagnostic)
 {
     const struct problem *problem = generation->problem;
-    struct geometry geometry;
+    struct rope_append_kernel rope_append;
+    struct row_kernel kernel = {.name = "rope_append",
+                                .operand = ROPE_APPEND_Q,
+                                .begin = begin_rotation,
+                                .body = emit_row,
+                                .state = &rope_append};
     if (!state_is_supported(operand_type(problem, ROPE_APPEND_K_STATE)->element) ||
         !state_is_supported(operand_type(problem, ROPE_APPEND_V_STATE)->element))
         return fail(diagnostic, STATUS_UNSUPPORTED,
                     "rope_append_cpu does not write such states: %s", problem->text);
-    TRY(rows_geometry(problem, ROPE_APPEND_Q, 1, &geometry, diagnostic));
-    struct emitter e;
-    TRY(emitter_create(generation->facts, arena, &e, diagnostic));
-    *image = (struct image){.target = TARGET_CPU};
-    emit_rope_append(&e, problem, image_add_launch(image, "rope_append", geometry));
-    status code = kernel_image_finish(&e, image, listing, diagnostic);
-    emitter_destroy(&e);
-    return code;
+    return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic);
 }

@@ -1,7 +1,7 @@
 /* route_cpu: a token per work item.  Its scores and choices lie on the stack; groups, then experts
  * are taken one after the other. */
-#include "codegen/cpu/kernel_image.h"
 #include "codegen/cpu/llvm_math.h"
+#include "codegen/cpu/row_kernel.h"
 #include "ops/access.h"
 #include "ops/route/choice_core_cpu.h"
 #include "ops/route/route.h"
@@ -209,8 +209,9 @@ static void finish_weights(struct emitter *e, const struct route_kernel *k, valu
     columns_each(e, &columns, scale_step, &pass, NULL);
 }
 
-static void emit_token(struct emitter *e, const struct route_kernel *k, value token)
+static void emit_token(struct emitter *e, const struct row_kernel *kernel, value token)
 {
+    const struct route_kernel *k = kernel->state;
     value logits = number_at(e, k->logits, mul(e, token, constant_i64(e, k->experts)));
     value first = mul(e, token, constant_i64(e, k->used));
     value ids = number_at(e, k->ids, first);
@@ -227,26 +228,20 @@ static void emit_token(struct emitter *e, const struct route_kernel *k, value to
     finish_weights(e, k, number_at(e, k->weights, first));
 }
 
-static void emit_route(struct emitter *e, const struct problem *problem, struct launch *launch)
+static void begin_route(struct emitter *e, const struct row_kernel *kernel)
 {
-    struct kernel_arguments kernel = kernel_begin(e, launch->name);
-    struct route_kernel k = {.attributes = problem->attributes,
-                             .experts = fixed_dimension(problem, ROUTE_LOGITS, 1),
-                             .used = problem->attributes[ROUTE_USED].integer};
-    k.logits = kernel_operand(e, &kernel, launch, ROUTE_LOGITS);
-    if (problem->operands[ROUTE_BIAS].present)
-        k.bias = kernel_operand(e, &kernel, launch, ROUTE_BIAS);
-    k.ids = kernel_operand(e, &kernel, launch, ROUTE_EXPERTS);
-    k.weights = kernel_operand(e, &kernel, launch, ROUTE_WEIGHTS);
-    k.scores = stack_room(e, 4 * k.experts);
-    k.chosen = stack_room(e, 4 * k.used);
-    k.choice = choice_of(e, k.experts);
-    k.groups = choice_of(e, k.attributes[ROUTE_GROUPS].integer);
-    struct row_loop rows;
-    rows_begin(e, &rows, &kernel, 1);
-    emit_token(e, &k, rows.row);
-    rows_end(e, &rows);
-    kernel_end(e);
+    struct route_kernel *k = kernel->state;
+    *k = (struct route_kernel){.attributes = kernel->problem->attributes,
+                               .experts = fixed_dimension(kernel->problem, ROUTE_LOGITS, 1),
+                               .logits = kernel->operands[ROUTE_LOGITS],
+                               .bias = kernel->operands[ROUTE_BIAS],
+                               .ids = kernel->operands[ROUTE_EXPERTS],
+                               .weights = kernel->operands[ROUTE_WEIGHTS]};
+    k->used = k->attributes[ROUTE_USED].integer;
+    k->scores = stack_room(e, 4 * k->experts);
+    k->chosen = stack_room(e, 4 * k->used);
+    k->choice = choice_of(e, k->experts);
+    k->groups = choice_of(e, k->attributes[ROUTE_GROUPS].integer);
 }
 
 generate_function route_cpu_generate;
@@ -255,13 +250,11 @@ status route_cpu_generate(const struct generation *generation, struct arena *are
                           struct image *image, struct listing *listing,
                           struct diagnostic *diagnostic)
 {
-    struct geometry geometry;
-    TRY(rows_geometry(generation->problem, ROUTE_LOGITS, 1, &geometry, diagnostic));
-    struct emitter e;
-    TRY(emitter_create(generation->facts, arena, &e, diagnostic));
-    *image = (struct image){.target = TARGET_CPU};
-    emit_route(&e, generation->problem, image_add_launch(image, "route", geometry));
-    status code = kernel_image_finish(&e, image, listing, diagnostic);
-    emitter_destroy(&e);
-    return code;
+    struct route_kernel route;
+    struct row_kernel kernel = {.name = "route",
+                                .operand = ROUTE_LOGITS,
+                                .begin = begin_route,
+                                .body = emit_token,
+                                .state = &route};
+    return row_kernel_generate(generation, &kernel, arena, image, listing, diagnostic);
 }
