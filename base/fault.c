@@ -10,6 +10,8 @@
 
 /* The number of points until one fails; 0: none does. */
 static atomic_long allocations_left, io_left, points_passed;
+/* Allocations on devices that have come, the first that fails (0: none), and how many do from there on. */
+static atomic_long device_passed, device_first, device_failing;
 static atomic_flag environment_read = ATOMIC_FLAG_INIT;
 
 static long environment_number(const char *name)
@@ -23,6 +25,8 @@ static void read_environment(void)
     if (atomic_flag_test_and_set(&environment_read)) return;
     atomic_store(&allocations_left, environment_number("HONE_FAIL_ALLOCATION"));
     atomic_store(&io_left, environment_number("HONE_FAIL_IO"));
+    atomic_store(&device_first, environment_number("HONE_FAIL_DEVICE"));
+    atomic_store(&device_failing, 1);
 }
 
 static bool fault_point(atomic_long *left)
@@ -52,6 +56,31 @@ void fault_set(long allocation, long io)
     atomic_store(&allocations_left, allocation);
     atomic_store(&io_left, io);
     atomic_store(&points_passed, 0);
+}
+
+bool fault_pending(void)
+{
+    return atomic_load(&allocations_left) > 0;
+}
+
+bool fault_device(void)
+{
+    read_environment();
+    long number = atomic_fetch_add(&device_passed, 1) + 1, first = atomic_load(&device_first);
+    return first > 0 && number >= first && number - first < atomic_load(&device_failing);
+}
+
+long fault_device_passed(void)
+{
+    return atomic_load(&device_passed);
+}
+
+void fault_set_device(long first, long count)
+{
+    (void)atomic_flag_test_and_set(&environment_read);
+    atomic_store(&device_passed, 0);
+    atomic_store(&device_first, first);
+    atomic_store(&device_failing, count);
 }
 
 long fault_points_passed(void)

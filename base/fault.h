@@ -1,6 +1,6 @@
 /* Fault injection for tests: make the N-th allocation, or the N-th call on a file, fail.
  *
- * HONE_FAIL_ALLOCATION=N and HONE_FAIL_IO=N are read once, by the first fault point, and only in
+ * HONE_FAIL_ALLOCATION=N, HONE_FAIL_IO=N and HONE_FAIL_DEVICE=N are read once, by the first fault point, and only in
  * builds with -DHONE_FAULTS; without it the points cost nothing. */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
@@ -11,7 +11,12 @@
 bool fault_allocation(void); /* true: this allocation must fail */
 bool fault_io(void);         /* true: this read, write, sync or rename must fail with ENOSPC */
 void fault_set(long allocation, long io); /* from tests: 1 is the next one, 0 never */
+bool fault_pending(void);    /* an allocation that is to fail has not come yet */
 long fault_points_passed(void);
+bool fault_device(void); /* true: this allocation on a device must fail */
+/* From the `first` one on, `count` of them fail; first 0: none. */
+void fault_set_device(long first, long count);
+long fault_device_passed(void); /* since then */
 #else
 static inline bool fault_allocation(void)
 {
@@ -19,6 +24,11 @@ static inline bool fault_allocation(void)
 }
 
 static inline bool fault_io(void)
+{
+    return false;
+}
+
+static inline bool fault_device(void)
 {
     return false;
 }

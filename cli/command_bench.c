@@ -1,6 +1,7 @@
 /* hone bench: tokens per second of prompt processing and generation, against the machine's ceilings sampled in the same
  * rounds. */
 #include "cli/command.h"
+#include "cli/demotion_json.h"
 #include "cli/prediction.h"
 #include "cli/roofline.h"
 #include "engine/measure_rates.h"
@@ -27,6 +28,7 @@ static json_t *rates_json(const struct engine *engine, const struct rate_options
         "sequences", options->sequences, "rounds", rates->rounds, "weight_bytes_per_token",
         (json_int_t)report->weight_bytes_per_token, "load_seconds", report->load_seconds,
         "peak_memory_bytes", (json_int_t)rates->peak_memory_bytes);
+    json_object_set_new(document, "demotions", demotion_json(report));
     set_rate(document, "prefill_tokens_per_second", rates->prefill);
     set_rate(document, "decode_tokens_per_second", rates->decode);
     set_rate(document, "read_bandwidth_bytes_per_second", rates->read_bandwidth);

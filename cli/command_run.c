@@ -1,6 +1,7 @@
 /* hone run: a prompt in, text or logits out. */
 #include "base/clock.h"
 #include "cli/command.h"
+#include "cli/demotion_json.h"
 #include "cli/generation_json.h"
 #include "cli/npy.h"
 #include "cli/run_chat.h"
@@ -109,6 +110,7 @@ static status print_results_json(struct running *running, struct diagnostic *dia
     json_object_set_new(document, "kernels", json_integer(report->kernels));
     json_object_set_new(document, "kernels_compiled", json_integer(report->kernels_compiled));
     json_object_set_new(document, "kernels_raced", json_integer(report->kernels_raced));
+    json_object_set_new(document, "demotions", demotion_json(report));
     json_object_set_new(document, "load_seconds", json_real(report->load_seconds));
     json_object_set_new(document, "first_token_seconds",
                         json_real(report->load_seconds + times->first_token_seconds));

@@ -78,7 +78,8 @@ static status prepare_model(struct engine *engine, const char *path,
     TRY(read_model(engine, path, &settled, diagnostic));
     TRY(open_devices(engine, options->devices, options, diagnostic));
     if (purpose == PURPOSE_RUN) TRY(refuse_described(engine, diagnostic));
-    return engine_build_plan(engine, &settled, purpose, diagnostic);
+    engine->settled = settled;
+    return demote_until_planned(engine, &settled, purpose, diagnostic);
 }
 
 /* Where the plan says, or, when it has travelled with its plan, beside that. */
@@ -132,6 +133,7 @@ static status prepare_plan(struct engine *engine, const char *path,
     struct plan_header header;
     struct engine_options merged = *options;
     TRY(plan_file_read(path, op_table(), &header, &engine->plan, diagnostic));
+    engine->fixed_plan = true;
     TRY(take_settled(engine, path, options, &header, &merged, diagnostic));
     merged.cpu = header.cpu;
     merged.context = engine->plan->bounds.context; /* weights may depend on it */
@@ -156,8 +158,7 @@ static status prepare_plan(struct engine *engine, const char *path,
 static status start(struct engine *engine, const struct engine_options *options,
                     struct diagnostic *diagnostic)
 {
-    TRY(executor_create(engine->plan, engine->devices, &engine->model->weights, options->progress,
-                        &engine->executor, diagnostic));
+    TRY(demote_until_bound(engine, options, diagnostic));
     TRY(create_pages(engine, diagnostic));
     return feed_prepare(engine, diagnostic);
 }
@@ -213,7 +214,7 @@ static status create_for(const char *path, const struct engine_options *options,
         engine_close(engine);
         return code;
     }
-    if (purpose != PURPOSE_LOWER) count_bytes(engine);
+    if (purpose != PURPOSE_LOWER && purpose != PURPOSE_RUN) count_bytes(engine);
     *result = engine;
     return STATUS_OK;
 }
@@ -242,11 +243,13 @@ status engine_open(const char *path, const struct engine_options *options, struc
     double start_seconds = clock_seconds();
     struct engine *engine = NULL;
     TRY(create_for(path, options, PURPOSE_RUN, &engine, diagnostic));
-    status code = start(engine, options, diagnostic);
+    status code = start(engine, engine->fixed_plan ? options : &engine->settled, diagnostic);
     if (code != STATUS_OK) {
         engine_close(engine);
         return code;
     }
+    demote_tell(engine, options->progress);
+    count_bytes(engine);
     engine->report.load_seconds = clock_seconds() - start_seconds;
     *result = engine;
     return STATUS_OK;
@@ -265,7 +268,9 @@ status engine_change_layers(struct engine *engine, const struct engine_options *
                             struct diagnostic *diagnostic)
 {
     struct plan *before = engine->plan;
-    struct engine_report report = {.load_seconds = engine->report.load_seconds};
+    struct engine_report report = {.load_seconds = engine->report.load_seconds,
+                                   .demotions = engine->report.demotions,
+                                   .demotion_count = engine->report.demotion_count};
     if (!engine->first_plan) engine->first_plan = before;
     engine->report = report;
     TRY(engine_build_plan(engine, options, PURPOSE_RUN, diagnostic));

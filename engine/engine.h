@@ -8,6 +8,7 @@
 #include "models/model.h"
 #include "models/tokenizer.h"
 #include "planner/build.h"
+#include "planner/demotion.h"
 #include "runtime/device.h"
 #include "runtime/execute.h"
 #include "runtime/pages.h"
@@ -56,6 +57,14 @@ enum {
     RACE_SECONDS_DEFAULT = 5
 };
 
+/* What was given up because a device had too little memory, in order (planner/demotion.h). */
+struct engine_demotion {
+    const char *device; /* "": all of them together are too small */
+    enum demotion_rung rung;
+    struct demotion before, after;
+    const char *reason, *text; /* what did not fit, and what is done now, in the user's words */
+};
+
 struct engine_report {
     double load_seconds; /* open to ready */
     int kernels, kernels_compiled;
@@ -64,6 +73,8 @@ struct engine_report {
     int64_t weight_bytes, state_bytes, arena_bytes; /* over all devices */
     const char *layer_map;          /* as it was asked for; NULL: every layer once */
     int64_t weight_bytes_per_token; /* read for one token of decode, experts counted as used */
+    struct engine_demotion *demotions;
+    int demotion_count;
 };
 
 struct engine;

@@ -3,6 +3,7 @@
 #define ENGINE_ENGINE_INTERNAL_H
 
 #include "engine/engine.h"
+#include "planner/demotion.h"
 #include "planner/plan_file.h"
 #include "runtime/threads.h"
 
@@ -10,6 +11,17 @@
 struct step_arrays {
     int32_t *tokens, *positions, *sequences; /* [tokens] */
     int32_t *outputs;                        /* [outputs] */
+};
+
+/* For want of memory, beyond what was asked for (demote.c). */
+struct given_up {
+    int64_t chunk; /* 0: as asked */
+    bool streams;  /* what, is in `stream` */
+    struct stream_choice stream;
+    bool split; /* whole layers in place of a split */
+    bool host_states[GRAPH_DEVICES_MAX];
+    bool limited[GRAPH_DEVICES_MAX]; /* plans may count on `room_bytes` of the device only */
+    int64_t room_bytes[GRAPH_DEVICES_MAX];
 };
 
 struct engine {
@@ -25,6 +37,14 @@ struct engine {
     const char *settings; /* of the model, as settled; NULL: its defaults */
     const char *
         card_compiler; /* of a plan from a file: who made its cards' kernels; NULL: the one that is here */
+    struct engine_options settled; /* those that plans are built with, while it is opened */
+    bool fixed_plan;               /* it came from a file */
+    enum share_kind share;      /* of the last plan that was built, and what it streams */
+    struct stream_choice stream;
+    struct build_shortage shortage; /* why it could not be built */
+    struct given_up given_up;
+    size_t demotion_capacity;
+    int demotions_told; /* of the report's */
     struct executor *executor;
     struct page_pool *pages;
     struct step_arrays arrays;
@@ -45,10 +65,30 @@ enum purpose { PURPOSE_LOWER, PURPOSE_CHOOSE, PURPOSE_PREPARE, PURPOSE_RUN };
 /* engine_plan.c */
 CHECKED status engine_build_plan(struct engine *engine, const struct engine_options *options,
                                  enum purpose purpose, struct diagnostic *diagnostic);
+struct plan_bounds engine_choose_bounds(const struct engine *engine,
+                                        const struct engine_options *options);
 CHECKED status engine_open_store(struct engine *engine, const struct progress *progress,
                                  struct store **store, struct diagnostic *diagnostic);
 const char *engine_artifact_folder(struct engine *engine); /* NULL: nothing is kept */
 void engine_count_kernels(struct engine *engine);
+
+/* demote.c: building a plan, and an executor for it, giving up one thing after the other until there is memory enough. */
+CHECKED status demote_until_planned(struct engine *engine, const struct engine_options *options,
+                                    enum purpose purpose, struct diagnostic *diagnostic);
+CHECKED status demote_until_bound(struct engine *engine, const struct engine_options *options,
+                                  struct diagnostic *diagnostic);
+/* What has been given up, into what a plan is built from. */
+void demote_apply(const struct engine *engine, struct build_options *build,
+                  struct build_device *devices);
+/* Which device of a plan refused memory since the last question; false: none did. */
+bool demote_find_shortage(const struct engine *engine, struct build_shortage *shortage);
+/* Gives up what is next; STATUS_NO_MEMORY with `reason` and what would be needed where nothing is left. */
+CHECKED status demote(struct engine *engine, const struct engine_options *options,
+                      const struct build_shortage *shortage, const struct diagnostic *reason,
+                      struct diagnostic *diagnostic);
+
+/* Says what was given up since it was last said. */
+void demote_tell(struct engine *engine, const struct progress *progress);
 
 /* plan_devices.c: the list of devices for a plan from a file that names none, and whether those opened will do. */
 CHECKED status engine_plan_devices(struct engine *engine, bool runs, const char **list,

@@ -10,7 +10,7 @@ static int64_t or_default(int64_t value, int64_t otherwise)
     return value > 0 ? value : otherwise;
 }
 
-static struct plan_bounds choose_bounds(const struct engine *engine,
+struct plan_bounds engine_choose_bounds(const struct engine *engine,
                                         const struct engine_options *options)
 {
     int64_t trained = engine->model->context;
@@ -101,7 +101,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         TRY_MEMORY(engine->report.layer_map, diagnostic);
     }
     struct build_options build = {
-        .bounds = choose_bounds(engine, options),
+        .bounds = engine_choose_bounds(engine, options),
         .layer_map = layer_map,
         .layer_map_count = layer_map_count,
         .previous = engine->first_plan,
@@ -116,9 +116,16 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .artifact_folder = engine_artifact_folder(engine),
         .compile_processes = engine->threads,
         .progress = options->progress,
+        .shortage = &engine->shortage,
     };
+    engine->shortage = (struct build_shortage){0};
     TRY(share_choice_parse(options->split, &build.share, diagnostic));
     TRY(stream_choice_parse(options->stream, &build.stream, diagnostic));
+    demote_apply(engine, &build, devices);
+    engine->share = build.share.kind;
+    engine->stream = build.stream;
+    for (int d = 0; d < engine->device_count && purpose == PURPOSE_RUN; d++)
+        devices[d].limit_bytes = device_memory_limit(engine->devices[d]);
     if (purpose == PURPOSE_LOWER)
         return plan_lower(engine->model->graph, &build, &engine->plan, diagnostic);
     for (int d = 0; d < engine->device_count && !options->references && !build.choose_only; d++)

@@ -1,15 +1,8 @@
 /* The pipeline from a model's graph to a plan. */
+#include "base/text.h"
 #include "planner/build.h"
 
 #include <string.h>
-
-static bool has_state(const struct graph *graph, const struct node *node)
-{
-    for (int i = 0; i < op_input_count(node->op); i++)
-        if (node->inputs[i] != VALUE_NONE && graph->values[node->inputs[i]].kind == VALUE_STATE)
-            return true;
-    return false;
-}
 
 status plan_node_buckets(const struct graph *graph, const struct plan_bounds *bounds,
                          const struct node *node, int n, plan_visit *visit, void *context,
@@ -25,7 +18,7 @@ status plan_node_buckets(const struct graph *graph, const struct plan_bounds *bo
                     "%lld; lower the "
                     "prompt chunk",
                     node->op->name, (long long)rows, (long long)bucket_rows(BUCKET_ROW_COUNT - 1));
-    bool stateful = has_state(graph, node);
+    bool stateful = build_has_state(graph, node);
     for (int r = 0; r <= last_row; r++) {
         for (int c = 0; c <= last_context; c++) {
             struct plan_bucket bucket = {.node = n, .row_bucket = r, .context_bucket = c};
@@ -276,6 +269,29 @@ static void count_homes(struct plan *plan)
         plan->devices[d].arena_bytes = plan->memory.device_bytes[d];
 }
 
+/* Before anything is compiled for a plan that could not be loaded. */
+static status check_limits(const struct plan *plan, const struct build_options *options,
+                           struct diagnostic *diagnostic)
+{
+    for (int d = 0; d < plan->device_count; d++) {
+        const struct plan_device *device = &plan->devices[d];
+        int64_t held = device->weight_bytes + device->state_bytes + device->arena_bytes;
+        int64_t limit = options->devices[d].limit_bytes;
+        char needed[32], there[32];
+        if (limit <= 0 || held <= limit) continue;
+        if (options->shortage)
+            *options->shortage = (struct build_shortage){.found = true,
+                                                         .device = d,
+                                                         .missing_bytes = held - limit,
+                                                         .held_bytes = held,
+                                                         .state_bytes = device->state_bytes};
+        return fail(diagnostic, STATUS_NO_MEMORY, "%s: the plan needs %s, of %s",
+                    device->specification, text_bytes((double)held, needed),
+                    text_bytes((double)limit, there));
+    }
+    return STATUS_OK;
+}
+
 static status no_choices(struct plan *plan, struct diagnostic *diagnostic)
 {
     TRY_NEW(plan->choices, plan->arena, plan->graph->node_count, diagnostic);
@@ -324,6 +340,7 @@ static status build_parts(struct plan *plan, const struct build_options *options
     TRY(pass_memory(plan->graph, symbols, plan->device_count, plan->arena, &plan->memory,
                     diagnostic));
     count_homes(plan);
+    TRY(check_limits(plan, options, diagnostic));
     TRY(plan_make_steps(plan, diagnostic));
     TRY(no_choices(plan, diagnostic));
     TRY(choose_images(plan, options, report, diagnostic));

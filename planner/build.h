@@ -11,9 +11,19 @@
 struct build_device {
     const char *specification;
     const struct device_facts *facts;
-    int64_t memory_bytes; /* INT64_MAX: no limit */
+    int64_t memory_bytes; /* that plans count on; INT64_MAX: no limit */
+    int64_t limit_bytes; /* that there are: a plan that needs more is refused before it is compiled; 0: not looked at */
+    bool host_states; /* states of its nodes are kept by the host, which does what they are needed for */
     int candidates; /* kernels per problem and bucket, to race where the device is; 1 or less: the chosen one */
     bool apart; /* the host does not read its memory in place */
+};
+
+/* Why a plan could not be had with the memory that there is. */
+struct build_shortage {
+    bool found; /* false: nothing of the kind */
+    int device; /* that lacks it; -1: all of them together */
+    int64_t missing_bytes;
+    int64_t held_bytes, state_bytes; /* of the device, in that plan: all, and those of states */
 };
 
 struct build_options {
@@ -34,6 +44,7 @@ struct build_options {
     const char *artifact_folder; /* where compiled images are kept; NULL: nowhere */
     int compile_processes;       /* side by side; at least 1 */
     const struct progress *progress;
+    struct build_shortage *shortage; /* filled after STATUS_NO_MEMORY; NULL: nobody asks */
 };
 
 struct build_report {
@@ -50,6 +61,9 @@ void plan_free(struct plan *plan); /* NULL is allowed */
 /* build_graph.c: sets plan->graph, on the devices and within the bounds that the plan has already. */
 CHECKED status build_lower_graph(const struct graph *graph, const struct build_options *options,
                                  struct plan *plan, struct diagnostic *diagnostic);
+
+/* build_graph.c: the node reads or writes a state. */
+bool build_has_state(const struct graph *graph, const struct node *node);
 
 /* The first half: devices, bounds and the graph after all passes, without steps and images; enough to list what there is
  * to tune. */

@@ -27,6 +27,39 @@ static status stream(struct plan *plan, const struct build_options *options,
     return stream_weights(plan->graph, &options->stream, apart, options->device_count, diagnostic);
 }
 
+/* All devices together are too small. */
+static void tell_shortage(const struct build_options *options, int64_t missing_bytes)
+{
+    if (options->shortage)
+        *options->shortage =
+            (struct build_shortage){.found = true, .device = -1, .missing_bytes = missing_bytes};
+}
+
+bool build_has_state(const struct graph *graph, const struct node *node)
+{
+    for (int i = 0; i < OP_INPUTS_MAX; i++)
+        if (node->inputs[i] != VALUE_NONE && graph->values[node->inputs[i]].kind == VALUE_STATE)
+            return true;
+    return false;
+}
+
+/* A state is where it is used: what writes it and what attends to it go to the host together. */
+static status move_states(struct plan *plan, const struct build_options *options,
+                          struct diagnostic *diagnostic)
+{
+    const struct graph *graph = plan->graph;
+    int *devices, host = 0, moved = 0;
+    TRY_NEW(devices, plan->arena, graph->node_count, diagnostic);
+    while (host < options->device_count && options->devices[host].apart) host++;
+    for (int n = 0; n < graph->node_count && host < options->device_count; n++) {
+        const struct node *node = &graph->nodes[n];
+        bool moves = options->devices[node->device].host_states && build_has_state(graph, node);
+        devices[n] = moves ? host : node->device;
+        moved += moves;
+    }
+    return moved ? pass_place(plan->graph, devices, options->device_count, diagnostic) : STATUS_OK;
+}
+
 static status place(struct plan *plan, const struct build_options *options,
                     struct diagnostic *diagnostic)
 {
@@ -38,8 +71,11 @@ static status place(struct plan *plan, const struct build_options *options,
     for (int d = 0; d < options->device_count; d++)
         devices[d] = (struct placement_device){.specification = options->devices[d].specification,
                                                .memory_bytes = options->devices[d].memory_bytes};
-    TRY(placement_by_layers(plan->graph, &plan->bounds, devices, options->device_count,
-                            device_of_layer, diagnostic));
+    int64_t missing_bytes;
+    status code = placement_by_layers(plan->graph, &plan->bounds, devices, options->device_count,
+                                      device_of_layer, &missing_bytes, diagnostic);
+    if (code != STATUS_OK && missing_bytes > 0) tell_shortage(options, missing_bytes);
+    TRY(code);
     return pass_partition(plan->graph, device_of_layer, plan->graph->layer_count,
                           options->device_count, diagnostic);
 }
@@ -95,6 +131,8 @@ static status lower_once(const struct graph *graph, const struct build_options *
     TRY(memory_bytes ? lower_planned(plan, options, memory_bytes, &lowered, diagnostic)
                      : place(plan, options, diagnostic));
     TRY(graph_verify(plan->graph, diagnostic));
+    TRY(move_states(plan, options, diagnostic));
+    TRY(graph_verify(plan->graph, diagnostic));
     TRY(offload_fuse(plan, options, diagnostic));
     TRY(memory_bytes ? lower_streams(plan, options, &lowered, diagnostic)
                      : stream(plan, options, diagnostic));
@@ -118,10 +156,13 @@ status build_lower_graph(const struct graph *graph, const struct build_options *
     for (int d = 0; d < options->device_count; d++)
         memory_bytes[d] = options->devices[d].memory_bytes;
     for (int round = 0; round < PLANNED_ROUNDS_MAX && !fits; round++) {
-        TRY(lower_once(graph, options, memory_bytes, plan, diagnostic));
+        status code = lower_once(graph, options, memory_bytes, plan, diagnostic);
+        if (code == STATUS_NO_MEMORY) tell_shortage(options, 1);
+        TRY(code);
         TRY(lower_check_memory(plan, options, memory_bytes, &fits, diagnostic));
     }
     if (fits) return STATUS_OK;
+    tell_shortage(options, 1);
     return fail(diagnostic, STATUS_NO_MEMORY,
                 "the planner finds no placement that fits with its activations; lower --context or "
                 "--chunk, or add a device");

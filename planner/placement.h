@@ -100,10 +100,11 @@ struct placement_device {
  * states and a reserve for activations), the last one the rest.  When everything fits on the first device but several
  * were asked for, layers are shared in proportion to the memory sizes, because whoever names two cards wants both used.
  * `graph` is unpartitioned; `device_of_layer[graph->layer_count]` is filled.  STATUS_NO_MEMORY says what is missing
- * where. */
+ * where, and `missing_bytes` how much (0: the host was out of memory). */
 CHECKED status placement_by_layers(const struct graph *graph, const struct plan_bounds *bounds,
                                    const struct placement_device *devices, int device_count,
-                                   int *device_of_layer, struct diagnostic *diagnostic);
+                                   int *device_of_layer, int64_t *missing_bytes,
+                                   struct diagnostic *diagnostic);
 
 /* What a device needs for activations: the widest of a layer's, for a handful that live at once. */
 int64_t placement_reserve_bytes(const struct graph *graph, const struct plan_bounds *bounds);

@@ -93,9 +93,11 @@ static status too_small(const struct placement_device *device, int layer, int la
 
 status placement_by_layers(const struct graph *graph, const struct plan_bounds *bounds,
                            const struct placement_device *devices, int device_count,
-                           int *device_of_layer, struct diagnostic *diagnostic)
+                           int *device_of_layer, int64_t *missing_bytes,
+                           struct diagnostic *diagnostic)
 {
     struct layer_bytes count = {0};
+    *missing_bytes = 0;
     TRY(count_bytes(graph, bounds, &count, diagnostic));
     int64_t total = count.before + count.after;
     for (int l = 0; l < graph->layer_count; l++) total += count.layers[l];
@@ -109,9 +111,11 @@ status placement_by_layers(const struct graph *graph, const struct plan_bounds *
             int64_t share = fair_share(devices, device_count, device, total);
             bool fits = limit == INT64_MAX || used + bytes <= limit - count.reserve;
             if (fits && (last || used + bytes / 2 <= share)) break;
-            if (last)
-                return too_small(&devices[device], l, graph->layer_count,
-                                 used + bytes + count.reserve - limit, diagnostic);
+            if (last) {
+                *missing_bytes = used + bytes + count.reserve - limit;
+                return too_small(&devices[device], l, graph->layer_count, *missing_bytes,
+                                 diagnostic);
+            }
             device++;
             used = 0;
         }

@@ -1,4 +1,5 @@
 /* Opening devices, counting their memory, and filling their queues; the rest is each kind's own. */
+#include "base/fault.h"
 #include "base/text.h"
 #include "runtime/device_cuda.h"
 #include "runtime/device_described.h"
@@ -205,14 +206,29 @@ status device_allocate(struct device *device, int64_t bytes, void **address,
 {
     if (bytes > device->limit_bytes - device->used_bytes) {
         char asked[32], used[32], limit[32];
+        device->refused_bytes = bytes - (device->limit_bytes - device->used_bytes);
         return fail(diagnostic, STATUS_NO_MEMORY, "%s: %s are needed, %s of %s are in use",
                     device->specification, text_bytes((double)bytes, asked),
                     text_bytes((double)device->used_bytes, used),
                     text_bytes((double)device->limit_bytes, limit));
     }
-    TRY(device->interface->allocate(device, bytes, address, diagnostic));
+    if (fault_device()) {
+        device->refused_bytes = bytes > 0 ? bytes : 1;
+        return fail(diagnostic, STATUS_NO_MEMORY, "%s: %lld bytes cannot be had",
+                    device->specification, (long long)bytes);
+    }
+    status code = device->interface->allocate(device, bytes, address, diagnostic);
+    if (code == STATUS_NO_MEMORY) device->refused_bytes = bytes > 0 ? bytes : 1;
+    TRY(code);
     device->used_bytes += bytes;
     return STATUS_OK;
+}
+
+int64_t device_take_refusal(struct device *device)
+{
+    int64_t bytes = device->refused_bytes;
+    device->refused_bytes = 0;
+    return bytes;
 }
 
 void device_free(struct device *device, void *address, int64_t bytes)

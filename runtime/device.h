@@ -88,6 +88,8 @@ int device_threads(const struct device *device);
 CHECKED status device_allocate(struct device *device, int64_t bytes, void **address,
                                struct diagnostic *diagnostic);
 void device_free(struct device *device, void *address, int64_t bytes);
+/* Bytes that were last asked for and could not be had, as far as known at least 1; 0: none, or not since the last call. */
+int64_t device_take_refusal(struct device *device);
 int64_t device_memory_used(const struct device *device);
 int64_t device_memory_limit(const struct device *device); /* INT64_MAX: none */
 

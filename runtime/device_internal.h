@@ -85,6 +85,7 @@ struct device {
     const char *specification;
     struct device_facts facts;
     int64_t limit_bytes, used_bytes;
+    int64_t refused_bytes; /* by the last allocation that failed */
     struct arena *command_arena;
     struct command *commands;
     int command_count;

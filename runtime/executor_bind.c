@@ -37,6 +37,7 @@ static status allocate_buffers(struct executor *executor, struct diagnostic *dia
     plan_symbols(&plan->bounds, symbols);
     for (int d = 0; d < plan->device_count; d++) {
         struct home *home = &executor->arenas[d];
+        if (!executor->works[d]) continue; /* a card that is full already can still be left out */
         if (!home->address) {
             TRY(device_allocate(executor->devices[d], plan->memory.device_bytes[d], &home->address,
                                 diagnostic));
@@ -113,6 +114,8 @@ static status allocate_tables(struct executor *executor, struct diagnostic *diag
     for (int set = 0; set < STEPS_KEPT; set++)
         TRY_NEW(executor->events[set], arena, plan->event_count, diagnostic);
     TRY_NEW(executor->seconds, arena, plan->step_count, diagnostic);
+    TRY_NEW(executor->works, arena, devices, diagnostic);
+    for (int s = 0; s < plan->step_count; s++) executor->works[plan->steps[s].device] = true;
     return STATUS_OK;
 }
 

@@ -55,10 +55,8 @@ static status stage_inputs(struct executor *executor, int set, struct diagnostic
 status executor_prepare_overlap(struct executor *executor, struct diagnostic *diagnostic)
 {
     const struct plan *plan = executor->plan;
-    TRY_NEW(executor->works, executor->arena, plan->device_count, diagnostic);
     TRY_NEW(executor->carried, executor->arena, plan->step_count, diagnostic);
     for (int set = 0; set < STEPS_KEPT; set++) TRY(stage_inputs(executor, set, diagnostic));
-    for (int s = 0; s < plan->step_count; s++) executor->works[plan->steps[s].device] = true;
     executor->overlaps = find_carried(executor);
     for (int d = 0; d < plan->device_count; d++)
         executor->overlaps &= !executor->works[d] || device_runs_apart(executor->devices[d]);

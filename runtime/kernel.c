@@ -62,7 +62,10 @@ status kernel_load(struct device *device, const struct problem *problem, const s
     if (image->target != device->interface->target)
         return fail(diagnostic, STATUS_DEVICE, "%s cannot run an image made for %s",
                     device->specification, target_name(image->target));
-    return device->interface->load(device, problem, image, kernel, diagnostic);
+    status code = device->interface->load(device, problem, image, kernel, diagnostic);
+    if (code == STATUS_NO_MEMORY && device->refused_bytes == 0)
+        device->refused_bytes = 1 + (int64_t)image->code_bytes;
+    return code;
 }
 
 status device_resolve(struct device *device, const struct problem *problem, struct image *image,

@@ -24,6 +24,7 @@
 enum { PROMPT = 3, CONTEXT = 64 };
 
 static const char model[] = HONE_SOURCE_FOLDER "/models/demo/demo-dense.gguf";
+static const char alone[] = "emulated:sm_86:1GiB";
 static const char one_card[] = "emulated:sm_86:1GiB,cpu";
 static const char two_cards[] = "emulated:sm_86:1GiB,emulated:sm_89:1GiB,cpu";
 static const int32_t prompt[PROMPT] = {1, 15, 27};
@@ -79,20 +80,25 @@ static float *logits_with(const char *faults, const char *devices, int64_t *coun
     return logits;
 }
 
-static void the_same_logits(const float *logits, const float *right, int64_t count)
+static void close_logits(const float *logits, const float *right, int64_t count, float most)
 {
     for (int64_t i = 0; i < count; i++)
-        if (!(fabsf(logits[i] - right[i]) <= 1e-3f))
+        if (!(fabsf(logits[i] - right[i]) <= most))
             CHECK_FAIL("logit %lld is %g, must be %g", (long long)i, (double)logits[i],
                        (double)right[i]);
 }
 
-/* Out of memory at the first allocation, the second, the fourth ...: one error each time, until there are no more; and
- * from then on nothing is allocated any more, whatever runs. */
+static void the_same_logits(const float *logits, const float *right, int64_t count)
+{
+    close_logits(logits, right, count, 1e-3f);
+}
+
+/* Out of memory at the first allocation, the second, the fourth ..., with no host to go to: one error each time, until there
+ * are no more; and from then on nothing is allocated any more, whatever runs. */
 static void memory_that_runs_out_is_one_error(void **unused)
 {
     (void)unused;
-    const struct engine_options options = options_for(one_card);
+    const struct engine_options options = options_for(alone);
     struct diagnostic diagnostic;
     struct engine *engine;
     char faults[32];
@@ -113,6 +119,33 @@ static void memory_that_runs_out_is_one_error(void **unused)
     engine_close(engine);
     CHECK_REFUSED(open_with("load:2=oom", &options, &engine, &diagnostic), STATUS_NO_MEMORY,
                   "OUT_OF_MEMORY");
+}
+
+/* Where the host is among the devices it takes what the card cannot hold: all of it, where the card gives nothing.  Kernels of
+ * host and card round otherwise. */
+static void a_full_card_leaves_the_work_to_the_host(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *faults, *like;
+        float most;
+    } failures[] = {{"alloc:1+=oom", "cpu", 1e-3f},
+                    {"alloc:9+=oom", "cpu", 1e-3f},
+                    {"load:2=oom", one_card, 0.1f}};
+    const struct engine_options options = options_for(one_card);
+    for (size_t f = 0; f < sizeof failures / sizeof *failures; f++) {
+        struct diagnostic diagnostic;
+        struct engine *engine;
+        int64_t count;
+        float *right = logits_with(NULL, failures[f].like, &count), *logits;
+        CHECK_OK(open_with(failures[f].faults, &options, &engine, &diagnostic));
+        assert_true(engine_report(engine)->demotion_count > 0);
+        CHECK_OK(feed(engine, &logits, &diagnostic));
+        close_logits(logits, right, count, failures[f].most);
+        test_free(logits);
+        test_free(right);
+        engine_close(engine);
+    }
 }
 
 /* In the middle of a run, at a launch. */
@@ -400,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_that_runs_out_is_one_error),
+        cmocka_unit_test(a_full_card_leaves_the_work_to_the_host),
         cmocka_unit_test(a_card_that_fails_is_one_error),
         cmocka_unit_test(a_card_lost_at_a_copy_is_one_error),
         cmocka_unit_test(a_missing_compiler_is_one_error),

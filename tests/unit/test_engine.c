@@ -195,11 +195,11 @@ static void every_allocation_may_fail(void **state)
         struct engine *engine = NULL;
         fault_set(n, 0);
         status code = engine_open(model_path, &options, &engine, &diagnostic);
+        bool done = fault_pending();
         fault_set(0, 0);
-        if (code == STATUS_OK) {
-            engine_close(engine);
-            break;
-        }
+        if (code == STATUS_OK) engine_close(engine);
+        if (done) break;
+        if (code == STATUS_OK) continue; /* in shorter steps (test_demotion.c) */
         failures++;
         if (code != STATUS_NO_MEMORY || !diagnostic.text[0])
             CHECK_FAIL("allocation %ld: %s: %s", n, status_name(code), diagnostic.text);
