@@ -26,7 +26,7 @@ struct arguments {
         *decode, *against;
     const char *probe, *held_out, *blocks, *ledger, *heat_map, *timeline;
     const char *system, *chat_template;
-    const char *imatrix, *calibrate, *split, *stream, *record_routing;
+    const char *imatrix, *calibrate, *split, *stream, *record_routing, *slots;
     const char *strategy, *strategies, *format, *problem, *model, *propose, *variant, *name;
     const char *what_if, *machine;
     const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1],
@@ -35,7 +35,7 @@ struct arguments {
         repeat, rows, candidates, limit, top;
     double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */
     bool references, deterministic, allow_unknown_keys, ignore_end, roofline, predict, show_graph,
-        show_fused, show_plan, show_emulated, plain, chat, blind, json, quiet, help;
+        show_fused, show_plan, show_emulated, plain, chat, blind, shared, json, quiet, help;
 };
 
 CHECKED status arguments_parse(int count, char **words, struct arguments *arguments,

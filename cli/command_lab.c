@@ -14,6 +14,8 @@ static const struct {
     {"export", "FILE", "a recorded space in the form of another tuner", lab_export},
     {"loop", "FOLDER", "experiments with a kernel of yours, kept or taken back", lab_loop},
     {"count", "FILE", "what a recorded space holds", lab_count},
+    {"cache", "FILE", "policies of expert caches on a routing trace", lab_cache},
+    {"trace", "[zipf=1.1 ...] -o FILE", "a routing trace drawn by Zipf's law", lab_trace},
 };
 
 enum { ACTION_COUNT = sizeof actions / sizeof *actions };

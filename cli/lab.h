@@ -13,6 +13,8 @@ LAB_ACTION(record);  /* cli/lab_record.c */
 LAB_ACTION(import);  /* cli/lab_files.c */
 LAB_ACTION(export);
 LAB_ACTION(count);
+LAB_ACTION(cache); /* cli/lab_cache.c */
+LAB_ACTION(trace);
 LAB_ACTION(loop); /* cli/lab_loop.c */
 
 #endif

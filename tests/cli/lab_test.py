@@ -123,6 +123,27 @@ def test_refusals_are_one_line():
         assert part in process.stderr and process.stderr.count("\n") == 1, (words, process.stderr)
 
 
+def test_cache_policies_are_compared_on_routings():
+    demo, drawn = SCRATCH / "demo.routing", SCRATCH / "drawn.routing"
+    hone("run", SOURCE / "models/demo/demo-moe.gguf", "-p", "Once upon a time", "--tokens", 12, "--seed", 1,
+         "--references", "--cache", "", "--record-routing", demo)
+    report = json_of("lab", "cache", demo)
+    assert report["experts"] == 8 and report["used"] == 2 and report["layers"] == 5 and report["steps"] >= 8
+    assert [size["slots"] for size in report["sizes"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert json_of("lab", "trace", "zipf=1.2", "experts=32", "used=4", "tokens=400", "-o", drawn)["steps"] == 400
+    size = json_of("lab", "cache", drawn, "--slots", "8")["sizes"][0]
+    rates = {row["policy"]: row["hit_rate"] for row in size["policies"]}
+    assert rates["oracle"] == max(rates.values()) and rates["lru"] < rates["lfu"] < rates["oracle"]
+    assert rates[size["chosen"]] >= 0.95 * rates[size["best"]]
+    assert "lru" in lab("cache", drawn, "--shared").stdout
+    assert "0 to 10" in lab("trace", "zipf=11", "-o", drawn, status=2).stderr
+    assert "the experts of a layer" in lab("cache", drawn, "--slots", "33", status=2).stderr
+    demo.write_bytes(demo.read_bytes()[:-1])
+    assert "checksum" in lab("cache", demo, status=3).stderr
+    assert "no routed experts" in hone("run", SOURCE / "models/demo/demo-dense.gguf", "-p", "a", "--references",
+                                       "--cache", "", "--record-routing", demo, status=2).stderr
+
+
 def main():
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
