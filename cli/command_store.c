@@ -1,16 +1,12 @@
 /* hone store: what was measured: listed, copied to and from other machines, checked. */
-#include "cli/command.h"
-#include "tuner/store.h"
+#include "cli/store_actions.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct store_run {
+struct tally {
     const struct arguments *arguments;
-    struct console *console;
-    struct arena *arena;
-    struct store *store;
-    json_t *records; /* list with --json */
+    json_t *records; /* with --json */
     long count, by_status[RECORD_STATUS_COUNT];
 };
 
@@ -34,12 +30,12 @@ static bool is_wanted(const struct arguments *arguments, const struct record *re
 
 static bool list_record(void *context, const struct record *record)
 {
-    struct store_run *run = context;
+    struct tally *tally = context;
     char seconds[32];
-    if (!is_wanted(run->arguments, record)) return true;
-    run->count++;
-    if (run->records)
-        json_array_append_new(run->records, record_json(record));
+    if (!is_wanted(tally->arguments, record)) return true;
+    tally->count++;
+    if (tally->records)
+        json_array_append_new(tally->records, record_json(record));
     else
         printf("%-10s %-8s %-8s %s\n           %s%s%s\n",
                record->median_seconds > 0 ? text_seconds(record->median_seconds, seconds) : "-",
@@ -50,99 +46,88 @@ static bool list_record(void *context, const struct record *record)
 
 static status list(struct store_run *run, struct diagnostic *diagnostic)
 {
-    if (run->arguments->json) run->records = json_array();
-    TRY(store_each(run->store, list_record, run, diagnostic));
-    if (run->records)
+    struct tally tally = {.arguments = run->arguments};
+    if (run->arguments->json) tally.records = json_array();
+    TRY(store_each(run->store, list_record, &tally, diagnostic));
+    if (tally.records)
         return console_print_json(
-            json_pack("{s:s, s:o}", "store", store_path(run->store), "records", run->records),
+            json_pack("{s:s, s:o}", "store", store_path(run->store), "records", tally.records),
             diagnostic);
-    printf("%ld records in %s\n", run->count, store_path(run->store));
+    printf("%ld records in %s\n", tally.count, store_path(run->store));
     return console_flush(diagnostic);
 }
 
 static bool count_record(void *context, const struct record *record)
 {
-    struct store_run *run = context;
-    run->count++;
-    run->by_status[record->status]++;
+    struct tally *tally = context;
+    tally->count++;
+    tally->by_status[record->status]++;
     return true;
 }
 
-/* Reads every row; damaged ones are left out by the store and counted. */
-static status verify(struct store_run *run, struct diagnostic *diagnostic)
+static status print_health(const struct store_run *run, const struct tally *counted, long damaged,
+                           struct diagnostic *diagnostic)
 {
-    TRY(store_each(run->store, count_record, run, diagnostic));
-    long damaged = store_damaged_count(run->store);
     if (run->arguments->json) {
         json_t *by_status = json_object();
         for (int s = 0; s < RECORD_STATUS_COUNT; s++)
             json_object_set_new(by_status, record_status_name((enum record_status)s),
-                                json_integer(run->by_status[s]));
-        TRY(console_print_json(json_pack("{s:s, s:I, s:I, s:o}", "store", store_path(run->store),
-                                         "records", (json_int_t)run->count, "damaged",
-                                         (json_int_t)damaged, "by_status", by_status),
-                               diagnostic));
-    } else {
-        printf("%ld good records, %ld damaged rows in %s\n", run->count, damaged,
-               store_path(run->store));
-        for (int s = 0; s < RECORD_STATUS_COUNT; s++)
-            if (run->by_status[s])
-                printf("%8ld %-16s %s\n", run->by_status[s],
-                       record_status_name((enum record_status)s),
-                       record_status_meaning((enum record_status)s));
-        TRY(console_flush(diagnostic));
+                                json_integer(counted->by_status[s]));
+        return console_print_json(json_pack("{s:s, s:I, s:I, s:o}", "store", store_path(run->store),
+                                            "records", (json_int_t)counted->count, "damaged",
+                                            (json_int_t)damaged, "by_status", by_status),
+                                  diagnostic);
     }
+    printf("%ld good records, %ld damaged rows in %s\n", counted->count, damaged,
+           store_path(run->store));
+    for (int s = 0; s < RECORD_STATUS_COUNT; s++)
+        if (counted->by_status[s])
+            printf("%8ld %-16s %s\n", counted->by_status[s],
+                   record_status_name((enum record_status)s),
+                   record_status_meaning((enum record_status)s));
+    return console_flush(diagnostic);
+}
+
+/* Reads every row; damaged ones are left out by the store and counted. */
+static status doctor(struct store_run *run, struct diagnostic *diagnostic)
+{
+    struct tally counted = {.arguments = run->arguments};
+    TRY(store_each(run->store, count_record, &counted, diagnostic));
+    long damaged = store_damaged_count(run->store);
+    TRY(print_health(run, &counted, damaged, diagnostic));
     if (damaged)
         return fail(diagnostic, STATUS_MISMATCH, "%ld rows of %s are damaged; they are not used",
                     damaged, store_path(run->store));
     return STATUS_OK;
 }
 
-static status copy_out(struct store_run *run, struct diagnostic *diagnostic)
-{
-    const char *path;
-    TRY(command_positional(run->arguments, 1, "the file to write: hone store export FILE", &path,
-                           diagnostic));
-    TRY(store_export(run->store, path, diagnostic));
-    if (run->arguments->json)
-        return console_print_json(json_pack("{s:s}", "file", path), diagnostic);
-    printf("%s written; `hone store import %s` on another machine adds what is new\n", path, path);
-    return console_flush(diagnostic);
-}
-
-static status copy_in(struct store_run *run, struct diagnostic *diagnostic)
-{
-    const char *path;
-    long added = 0;
-    TRY(command_positional(run->arguments, 1, "the file to read: hone store import FILE", &path,
-                           diagnostic));
-    TRY(store_import(run->store, path, &added, diagnostic));
-    if (run->arguments->json)
-        return console_print_json(json_pack("{s:I}", "added", (json_int_t)added), diagnostic);
-    printf("%ld new records from %s\n", added, path);
-    return console_flush(diagnostic);
-}
-
 static const struct {
     const char *name;
-    status (*run)(struct store_run *run, struct diagnostic *diagnostic);
-} actions[] = {{"list", list}, {"export", copy_out}, {"import", copy_in}, {"verify", verify}};
+    store_action *run;
+    bool on_files; /* the user's store is not needed */
+} actions[] = {
+    {"list", list, false},
+    {"export", store_run_export, false},
+    {"import", store_run_import, false},
+    {"merge", store_run_merge, true},
+    {"doctor", doctor, false},
+};
+
+#define ACTIONS "list, export FILE, import FILE, merge A B -o C or doctor"
 
 status command_store(const struct arguments *arguments, struct console *console,
                      struct arena *arena, struct diagnostic *diagnostic)
 {
     const char *action;
-    TRY(command_positional(arguments, 0, "an action: list, export FILE, import FILE or verify",
-                           &action, diagnostic));
+    TRY(command_positional(arguments, 0, "an action: " ACTIONS, &action, diagnostic));
     for (size_t a = 0; a < sizeof actions / sizeof *actions; a++) {
         if (strcmp(actions[a].name, action) != 0) continue;
         struct store_run run = {.arguments = arguments, .console = console, .arena = arena};
-        TRY(store_open(arguments->cache, &console->progress, &run.store, diagnostic));
+        if (!actions[a].on_files)
+            TRY(store_open(arguments->cache, &console->progress, &run.store, diagnostic));
         status code = actions[a].run(&run, diagnostic);
         store_close(run.store);
         return code;
     }
-    return fail(diagnostic, STATUS_USAGE,
-                "`hone store %s` is not known; write list, export FILE, import FILE or verify",
-                action);
+    return fail(diagnostic, STATUS_USAGE, "`hone store %s` is not known; write " ACTIONS, action);
 }

@@ -52,6 +52,33 @@ bool target_by_name(const char *name, enum target *target)
     return false;
 }
 
+/* In double quotes, without what would have to be escaped there. */
+static void print_quoted(const char *key, const char *value, struct text *text)
+{
+    text_print(text, ", %s: \"", key);
+    for (const char *at = value ? value : ""; *at; at++)
+        text_print(text, "%c", *at == '"' || *at == '\\' || (unsigned char)*at < ' ' ? '_' : *at);
+    text_append(text, "\"");
+}
+
+void device_facts_print(const struct device_facts *facts, struct text *text)
+{
+    const char *separator = "";
+    text_print(text, "{target: %s", target_name(facts->target));
+    print_quoted("name", facts->name, text);
+    print_quoted("class", facts->class_name, text);
+    print_quoted("triple", facts->triple, text);
+    print_quoted("cpu", facts->cpu, text);
+    print_quoted("features", facts->features, text);
+    text_append(text, ", facts: {");
+    for (int f = 0; f < FACT_COUNT; f++) {
+        if (!(facts->values[f] > 0)) continue;
+        text_print(text, "%s%s: %.17g", separator, fact_names[f], facts->values[f]);
+        separator = ", ";
+    }
+    text_append(text, "}}");
+}
+
 static status read_facts(struct yaml *map, struct device_facts *facts,
                          struct diagnostic *diagnostic)
 {

@@ -4,6 +4,7 @@
 #define IR_DEVICE_FACTS_H
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "base/yaml.h"
 
 #include <stdint.h>
@@ -33,6 +34,9 @@ bool fact_by_name(const char *name, enum fact *fact);
 bool fact_is_measured(enum fact fact);
 const char *target_name(enum target target);
 bool target_by_name(const char *name, enum target *target);
+
+/* As a profile file, in one line; facts that are 0 are left out. */
+void device_facts_print(const struct device_facts *facts, struct text *text);
 
 /* A profile file (YAML).  Facts that it does not name are 0; triple, cpu and features may be absent
  * ("").  A card names its architecture, which settles its limits (ir/card.h), and needs no class:

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <math.h>
 #include <string.h>
 
 struct status_row {
@@ -114,4 +115,44 @@ bool record_plausible(const struct record *record)
           record->least_seconds <= record->median_seconds * 1.001))
         return false;
     return record->spread_seconds >= 0 && record->spread_seconds <= most;
+}
+
+/* Bytes that a terminal shows: no control characters but the ends of a compiler's lines. */
+static bool is_printable(const char *text, size_t most)
+{
+    size_t length = strnlen(text, most + 1);
+    if (length > most) return false;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f) return false;
+    }
+    return true;
+}
+
+/* The median lies among the samples; they are kept as floats. */
+static bool are_times_of_samples(const struct record *record)
+{
+    const double rounding = 1e-3;
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < record->sample_count; i++) {
+        double sample = (double)record->samples[i];
+        if (!(sample > 0 && isfinite(sample))) return false;
+        least = fmin(least, sample);
+        most = fmax(most, sample);
+    }
+    return record->status != RECORD_OK || (record->median_seconds >= least * (1 - rounding) &&
+                                           record->median_seconds <= most * (1 + rounding) &&
+                                           fabs(record->least_seconds - least) <= least * rounding);
+}
+
+bool record_is_credible(const struct record *record)
+{
+    enum { PROBLEM_MOST = 8192, NAME_MOST = 1024, DETAIL_MOST = 65536 };
+    return is_printable(record->problem, PROBLEM_MOST) &&
+           is_printable(record->candidate, NAME_MOST) && *record->candidate &&
+           is_printable(record->device_class, NAME_MOST) && *record->device_class &&
+           is_printable(record->compiler, NAME_MOST) && is_printable(record->detail, DETAIL_MOST) &&
+           hash_equal(record->problem_key, hash_text(record->problem)) && record->protocol >= 0 &&
+           (record->roles & ~(RECORD_DEFAULT | RECORD_INCUMBENT)) == 0 && record->wall_time >= 0 &&
+           are_times_of_samples(record);
 }

@@ -69,4 +69,8 @@ CHECKED status record_checksum(const struct record *record, struct arena *scratc
  * many samples as it says. */
 bool record_plausible(const struct record *record);
 
+/* Whether a record from elsewhere can be what it says: the key is the problem's, texts are short and
+ * can be printed, and times are those of the samples. */
+bool record_is_credible(const struct record *record);
+
 #endif

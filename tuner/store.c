@@ -136,7 +136,8 @@ static status visit_rows(struct store *store, sqlite3_stmt *rows, struct arena *
                          bool (*visit)(void *context, const struct record *record), void *context,
                          bool *go_on, struct diagnostic *diagnostic)
 {
-    while (*go_on && sqlite3_step(rows) == SQLITE_ROW) {
+    int outcome = SQLITE_ROW;
+    while (*go_on && (outcome = sqlite3_step(rows)) == SQLITE_ROW) {
         struct record record;
         status code;
         if (store_read_row(store, rows, scratch, &record, &code, diagnostic))
@@ -145,6 +146,7 @@ static status visit_rows(struct store *store, sqlite3_stmt *rows, struct arena *
             TRY(code);
         arena_reset(scratch);
     }
+    if (store->foreign && outcome != SQLITE_ROW && outcome != SQLITE_DONE) store->damaged++;
     return STATUS_OK;
 }
 
@@ -163,34 +165,4 @@ status store_each(struct store *store, bool (*visit)(void *context, const struct
     }
     arena_destroy(scratch);
     return code;
-}
-
-struct import {
-    struct store *store;
-    status code;
-    struct diagnostic *diagnostic;
-};
-
-static bool import_record(void *context, const struct record *record)
-{
-    struct import *import = context;
-    import->code = store_add(import->store, record, import->diagnostic);
-    return import->code == STATUS_OK;
-}
-
-status store_import(struct store *store, const char *path, long *added,
-                    struct diagnostic *diagnostic)
-{
-    if (!file_exists(path))
-        return fail(diagnostic, STATUS_BAD_INPUT, "%s: there is no such file", path);
-    struct store other = {.arena = store->arena, .progress = store->progress, .path = path};
-    if (!store_connect_read_only(&other))
-        return fail(diagnostic, STATUS_BAD_INPUT, "%s: this is no store of Hone", path);
-    struct import import = {.store = store, .diagnostic = diagnostic};
-    int before = sqlite3_total_changes(store->database);
-    status code = store_each(&other, import_record, &import, diagnostic);
-    store_disconnect(&other);
-    *added = sqlite3_total_changes(store->database) - before;
-    store->damaged += other.damaged;
-    return import.code != STATUS_OK ? import.code : code;
 }

@@ -11,6 +11,7 @@
 #define TUNER_STORE_H
 
 #include "base/progress.h"
+#include "ir/device_facts.h"
 #include "tuner/record.h"
 
 struct store;
@@ -39,11 +40,47 @@ CHECKED status store_each(struct store *store,
                           bool (*visit)(void *context, const struct record *record), void *context,
                           struct diagnostic *diagnostic);
 
-/* Writes a copy of the whole store to a file that does not exist yet. */
-CHECKED status store_export(struct store *store, const char *path, struct diagnostic *diagnostic);
+/* ---- Where records come from ---- */
 
-/* Adds the good records of another store's file that are not here yet; `added` counts them. */
-CHECKED status store_import(struct store *store, const char *path, long *added,
+/* What was known of a class of devices, by which version of Hone, since when. */
+struct origin {
+    const char *device_class, *hone;
+    const char *facts; /* device_facts_print's text */
+    int64_t since;     /* seconds since 1970 */
+};
+
+/* Keeps the facts of the devices that are measured now, once for each version of Hone. */
+CHECKED status store_note_origin(struct store *store, const struct device_facts *facts,
+                                 struct diagnostic *diagnostic);
+/* Every good origin until `visit` returns false; it lives until the call returns. */
+CHECKED status store_each_origin(struct store *store,
+                                 bool (*visit)(void *context, const struct origin *origin),
+                                 void *context, struct diagnostic *diagnostic);
+
+/* ---- Packs: records in one file that travels (docs/packs.md) ---- */
+
+struct store_copied {
+    long added;
+    long known;     /* were there already */
+    long conflicts; /* the same measurement with other numbers: not taken */
+    long left_out;  /* damaged, or not to be believed */
+    long origins;   /* added */
+};
+
+/* Opens a pack, another store's file, or the folder of one, to read it.  Nothing in it is believed:
+ * a pack that is not as it was written is refused, and so is a file with anything beside Hone's
+ * tables. */
+CHECKED status store_open_foreign(const char *path, const struct progress *progress,
+                                  struct store **store, struct diagnostic *diagnostic);
+
+/* Writes the good records of all stores, `op` NULL or of one operator, to a file that does not
+ * exist yet. */
+CHECKED status store_write_pack(struct store *const *stores, int store_count, const char *op,
+                                const char *path, struct store_copied *copied,
+                                struct diagnostic *diagnostic);
+
+/* Adds the records of a pack, or of another store's file, that are not here yet. */
+CHECKED status store_import(struct store *store, const char *path, struct store_copied *copied,
                             struct diagnostic *diagnostic);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "tuner/store_internal.h"
+#include "tuner/store_schema.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,25 +14,9 @@
 #include <unistd.h>
 
 enum {
-    APPLICATION_ID = 0x484f4e45, /* "HONE": tells SQLite files apart (pragma application_id) */
-    SCHEMA_VERSION = 1,
     BUSY_MILLISECONDS =
         10000, /* another process writes for microseconds; it may be stopped in a debugger */
 };
-
-/* Everything is text or a plain number, so that people can ask with SQL. */
-#define RECORD_TABLE(schema)                                                                       \
-    "CREATE TABLE IF NOT EXISTS " schema ".records ("                                              \
-    "id INTEGER PRIMARY KEY, problem_key TEXT NOT NULL, device_class TEXT NOT NULL, "              \
-    "protocol INTEGER NOT NULL, problem TEXT NOT NULL, candidate TEXT NOT NULL, "                  \
-    "source TEXT NOT NULL, compiler TEXT NOT NULL, status TEXT NOT NULL, detail TEXT NOT NULL, "   \
-    "stage TEXT NOT NULL, roles INTEGER NOT NULL, session INTEGER NOT NULL, "                      \
-    "median_seconds REAL NOT NULL, least_seconds REAL NOT NULL, spread_seconds REAL NOT NULL, "    \
-    "sample_count INTEGER NOT NULL, samples BLOB NOT NULL, wall_time INTEGER NOT NULL, "           \
-    "checksum TEXT NOT NULL UNIQUE)"
-#define RECORD_INDEX(schema)                                                                       \
-    "CREATE INDEX IF NOT EXISTS " schema ".records_by_problem "                                    \
-    "ON records (problem_key, device_class, protocol)"
 
 enum setup { SETUP_DONE, SETUP_BROKEN, SETUP_NEWER, SETUP_UNUSABLE };
 
@@ -81,8 +66,8 @@ static int create_schema(struct store *store)
     snprintf(mark, sizeof mark, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID,
              SCHEMA_VERSION);
     int code = run_sql(store, "BEGIN IMMEDIATE");
-    if (code == SQLITE_OK) code = run_sql(store, RECORD_TABLE("main"));
-    if (code == SQLITE_OK) code = run_sql(store, RECORD_INDEX("main"));
+    if (code == SQLITE_OK) code = run_sql(store, MAKE_TABLE("main.") RECORD_TABLE);
+    if (code == SQLITE_OK) code = run_sql(store, MAKE_INDEX("main.") RECORD_INDEX);
     if (code == SQLITE_OK) code = run_sql(store, mark);
     if (code == SQLITE_OK) code = run_sql(store, "COMMIT");
     if (code != SQLITE_OK) run_sql(store, "ROLLBACK");
@@ -109,15 +94,18 @@ static enum setup set_up(struct store *store)
 {
     sqlite3_busy_timeout(store->database, BUSY_MILLISECONDS);
     sqlite3_extended_result_codes(store->database, 1);
+    if (store->foreign) store_harden(store);
     enum setup setup = check_schema(store);
     if (setup != SETUP_DONE) return setup;
+    if (store->foreign && !store_schema_is_ours(store)) return SETUP_BROKEN;
     /* With write-ahead logging a committed record outlives the process without waiting for the
      * disk.  Failing to switch it on (another process has the file open in another mode) costs
      * speed, nothing else. */
-    if (!sqlite3_db_readonly(store->database, "main") && !is_network(store->folder))
+    if (!sqlite3_db_readonly(store->database, "main") && !store->alone &&
+        !is_network(store->folder))
         run_sql(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
     run_sql(store, "PRAGMA temp_store=MEMORY;");
-    if (run_sql(store, RECORD_TABLE("temp")) != SQLITE_OK) return SETUP_UNUSABLE;
+    if (run_sql(store, MAKE_TABLE("temp.") RECORD_TABLE) != SQLITE_OK) return SETUP_UNUSABLE;
     return store_prepare(store) ? SETUP_DONE : SETUP_BROKEN;
 }
 
@@ -200,9 +188,7 @@ void store_move_aside(struct store *store, const char *why)
     if (lock >= 0) close(lock);
 }
 
-/* The address of a file that nobody changes, for sqlite3_open_v2: characters with a meaning there
- * are escaped. */
-static const char *immutable_address(const struct store *store)
+const char *store_immutable_address(const struct store *store)
 {
     struct text address = {.arena = store->arena};
     text_append(&address, "file:");
@@ -218,14 +204,14 @@ static enum setup open_read_only(struct store *store)
 {
     enum setup setup = open_path(store, store->path, SQLITE_OPEN_READONLY);
     if (setup == SETUP_DONE || !file_exists(store->path)) return setup;
-    const char *address = immutable_address(store);
+    const char *address = store_immutable_address(store);
     if (!address) return SETUP_UNUSABLE;
     return open_path(store, address, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
-bool store_connect_read_only(struct store *store)
+bool store_connect_as(struct store *store, const char *address, int flags)
 {
-    return open_read_only(store) == SETUP_DONE;
+    return open_path(store, address, flags) == SETUP_DONE;
 }
 
 static enum setup open_file(struct store *store)

@@ -174,11 +174,12 @@ bool store_read_row(struct store *store, sqlite3_stmt *row, struct arena *arena,
     if (good) {
         *code = record_checksum(record, arena, &computed, diagnostic);
         if (*code != STATUS_OK) return false;
-        good = hash_equal(stored, computed) && record_plausible(record);
+        good = hash_equal(stored, computed) && record_plausible(record) &&
+               (!store->foreign || record_is_credible(record));
     }
     if (!good && store->damaged++ == 0)
         progress_warn(store->progress,
-                      "%s: a damaged record was left out; 'hone store verify' "
+                      "%s: a damaged record was left out; 'hone store doctor' "
                       "counts them",
                       store->path);
     return good;

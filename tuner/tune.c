@@ -147,6 +147,8 @@ status tune_run(const struct tune_setup *setup, struct arena *arena, struct tune
     if (setup->options.effort < 0 || setup->options.effort > EFFORT_MOST)
         return fail(diagnostic, STATUS_USAGE, "the effort must be 0 to %d", EFFORT_MOST);
     TRY(find_strategy(&setup->options, &tuning.strategy, diagnostic));
+    if (setup->options.effort > 0)
+        TRY(store_note_origin(setup->store, setup->facts, diagnostic));
     TRY_NEW(report->rows, arena, setup->problem_count + 1, diagnostic);
     for (int p = 0; p < setup->problem_count; p++) {
         report->rows[p].problem = setup->problems[p].problem;

@@ -20,6 +20,7 @@ struct store *open_store(struct place *place);
 
 /* Record `n` of the family; it stays valid until the next call. */
 struct record make_record(int n);
+struct hash record_key(int n); /* of its problem: one of three */
 void add_record(struct store *store, int n);
 void check_records_equal(const struct record *a, const struct record *b);
 

@@ -29,7 +29,7 @@ static void records_come_back_as_they_were(void **unused)
     assert_int_equal(count_records(store), 30);
     struct record *records;
     int count;
-    CHECK_OK(store_records(store, (struct hash){1, 1}, "odd", place.arena, &records, &count,
+    CHECK_OK(store_records(store, record_key(1), "odd", place.arena, &records, &count,
                            &diagnostic));
     assert_int_equal(count, 5); /* 1, 7, 13, 19, 25 */
     for (int r = 0; r < count; r++) {
@@ -245,15 +245,15 @@ static void stores_are_merged_once(void **unused)
     for (int n = 0; n < 10; n++) add_record(a, n);
     for (int n = 5; n < 20; n++) add_record(b, n);
     store_close(b);
-    long added = 0;
-    CHECK_OK(store_import(a, there.path, &added, &diagnostic));
-    assert_int_equal(added, 10);
-    CHECK_OK(store_import(a, there.path, &added, &diagnostic));
-    assert_int_equal(added, 0);
+    struct store_copied copied;
+    CHECK_OK(store_import(a, there.path, &copied, &diagnostic));
+    assert_true(copied.added == 10 && copied.known == 5);
+    CHECK_OK(store_import(a, there.path, &copied, &diagnostic));
+    assert_true(copied.added == 0 && copied.known == 15);
     assert_int_equal(count_records(a), 20);
-    CHECK_REFUSED(store_import(a, "/nowhere/records.db", &added, &diagnostic), STATUS_BAD_INPUT,
+    CHECK_REFUSED(store_import(a, "/nowhere/records.db", &copied, &diagnostic), STATUS_BAD_INPUT,
                   "no such file");
-    CHECK_REFUSED(store_import(a, HONE_SOURCE_FOLDER "/CMakeLists.txt", &added, &diagnostic),
+    CHECK_REFUSED(store_import(a, HONE_SOURCE_FOLDER "/CMakeLists.txt", &copied, &diagnostic),
                   STATUS_BAD_INPUT, "no store of Hone");
     store_close(a);
     place_remove(&here);
