@@ -28,7 +28,7 @@ struct arguments {
     const char *system, *chat_template;
     const char *imatrix, *calibrate, *split, *stream, *record_routing, *slots;
     const char *strategy, *strategies, *format, *problem, *model, *propose, *variant, *name;
-    const char *what_if, *machine;
+    const char *what_if, *machine, *capture, *from;
     const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1],
         *spaces[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
     int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,

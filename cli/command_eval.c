@@ -1,6 +1,7 @@
 /* hone eval: how well a model predicts a text, how far it is from another model, and multiple choice. */
 #include "base/file.h"
 #include "cli/command.h"
+#include "engine/capture_run.h"
 #include "engine/evaluate_choices.h"
 #include "engine/evaluate_text.h"
 #include "engine/score.h"
@@ -120,9 +121,15 @@ static status open_and_evaluate(struct evaluating *evaluating, const struct engi
 {
     const char *against = evaluating->arguments->against;
     TRY(engine_open(evaluating->model, options, &evaluating->engine, diagnostic));
-    if (has_questions(evaluating->file)) return evaluate_questions(evaluating, diagnostic);
     if (against) TRY(engine_open(against, options, &evaluating->reference, diagnostic));
-    return evaluate_file(evaluating, diagnostic);
+    struct capture_run *capture = NULL;
+    if (evaluating->arguments->capture)
+        TRY(capture_begin(evaluating->engine, evaluating->arguments->capture, &capture,
+                          diagnostic));
+    status code = has_questions(evaluating->file) ? evaluate_questions(evaluating, diagnostic)
+                                                  : evaluate_file(evaluating, diagnostic);
+    status ended = capture_end(capture, diagnostic);
+    return code == STATUS_OK ? ended : code;
 }
 
 status command_eval(const struct arguments *arguments, struct console *console, struct arena *arena,

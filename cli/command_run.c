@@ -5,6 +5,7 @@
 #include "cli/generation_json.h"
 #include "cli/npy.h"
 #include "cli/run_chat.h"
+#include "engine/capture_run.h"
 #include "engine/generate.h"
 #include "engine/record_routing.h"
 #include "ops/op_table.h"
@@ -163,6 +164,20 @@ static status run_with_engine(struct running *running, struct diagnostic *diagno
     return STATUS_OK;
 }
 
+/* What was counted is kept however the run ends. */
+static status run_captured(struct running *running, struct diagnostic *diagnostic)
+{
+    const struct arguments *arguments = running->arguments;
+    struct capture_run *capture = NULL;
+    if (arguments->capture)
+        TRY(capture_begin(running->engine, arguments->capture, &capture, diagnostic));
+    status code = arguments->chat
+                      ? chat_run(arguments, running->console, running->engine, diagnostic)
+                      : run_with_engine(running, diagnostic);
+    status ended = capture_end(capture, diagnostic);
+    return code == STATUS_OK ? ended : code;
+}
+
 static status run_recorded(struct running *running, struct diagnostic *diagnostic)
 {
     const struct arguments *arguments = running->arguments;
@@ -170,8 +185,7 @@ static status run_recorded(struct running *running, struct diagnostic *diagnosti
     const struct routing_trace *trace;
     if (arguments->record_routing)
         TRY(routing_record(running->engine, running->arena, &recorder, diagnostic));
-    TRY(arguments->chat ? chat_run(arguments, running->console, running->engine, diagnostic)
-                        : run_with_engine(running, diagnostic));
+    TRY(run_captured(running, diagnostic));
     if (!recorder) return STATUS_OK;
     TRY(routing_recorded(recorder, &trace, diagnostic));
     return routing_trace_write(trace, arguments->record_routing, diagnostic);
@@ -206,6 +220,9 @@ status command_run(const struct arguments *arguments, struct console *console, s
     const char *path;
     TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
     TRY(chat_check_arguments(arguments, diagnostic));
+    if (arguments->capture && arguments->record_routing)
+        return fail(diagnostic, STATUS_USAGE,
+                    "--capture and --record-routing look at the same routers: give one of them");
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     options.largest = command_largest(arguments);

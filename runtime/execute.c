@@ -201,6 +201,8 @@ static status enqueue(struct executor *executor, const struct step *step, struct
     if (code == STATUS_OK) code = copy_inputs(executor, step, run->symbols, diagnostic);
     if (code == STATUS_OK) code = run_steps(executor, run, diagnostic);
     if (code != STATUS_OK) drop_commands(executor);
+    if (code == STATUS_OK && executor->observer.see)
+        executor->observer.see(executor->observer.context, run);
     return code;
 }
 
@@ -284,6 +286,17 @@ void executor_time_steps(struct executor *executor, bool on)
 void executor_watch(struct executor *executor, const struct step_watch *watch)
 {
     executor->watch = *watch;
+}
+
+void executor_observe(struct executor *executor, const struct step_observer *observer)
+{
+    executor->observer = *observer;
+    executor->timed = observer->see != NULL;
+}
+
+void *const *executor_operands(const struct executor *executor, int plan_step)
+{
+    return executor->operands[plan_step];
 }
 
 const double *executor_step_seconds(const struct executor *executor)

@@ -73,6 +73,17 @@ CHECKED status executor_finish(struct executor *executor, struct diagnostic *dia
 CHECKED status executor_copy_page(struct executor *executor, int from, int to,
                                   struct diagnostic *diagnostic);
 
+/* Is called when a step has ended, whose plan steps were timed one by one (executor_step_seconds): while somebody observes, a
+ * step waits for its device after every launch. */
+struct step_observer {
+    void (*see)(void *context, const struct run *run);
+    void *context;
+};
+void executor_observe(struct executor *executor,
+                      const struct step_observer *observer); /* see NULL: no more */
+/* Where the operands of a launch lie, inputs before outputs; NULL: absent. */
+void *const *executor_operands(const struct executor *executor, int plan_step);
+
 /* Seconds of each plan step in the last executor_step run with timing on; a step then waits for its device after every
  * launch, so the sum is a little longer than an ordinary step. */
 void executor_time_steps(struct executor *executor, bool on);

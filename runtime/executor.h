@@ -41,6 +41,7 @@ struct executor {
     double *seconds;
     bool timed;
     struct step_watch watch;
+    struct step_observer observer;
     struct routing_watch routing;
     struct routed *routed; /* per router, in the order of their steps */
     int routed_count;
