@@ -54,7 +54,7 @@ static void print_row(const struct tune_row *row)
            row->note ? row->note : "");
 }
 
-static void print_report(const struct tune_model_report *report)
+static void print_report(const struct tune_model_report *report, const char *page)
 {
     const struct tune_report *tuned = &report->tuned;
     char seconds[32];
@@ -65,6 +65,7 @@ static void print_report(const struct tune_model_report *report)
     printf("\n%d candidates measured in %s, %d replaced workers; records are in %s\n",
            tuned->measured, text_seconds(tuned->seconds, seconds), tuned->restarts,
            report->kept ? report->store : "memory only");
+    if (page) printf("the report is %s\n", page);
     printf("%.1f %% of the time of a step lies in kernels that were raced\n",
            100 * tuned->coverage);
     if (tuned->interrupted || tuned->out_of_time)
@@ -83,6 +84,7 @@ status command_tune(const struct arguments *arguments, struct console *console, 
         .op = arguments->op,
         .seed = (uint64_t)given_or(arguments->seed, 0),
         .strategy = arguments->strategy,
+        .report = arguments->report,
     };
     if (options.effort > EFFORT_MOST)
         return fail(diagnostic, STATUS_USAGE, "--effort goes from 0 to %d", EFFORT_MOST);
@@ -94,7 +96,7 @@ status command_tune(const struct arguments *arguments, struct console *console, 
     if (arguments->json) {
         TRY(console_print_json(report_json(&report), diagnostic));
     } else {
-        print_report(&report);
+        print_report(&report, options.report);
         TRY(console_flush(diagnostic));
     }
     return report.tuned.interrupted

@@ -1,17 +1,14 @@
 /* Collected from the same records and by the same rules as the decision itself (tuner/decision.h). */
 #include "engine/explain.h"
 
-#include "codegen/compile.h"
 #include "engine/engine_internal.h"
-#include "tuner/store.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct explaining {
-    struct engine *engine;
+    const struct explain_setting *setting;
     const struct problem *problem;
-    const struct device_facts *facts;
     struct arena *arena;
     struct explanation *explanation;
     size_t capacity;
@@ -44,23 +41,105 @@ static struct explained *find_row(struct explanation *explanation, const char *c
     return NULL;
 }
 
-static const char *verdict_of(const struct record *record, const char *chosen)
+/* ---- Verdicts ---- */
+
+static bool is_of_finals(const struct explaining *explaining, const struct record *record)
 {
-    if (strcmp(record->candidate, chosen) == 0) return "chosen";
-    return record->status == RECORD_OK ? "slower" : record_status_name(record->status);
+    const struct decision *decision = &explaining->explanation->decision;
+    return decision->basis == DECISION_FINAL && record->stage == RECORD_FINAL &&
+           record->session == decision->session && record->status == RECORD_OK;
 }
+
+static bool counts(const struct explaining *explaining, const struct record *record)
+{
+    const struct explain_setting *setting = explaining->setting;
+    const struct explanation *explanation = explaining->explanation;
+    struct candidate candidate;
+    return decision_record_counts(explanation->spaces, explanation->space_count, setting->catalogue,
+                                  setting->compiler, record, &candidate);
+}
+
+static const char *why_outdated(const struct explaining *explaining, const struct record *record)
+{
+    if (strcmp(record->compiler, explaining->setting->compiler) != 0)
+        return arena_print(explaining->arena, "measured with %s", record->compiler);
+    return "of another version of its variant, or no candidate of this problem any more";
+}
+
+/* Why the finals led to this one. */
+static const char *why_chosen(const struct explaining *explaining, const struct record *record)
+{
+    const struct explanation *explanation = explaining->explanation;
+    const struct record *best = record;
+    int finalists = 0;
+    if (explanation->decision.basis == DECISION_EXPLORED)
+        return "the fastest of those measured; no finals were held";
+    if (!is_of_finals(explaining, record)) return "the plan's own choice";
+    for (int r = 0; r < explanation->record_count; r++) {
+        if (!is_of_finals(explaining, &explanation->records[r])) continue;
+        finalists++;
+        if (explanation->records[r].median_seconds < best->median_seconds)
+            best = &explanation->records[r];
+    }
+    if (finalists == 1) return "nothing else came near enough for the finals";
+    if (best == record)
+        return arena_print(explaining->arena, "the fastest of %d side by side", finalists);
+    if (record->roles & RECORD_INCUMBENT)
+        return "in use before, and not beaten by more than noise and a per cent";
+    return arena_print(explaining->arena, "equal to the fastest of %d within noise, first by name",
+                       finalists);
+}
+
+static const char *why_slower(const struct explaining *explaining, const struct record *record)
+{
+    double chosen = explaining->explanation->decision.seconds;
+    double ratio = chosen > 0 ? record->median_seconds / chosen : 0;
+    const char *where = record->stage == RECORD_FINAL ? "in finals" : "at a look";
+    if (is_of_finals(explaining, record))
+        return ratio < 1 ? "ahead of the chosen one by no more than noise and a per cent"
+                         : arena_print(explaining->arena,
+                                       "%.3f times the chosen one's time, side by side", ratio);
+    if (ratio < 1)
+        return arena_print(explaining->arena,
+                           "looked faster in %d samples; finals of others decided",
+                           record->sample_count);
+    return arena_print(explaining->arena, "%.2f times the chosen one's time %s of %d samples",
+                       ratio, where, record->sample_count);
+}
+
+static const char *verdict_of(const struct explaining *explaining, const struct record *record,
+                              const char **why)
+{
+    *why = "";
+    if (strcmp(record->candidate, explaining->explanation->chosen) == 0) {
+        *why = why_chosen(explaining, record);
+        return "chosen";
+    }
+    if (!counts(explaining, record)) {
+        *why = why_outdated(explaining, record);
+        return "outdated";
+    }
+    if (record->status != RECORD_OK) return record_status_name(record->status);
+    *why = why_slower(explaining, record);
+    return "slower";
+}
+
+/* ---- Rows ---- */
 
 /* The last record of a candidate is what holds; finals come after exploring. */
 static status add_record(struct explaining *explaining, const struct record *record,
                          struct diagnostic *diagnostic)
 {
-    const struct explained row = {
-        .candidate = record->candidate,
-        .verdict = verdict_of(record, explaining->explanation->chosen),
-        .reason = record->detail,
-        .seconds = record->median_seconds,
-        .measured = true,
-    };
+    struct explained row = {.candidate = record->candidate,
+                            .seconds = record->median_seconds,
+                            .measured = true,
+                            .record = record};
+    row.verdict = verdict_of(explaining, record, &row.reason);
+    TRY_MEMORY(row.reason, diagnostic);
+    if (*record->detail)
+        row.reason = arena_print(explaining->arena, "%s%s%s", row.reason, *row.reason ? "; " : "",
+                                 record->detail);
+    TRY_MEMORY(row.reason, diagnostic);
     struct explained *known = find_row(explaining->explanation, record->candidate);
     if (!known) return add_row(explaining, &row, diagnostic);
     *known = row;
@@ -83,18 +162,21 @@ static status add_chosen(struct explaining *explaining, struct diagnostic *diagn
 
 static status add_variants(struct explaining *explaining, struct diagnostic *diagnostic)
 {
-    const struct catalogue *catalogue = &explaining->engine->catalogue;
+    const struct explain_setting *setting = explaining->setting;
     struct bound_space *bound;
     TRY_NEW(bound, explaining->arena, 1, diagnostic);
-    for (int s = 0; s < catalogue->count; s++) {
-        const struct space *space = catalogue->spaces[s];
+    for (int s = 0; s < setting->catalogue->count; s++) {
+        const struct space *space = setting->catalogue->spaces[s];
         const char *reason = "";
         bool related = false;
         for (int o = 0; space->ops[o]; o++)
             related = related || space->ops[o] == explaining->problem->op;
-        if (!related || space_bind(space, explaining->problem, explaining->facts, explaining->arena,
-                                   bound, &reason))
-            continue;
+        if (!related) continue;
+        if (space_bind(space, explaining->problem, setting->facts, explaining->arena, bound,
+                       &reason)) {
+            if (!space->fast || setting->policy.fast) continue;
+            reason = "coarser than the weights' type: only with --numerics fast";
+        }
         const struct explained row = {
             .candidate = space->variant, .verdict = "does not answer", .reason = reason};
         TRY(add_row(explaining, &row, diagnostic));
@@ -111,21 +193,28 @@ static int by_merit(const void *a, const void *b)
     return strcmp(first->candidate, second->candidate);
 }
 
-static status explain_with_store(struct explaining *explaining, struct store *store,
-                                 struct diagnostic *diagnostic)
+status explain_problem(const struct explain_setting *setting, const struct problem *problem,
+                       const char *chosen, struct arena *arena, struct explanation *explanation,
+                       struct diagnostic *diagnostic)
 {
-    struct explanation *explanation = explaining->explanation;
-    const struct decision_policy policy = {0};
-    struct record *records;
-    int count;
-    TRY(store_records(store, explaining->problem->key, explaining->facts->class_name,
-                      explaining->arena, &records, &count, diagnostic));
-    TRY(decision_make(&explaining->engine->catalogue, explaining->problem, explaining->facts,
-                      engine_compiler(explaining->engine, explaining->facts->target), &policy,
-                      records, count, explaining->arena, &explanation->decision, diagnostic));
-    for (int r = 0; r < count; r++) TRY(add_record(explaining, &records[r], diagnostic));
-    TRY(add_chosen(explaining, diagnostic));
-    TRY(add_variants(explaining, diagnostic));
+    *explanation = (struct explanation){.problem = problem, .chosen = chosen};
+    struct explaining explaining = {
+        .setting = setting, .problem = problem, .arena = arena, .explanation = explanation};
+    TRY(store_records(setting->store, problem->key, setting->facts->class_name, arena,
+                      &explanation->records, &explanation->record_count, diagnostic));
+    TRY(decision_bind(setting->catalogue, problem, setting->facts, &setting->policy, arena,
+                      &explanation->spaces, &explanation->space_count, diagnostic));
+    TRY(decision_make(setting->catalogue, problem, setting->facts, setting->compiler,
+                      &setting->policy, explanation->records, explanation->record_count, arena,
+                      &explanation->decision, diagnostic));
+    struct text text = {.arena = arena};
+    candidate_print(&explanation->decision.candidate, &text);
+    if (!chosen) explanation->chosen = text_finish(&text);
+    TRY_MEMORY(explanation->chosen, diagnostic);
+    for (int r = 0; r < explanation->record_count; r++)
+        TRY(add_record(&explaining, &explanation->records[r], diagnostic));
+    TRY(add_chosen(&explaining, diagnostic));
+    TRY(add_variants(&explaining, diagnostic));
     qsort(explanation->rows, (size_t)explanation->row_count, sizeof *explanation->rows, by_merit);
     return STATUS_OK;
 }
@@ -139,18 +228,15 @@ status engine_explain(struct engine *engine, int step, int64_t tokens, struct ar
     if (image < 0)
         return fail(diagnostic, STATUS_USAGE, "step %d runs no kernel; `hone show` lists the steps",
                     step);
-    struct explaining explaining = {
-        .engine = engine,
-        .problem = engine->plan->images[image].problem,
+    const struct plan_image *chosen = &engine->plan->images[image];
+    struct explain_setting setting = {
+        .catalogue = &engine->catalogue,
         .facts = device_facts(engine->devices[engine->plan->steps[step].device]),
-        .arena = arena,
-        .explanation = explanation,
     };
-    explanation->problem = explaining.problem;
-    explanation->chosen = engine->plan->images[image].candidate;
-    struct store *store;
-    TRY(engine_open_store(engine, NULL, &store, diagnostic));
-    status code = explain_with_store(&explaining, store, diagnostic);
-    store_close(store);
+    setting.compiler = engine_compiler(engine, setting.facts->target);
+    TRY(engine_open_store(engine, NULL, &setting.store, diagnostic));
+    status code = explain_problem(&setting, chosen->problem, chosen->candidate, arena, explanation,
+                                  diagnostic);
+    store_close(setting.store);
     return code;
 }

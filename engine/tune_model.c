@@ -4,22 +4,23 @@
 
 #include "engine/engine_internal.h"
 #include "engine/tune_device.h"
+#include "engine/tuning_page.h"
 #include "planner/tuning.h"
 
 #include <math.h>
 
 /* The winners' limits by the best rates seen before and after: other work lowers a sample, never raises it. */
-static status renew_limits(struct engine *engine, const struct tune_report *tuned,
+static status renew_limits(struct engine *engine, struct tune_model_report *report,
                            struct diagnostic *diagnostic)
 {
     struct device *device = engine->devices[0];
-    struct device_facts best = *device_facts(device);
+    struct device_facts *best = &report->facts;
     if (!device_memory_is_host(device)) return STATUS_OK;
     TRY(device_probe(device, diagnostic));
     for (int f = 0; f < FACT_launch_nanoseconds; f++)
-        best.values[f] = fmax(best.values[f], device_facts(device)->values[f]);
-    for (int r = 0; r < tuned->row_count; r++)
-        if (tuned->rows[r].limit_seconds > 0) tune_row_limit(&tuned->rows[r], &best);
+        best->values[f] = fmax(best->values[f], device_facts(device)->values[f]);
+    for (int r = 0; r < report->tuned.row_count; r++)
+        if (report->tuned.rows[r].limit_seconds > 0) tune_row_limit(&report->tuned.rows[r], best);
     return STATUS_OK;
 }
 
@@ -29,6 +30,50 @@ static status refuse_measuring(const struct engine *engine, int effort,
 {
     if (effort == 0) return STATUS_OK;
     return device_refuse_described(engine->devices[0], diagnostic);
+}
+
+static status tune_and_renew(struct engine *engine, const struct tune_setup *setup,
+                             struct arena *arena, struct tune_model_report *report,
+                             struct diagnostic *diagnostic)
+{
+    TRY(tune_run(setup, arena, &report->tuned, diagnostic));
+    return setup->options.effort > 0 ? renew_limits(engine, report, diagnostic) : STATUS_OK;
+}
+
+/* "context 4096, 1 sequence, chunks of 512 tokens, KV f16": what the problems follow from. */
+static const char *describe_scope(const struct engine *engine,
+                                  const struct tune_model_options *options, struct arena *arena)
+{
+    const struct plan_bounds *bounds = &engine->plan->bounds;
+    return arena_print(
+        arena, "%s%scontext %lld, %lld sequence%s, chunks of %lld tokens, KV %s%s, devices %s",
+        options->op ? options->op : "", options->op ? " only, " : "", (long long)bounds->context,
+        (long long)bounds->sequences, bounds->sequences == 1 ? "" : "s", (long long)bounds->tokens,
+        element_of(options->engine.state_element)->name,
+        options->engine.rotates_states ? " rotated" : "",
+        options->engine.devices ? options->engine.devices : "cpu");
+}
+
+/* The page is finished whatever became of the run; a failure of the run counts for more than one of the page. */
+static status tune_and_show(struct engine *engine, const struct tune_model_options *options,
+                            struct tune_setup *setup, struct arena *arena,
+                            struct tune_model_report *report, struct diagnostic *diagnostic)
+{
+    const struct tuning_page_setup shown = {.path = options->report,
+                                            .model = report->model,
+                                            .scope = describe_scope(engine, options, arena),
+                                            .setup = setup};
+    struct tuning_page *page;
+    struct diagnostic unwritten = {0};
+    TRY_MEMORY(shown.scope, diagnostic);
+    TRY(tuning_page_create(&shown, arena, &page, diagnostic));
+    setup->options.watch = tuning_page_watch(page);
+    status code = tune_and_renew(engine, setup, arena, report, diagnostic);
+    const char *failure = code == STATUS_OK ? NULL : diagnostic->text;
+    status written = tuning_page_finish(page, &report->tuned, &report->facts, failure, &unwritten);
+    if (code != STATUS_OK || written == STATUS_OK) return code;
+    return fail(diagnostic, written, "%s; tuning is done, and every measurement is kept",
+                unwritten.text);
 }
 
 static status tune_problems(struct engine *engine, const struct tune_model_options *options,
@@ -57,8 +102,8 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
         return fail(diagnostic, STATUS_NOT_FOUND, "there is nothing to tune%s%s",
                     options->op ? ": no variant answers problems of " : "",
                     options->op ? options->op : "");
-    TRY(tune_run(&setup, arena, &report->tuned, diagnostic));
-    return options->effort > 0 ? renew_limits(engine, &report->tuned, diagnostic) : STATUS_OK;
+    return options->report ? tune_and_show(engine, options, &setup, arena, report, diagnostic)
+                           : tune_and_renew(engine, &setup, arena, report, diagnostic);
 }
 
 static status tune_prepared(struct engine *engine, const struct tune_model_options *options,

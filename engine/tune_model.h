@@ -15,13 +15,14 @@ struct tune_model_options {
     const char *op;        /* only this operator; NULL: all */
     uint64_t seed;
     const char *strategy; /* NULL: the default */
+    const char *report;   /* the page to write while tuning (tuning_page.h); NULL: none */
 };
 
 struct tune_model_report {
     const char *model;         /* description */
     const char *store;         /* path of the records */
     bool kept;                 /* false: the records could only be held in memory */
-    struct device_facts facts; /* of the device tuned on, with measured rates */
+    struct device_facts facts; /* of the device tuned on, with the best rates measured */
     struct tune_report tuned;
 };
 

@@ -3,16 +3,30 @@
 
 #include <math.h>
 
-double ceiling_rate(const struct numerics *numerics, const struct device_facts *facts)
+enum ceiling_family ceiling_family_of(const struct numerics *numerics)
 {
     /* bf16 has 8 significant bits, f16 has 11: what rounds more finely is multiplied as f32. */
     static const double unit_half = 0x1p-11;
-    const double *values = facts->values;
-    bool bytes = numerics->operand_block > 1, halves = numerics->operand_unit >= unit_half;
-    double rate = bytes    ? values[FACT_integer_rate]
-                  : halves ? values[FACT_half_rate]
-                           : values[FACT_real_rate];
-    return fmax(rate, values[FACT_real_rate]);
+    if (numerics->operand_block > 1) return CEILING_INTEGER;
+    return numerics->operand_unit >= unit_half ? CEILING_HALF : CEILING_REAL;
+}
+
+const char *ceiling_family_name(enum ceiling_family family)
+{
+    static const char *const names[CEILING_FAMILY_COUNT] = {"f32", "f16 or bf16", "8-bit"};
+    return names[family];
+}
+
+double ceiling_family_rate(enum ceiling_family family, const struct device_facts *facts)
+{
+    static const enum fact rates[CEILING_FAMILY_COUNT] = {FACT_real_rate, FACT_half_rate,
+                                                          FACT_integer_rate};
+    return fmax(facts->values[rates[family]], facts->values[FACT_real_rate]);
+}
+
+double ceiling_rate(const struct numerics *numerics, const struct device_facts *facts)
+{
+    return ceiling_family_rate(ceiling_family_of(numerics), facts);
 }
 
 struct ceiling ceiling_of(const struct problem *problem, const struct numerics *numerics,

@@ -10,6 +10,12 @@
 #include "ir/numerics.h"
 #include "ir/problem.h"
 
+/* The instruction families that have rates of their own. */
+enum ceiling_family { CEILING_REAL, CEILING_HALF, CEILING_INTEGER, CEILING_FAMILY_COUNT };
+enum ceiling_family ceiling_family_of(const struct numerics *numerics);
+const char *ceiling_family_name(enum ceiling_family family); /* "f32", "f16 or bf16", "8-bit" */
+double ceiling_family_rate(enum ceiling_family family, const struct device_facts *facts);
+
 /* Operations per second; 0: unknown. */
 double ceiling_rate(const struct numerics *numerics, const struct device_facts *facts);
 

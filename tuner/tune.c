@@ -52,6 +52,31 @@ static bool is_negligible(const struct turn *turn, double all)
     return all > 0 && turn->importance * gain_expected < gain_least * all;
 }
 
+/* How much of a step is in the hands of measured winners. */
+static void report_coverage(struct tune_report *report)
+{
+    double all = 0, raced = 0;
+    for (int r = 0; r < report->row_count; r++) {
+        const struct tune_row *row = &report->rows[r];
+        double seconds = row->weight * row->decision.seconds;
+        if (!isfinite(seconds)) continue;
+        all += seconds;
+        if (row->decision.basis == DECISION_FINAL) raced += seconds;
+    }
+    for (int r = 0; r < report->row_count && all > 0; r++) {
+        double seconds = report->rows[r].weight * report->rows[r].decision.seconds;
+        report->rows[r].step_share = isfinite(seconds) ? seconds / all : 0;
+    }
+    report->coverage = all > 0 ? raced / all : 0;
+}
+
+void tuning_tell(const struct tuning *tuning, int problem, bool done)
+{
+    const struct tune_watch *watch = tuning->setup->options.watch;
+    if (done) report_coverage(tuning->report);
+    if (watch) watch->changed(watch->context, tuning->report, problem, done);
+}
+
 static status tune_turns(struct tuning *tuning, const struct turn *turns,
                          struct diagnostic *diagnostic)
 {
@@ -79,27 +104,10 @@ static status tune_turns(struct tuning *tuning, const struct turn *turns,
             return fail(diagnostic, code, "%s", reason.text);
         }
         tuning->done++;
+        tuning_tell(tuning, turns[t].index, true);
         if (clock_seconds() > tuning->deadline) tuning->report->out_of_time = true;
     }
     return STATUS_OK;
-}
-
-/* How much of a step is in the hands of measured winners. */
-static void report_coverage(struct tune_report *report)
-{
-    double all = 0, raced = 0;
-    for (int r = 0; r < report->row_count; r++) {
-        const struct tune_row *row = &report->rows[r];
-        double seconds = row->weight * row->decision.seconds;
-        if (!isfinite(seconds)) continue;
-        all += seconds;
-        if (row->decision.basis == DECISION_FINAL) raced += seconds;
-    }
-    for (int r = 0; r < report->row_count && all > 0; r++) {
-        double seconds = report->rows[r].weight * report->rows[r].decision.seconds;
-        report->rows[r].step_share = isfinite(seconds) ? seconds / all : 0;
-    }
-    report->coverage = all > 0 ? raced / all : 0;
 }
 
 static status create_worker(struct tuning *tuning, struct diagnostic *diagnostic)

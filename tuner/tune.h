@@ -26,6 +26,14 @@ struct tune_problem {
     int packed_count; /* these are raced, and nothing is compiled */
 };
 
+/* Somebody who looks on.  Told between measurements, so that what it does counts towards the budget and disturbs no sample. */
+struct tune_report;
+struct tune_watch {
+    void *context;
+    /* After each measurement, and when problem number `problem` is done. */
+    void (*changed)(void *context, const struct tune_report *report, int problem, bool done);
+};
+
 struct tune_options {
     int effort;            /* 0 .. EFFORT_MOST */
     double budget_seconds; /* of the whole run; 0: none */
@@ -36,6 +44,7 @@ struct tune_options {
         searched; /* only its variants are searched, against the winners among the others; NULL: all are */
     const char *artifact_folder; /* winners' code goes there; NULL: it is not kept */
     const struct progress *progress;
+    const struct tune_watch *watch; /* NULL: nobody */
 };
 
 struct tune_setup {

@@ -55,6 +55,9 @@ struct session {
     int problem_index;
 };
 
+/* tune.c */
+void tuning_tell(const struct tuning *tuning, int problem, bool done);
+
 /* tune_problem.c */
 /* `negligible`: no search can bring enough; the estimate or earlier records decide. */
 CHECKED status tune_problem(struct tuning *tuning, int index, bool negligible, double deadline,

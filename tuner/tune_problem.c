@@ -185,6 +185,7 @@ static status search_on(struct session *session, struct search *course,
             report_progress(session, asked, planned);
             TRY(compile_ahead(session, course, diagnostic));
             TRY(session_measure(session, &request.candidate, request.level, diagnostic));
+            tuning_tell(session->tuning, session->problem_index, false);
             const struct known *known = session_find(session, &request.candidate);
             result = (struct search_result){.good = known->status == RECORD_OK,
                                             .seconds = known->seconds};
@@ -235,6 +236,7 @@ static status look_at_packed(struct session *session, struct diagnostic *diagnos
         if (clock_seconds() > session->deadline) return STATUS_OK;
         report_progress(session, (uint64_t)p, (uint64_t)session->packed_count);
         TRY(session_measure(session, candidate, 0, diagnostic));
+        tuning_tell(session->tuning, session->problem_index, false);
     }
     session->row->finished = true;
     return STATUS_OK;
