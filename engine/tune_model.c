@@ -9,6 +9,9 @@
 
 #include <math.h>
 
+/* People look at a page that changes every few seconds. */
+static const double report_pause_seconds = 2;
+
 /* The winners' limits by the best rates seen before and after: other work lowers a sample, never raises it. */
 static status renew_limits(struct engine *engine, struct tune_model_report *report,
                            struct diagnostic *diagnostic)
@@ -62,7 +65,8 @@ static status tune_and_show(struct engine *engine, const struct tune_model_optio
     const struct tuning_page_setup shown = {.path = options->report,
                                             .model = report->model,
                                             .scope = describe_scope(engine, options, arena),
-                                            .setup = setup};
+                                            .setup = setup,
+                                            .pause_seconds = report_pause_seconds};
     struct tuning_page *page;
     struct diagnostic unwritten = {0};
     TRY_MEMORY(shown.scope, diagnostic);

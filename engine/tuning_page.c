@@ -8,8 +8,8 @@
 
 #include <math.h>
 
-/* People look every few seconds; and of the budget no more than this share goes into the page. */
-static const double pause_seconds = 2, budget_share = 0.03;
+/* Of the time of tuning no more than this share goes into the page. */
+static const double budget_share = 0.03;
 
 /* How often a browser loads a page again whose tuning goes on. */
 enum { REFRESH_SECONDS = 5 };
@@ -48,7 +48,8 @@ static status write_in_scratch(struct tuning_page *page, struct diagnostic *diag
     status code = write_page(page, diagnostic);
     arena_reset(page->scratch);
     double now = clock_seconds();
-    page->next_seconds = now + fmax(pause_seconds, (now - begun) / budget_share);
+    double rest = page->setup.pause_seconds > 0 ? (now - begun) / budget_share : 0;
+    page->next_seconds = now + fmax(page->setup.pause_seconds, rest);
     return code;
 }
 

@@ -11,11 +11,11 @@ struct tuning_page;
 
 /* It all outlives the page. */
 struct tuning_page_setup {
-    const char *path;  /* of the file */
-    const char *model; /* description */
-    const char *scope; /* which problems: "KV f16, context 4096, ..." */
-    const struct tune_setup
-        *setup; /* of the run; its options' watch comes from tuning_page_watch */
+    const char *path;               /* of the file */
+    const char *model;              /* description */
+    const char *scope;              /* which problems: "KV f16, context 4096, ..." */
+    const struct tune_setup *setup; /* of the run; its watch is tuning_page_watch() */
+    double pause_seconds;           /* at least, between two writings */
 };
 
 /* Writes the page for the first time; fails when that is impossible, before anything is tuned. */

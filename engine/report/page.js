@@ -70,7 +70,7 @@ function drawLive(place) {
             drawLive(place);
         } }, view.paused ? "Go on refreshing" : "Pause refreshing"));
     }
-    place.replaceChildren(...parts);
+    show(place, ...parts);
 }
 
 function refreshLater() {
@@ -104,7 +104,7 @@ function limitTile() {
 function drawSummary(place) {
     const done = data.problems.filter((problem) => problem.state === "done").length;
     const known = sum((problem) => problem.measured) + sum((problem) => problem.known);
-    place.replaceChildren(html("dl", { class: "tiles" },
+    show(place, html("dl", { class: "tiles" },
         tile("Problems", `${done} of ${data.problems.length}`, data.state === "tuning" ? "done so far" : "of this model on this device"),
         tile("Step time in raced kernels", percent(data.coverage, 1), "kernels whose finals were held"),
         gainTile(), limitTile(),
@@ -164,7 +164,7 @@ function drawProblems(place) {
         scope: "col", class: (column.number ? "number" : "") + (column.wide ? " wide" : ""),
         "aria-sort": at === order.column ? (order.down ? "descending" : "ascending") : null,
     }, html("button", { type: "button", onclick: () => sortBy(at) }, column.name)));
-    place.replaceChildren(html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...sorted.map(([problem, index]) => problemRow(problem, index)))));
+    show(place, html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...sorted.map(([problem, index]) => problemRow(problem, index)))));
 }
 
 /* ---- The rest ---- */
@@ -173,7 +173,7 @@ function drawRejected(place) {
     const total = {};
     for (const problem of data.problems)
         for (const [name, number] of Object.entries(problem.rejected || {})) total[name] = (total[name] || 0) + number;
-    place.replaceChildren(rejectedBars(total));
+    show(place, rejectedBars(total));
 }
 
 function factText(name, value) {
@@ -186,7 +186,7 @@ function factText(name, value) {
 
 function drawSetting(place) {
     const protocol = data.protocol;
-    place.replaceChildren(html("div", { class: "pair" },
+    show(place, html("div", { class: "pair" },
         html("div", {}, html("h3", {}, "Protocol"), facts([
             ["Hone", protocol.hone], ["Compiler", protocol.compiler], ["Measuring", `version ${protocol.version}: checked against the reference, operands as cold as in a step, medians`],
             ["Strategy", protocol.strategy], ["Effort", `${protocol.effort} of 4`], ["Budget", protocol.budget > 0 ? seconds(protocol.budget) : "none"], ["Seed", protocol.seed],

@@ -29,6 +29,12 @@ function byId(id) {
     return document.getElementById(id);
 }
 
+/* The children of a place, in the place of those that it had. */
+function show(place, ...children) {
+    place.replaceChildren();
+    return fill(place, {}, children);
+}
+
 /* ---- Numbers ---- */
 
 function digits(value, places) {

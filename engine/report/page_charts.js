@@ -70,7 +70,7 @@ function drawRoofline(place) {
     const box = { left: 62, right: width - 10, top: 30, bottom: height - 44 };
     const points = rooflinePoints();
     if (!points.length) {
-        place.replaceChildren(html("p", { class: "note" }, "No problem with arithmetic has been measured yet."));
+        show(place, html("p", { class: "note" }, "No problem with arithmetic has been measured yet."));
         return;
     }
     const scales = rooflineScales(points, box), { memory, cache } = data.ceilings, tops = roofs();
@@ -97,7 +97,7 @@ function drawRoofline(place) {
     }).sort((a, b) => b[0] - a[0]).map(([, group]) => group);
     roving(discs);
     const left = data.problems.filter(isMeasured).length - points.length;
-    place.replaceChildren(
+    show(place, 
         frame(width, height, "Roofline of all kernels", "Operations per second over operations per byte, both logarithmic; lines are the ceilings of the machine.", ...parts, ...discs),
         html("ul", { class: "legend" }, ...data.ceilings.families.map(([name], index) =>
             html("li", { class: "family-" + index }, html("i"), "multiplies as " + name)),
@@ -126,7 +126,7 @@ function drawSearches(place) {
     const lines = data.problems.map((problem, index) => ({ problem, index, course: (problem.detail || {}).course || [] }))
         .map((line) => ({ ...line, steps: bestSoFar(line.course) })).filter((line) => line.steps.length);
     if (!lines.length) {
-        place.replaceChildren(html("p", { class: "note" }, "Nothing has been measured yet."));
+        show(place, html("p", { class: "note" }, "Nothing has been measured yet."));
         return;
     }
     const longest = Math.max(2, ...lines.map((line) => line.course[line.course.length - 1][0]));
@@ -142,7 +142,7 @@ function drawSearches(place) {
     });
     roving(groups);
     const front = groups.filter((group) => group.classList.contains("chosen"));
-    place.replaceChildren(frame(width, height, "Searches of all problems", "Best time so far over the number of measurements, one line for each problem.",
+    show(place, frame(width, height, "Searches of all problems", "Best time so far over the number of measurements, one line for each problem.",
         ...axes(box, logTicks(x, 8).map((tick) => [x(tick), digits(tick)]), logTicks(y, 6).map((tick) => [y(tick), digits(tick) + "×"]),
             "measurements", "best so far / best"), ...groups, ...front));
 }
@@ -151,7 +151,7 @@ function drawCourse(place, problem) {
     const course = problem.detail.course, times = course.filter(([, time]) => time).map(([, time]) => time);
     const width = place.clientWidth, height = 260, box = { left: 62, right: width - 10, top: 30, bottom: height - 44 };
     if (!times.length) {
-        place.replaceChildren(html("p", { class: "note" }, "No time has been measured for this problem."));
+        show(place, html("p", { class: "note" }, "No time has been measured for this problem."));
         return;
     }
     const last = Math.max(2, course[course.length - 1][0]), limit = problem.limit > 0 ? problem.limit : 0;
@@ -164,7 +164,7 @@ function drawCourse(place, problem) {
     const parts = axes(box, [...new Set(ticks)].map((tick) => [x(tick), tick]), logTicks(y, 7).map((tick) => [y(tick), seconds(tick)]), "measurement", "time");
     if (limit) parts.push(svg("line", { class: "limit", x1: box.left, x2: box.right, y1: y(limit), y2: y(limit) }),
         label(box.right, y(limit) - 5, `limit ${seconds(limit)}`, { "text-anchor": "end", class: "faint halo" }));
-    place.replaceChildren(frame(width, height, "Course of the search", `${times.length} times measured; the line is the best so far.`, ...parts, ...marks,
+    show(place, frame(width, height, "Course of the search", `${times.length} times measured; the line is the best so far.`, ...parts, ...marks,
         svg("g", { class: "chosen" }, svg("path", { class: "trace", d: stairs(steps, last, x, y) }))),
     html("ul", { class: "legend" }, html("li", {}, html("i"), "a look"),
         html("li", { style: "--c: var(--warm)" }, html("i"), "finals, side by side"),
@@ -205,7 +205,7 @@ function drawSpace(place, space, candidates, choose) {
     });
     if (groups.length) roving(groups);
     const front = groups.filter((group) => group.classList.contains("chosen"));
-    place.replaceChildren(frame(width, height, `Configs of ${space.variant}`, "Parallel coordinates: an axis for each tunable, the last one is time, fastest on top.",
+    show(place, frame(width, height, `Configs of ${space.variant}`, "Parallel coordinates: an axis for each tunable, the last one is time, fastest on top.",
         ...groups, ...front, ...parts));
 }
 

@@ -65,26 +65,34 @@ function candidateRow(candidate, choose) {
     return row;
 }
 
+function othersPart(problem) {
+    const others = problem.detail.candidates.filter((candidate) => candidate.verdict === "does not answer");
+    if (!others.length) return null;
+    return html("details", { id: "others" }, html("summary", {}, `${others.length} further variants of ${problem.op} do not answer this problem`),
+        html("ul", { class: "list" }, ...others.map((other) => html("li", {}, html("code", {}, other.name), " ", html("span", { class: "faint" }, other.reason)))));
+}
+
 function candidateTable(problem, choose) {
-    const all = problem.detail.candidates, verdicts = [...new Set(all.map((candidate) => candidate.verdict))];
+    const all = problem.detail.candidates.filter((candidate) => candidate.verdict !== "does not answer"), verdicts = [...new Set(all.map((candidate) => candidate.verdict))];
     const body = html("tbody"), more = html("button", { type: "button" });
     let wanted = "", limit = candidateRows;
-    const show = () => {
+    const list = () => {
         const listed = all.filter((candidate) => !wanted || candidate.verdict === wanted);
-        body.replaceChildren(...listed.slice(0, limit).map((candidate) => candidateRow(candidate, choose)));
+        show(body, ...listed.slice(0, limit).map((candidate) => candidateRow(candidate, choose)));
         more.hidden = listed.length <= limit;
         more.textContent = `Show all ${listed.length}`;
     };
-    more.addEventListener("click", () => { limit = Infinity; show(); });
-    show();
+    more.addEventListener("click", () => { limit = Infinity; list(); });
+    list();
     return [
         html("div", { class: "controls" }, html("label", {}, "Show ", html("select", {
-            id: "verdict", onchange: (event) => { wanted = event.target.value; limit = candidateRows; show(); } },
+            id: "verdict", onchange: (event) => { wanted = event.target.value; limit = candidateRows; list(); } },
         html("option", { value: "" }, `all ${all.length}`),
         ...verdicts.map((verdict) => html("option", { value: verdict }, `${verdict} (${all.filter((candidate) => candidate.verdict === verdict).length})`))))),
         html("div", { class: "scroll", role: "region", "aria-label": "Table of candidates", tabindex: 0 }, html("table", { id: "candidates" },
             html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Candidate"), html("th", { scope: "col", class: "number" }, "Time"), html("th", { scope: "col" }, "Verdict and reason"))), body)),
         html("p", {}, more),
+        othersPart(problem),
         problem.detail.left_out ? html("p", { class: "faint" }, `${count(problem.detail.left_out)} more are in the records.`) : null,
     ];
 }
@@ -109,7 +117,7 @@ function spacePart(problem, choose) {
         ...used.map((at) => html("option", { value: detail.spaces[at].variant, selected: at === index }, `${detail.spaces[at].variant} (${of(at).length} of ${count(detail.spaces[at].legal)} known)`)));
     const draw = () => {
         if (of(index).length && space.tunables.length) drawSpace(chart, space, of(index), choose);
-        else chart.replaceChildren(html("p", { class: "note" }, of(index).length ? "This variant has nothing to tune." : "No candidate of this variant has been measured."));
+        else show(chart, html("p", { class: "note" }, of(index).length ? "This variant has nothing to tune." : "No candidate of this variant has been measured."));
     };
     return [
         html("h3", {}, "Its spaces"),
@@ -139,18 +147,18 @@ function drawProblem(place) {
     const problem = data.problems[view.problem];
     const head = [problemChooser(), html("p", {}, html("code", {}, problem.problem))];
     if (!problem.detail) {
-        place.replaceChildren(...head, html("p", { class: "note" }, "Its turn has not come yet."));
+        show(place, ...head, html("p", { class: "note" }, "Its turn has not come yet."));
         return;
     }
     const choose = (name) => { view.candidate = view.candidate === name ? "" : name; markCandidate(place, problem); };
     const course = html("div", { class: "chart", id: "course" });
     const parts = spacePart(problem, choose), draw = parts.pop();
-    place.replaceChildren(...head, chosenBox(problem),
+    show(place, ...head, chosenBox(problem),
         html("div", { class: "pair" },
             html("div", {}, html("h3", {}, "Its search"), course),
             html("div", {}, html("h3", {}, "Rejected, by reason"), rejectedBars(problem.rejected || countVerdicts(problem)))),
-        ...parts.filter((part) => part !== null),
-        html("h3", {}, "Its candidates"), ...candidateTable(problem, choose).filter((part) => part !== null));
+        ...parts,
+        html("h3", {}, "Its candidates"), ...candidateTable(problem, choose));
     drawCourse(course, problem);
     if (draw) draw();
 }
