@@ -3,6 +3,7 @@
 
 #include "engine/engine_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,21 +91,32 @@ static const char *why_chosen(const struct explaining *explaining, const struct 
                        finalists);
 }
 
+/* The best first look at any candidate. */
+static double best_look(const struct explanation *explanation)
+{
+    double best = INFINITY;
+    for (int r = 0; r < explanation->record_count; r++)
+        if (explanation->records[r].status == RECORD_OK &&
+            explanation->records[r].stage == RECORD_EXPLORED)
+            best = fmin(best, explanation->records[r].median_seconds);
+    return best;
+}
+
+/* Times are compared with times of their kind: the machine may have been another at the finals. */
 static const char *why_slower(const struct explaining *explaining, const struct record *record)
 {
-    double chosen = explaining->explanation->decision.seconds;
-    double ratio = chosen > 0 ? record->median_seconds / chosen : 0;
-    const char *where = record->stage == RECORD_FINAL ? "in finals" : "at a look";
+    const struct explanation *explanation = explaining->explanation;
+    double chosen = explanation->decision.seconds, look = best_look(explanation);
     if (is_of_finals(explaining, record))
-        return ratio < 1 ? "ahead of the chosen one by no more than noise and a per cent"
-                         : arena_print(explaining->arena,
-                                       "%.3f times the chosen one's time, side by side", ratio);
-    if (ratio < 1)
-        return arena_print(explaining->arena,
-                           "looked faster in %d samples; finals of others decided",
-                           record->sample_count);
-    return arena_print(explaining->arena, "%.2f times the chosen one's time %s of %d samples",
-                       ratio, where, record->sample_count);
+        return record->median_seconds < chosen
+                   ? "ahead of the chosen one by no more than noise and a per cent"
+                   : arena_print(explaining->arena,
+                                 "%.3f times the chosen one's time, side by side",
+                                 record->median_seconds / chosen);
+    if (record->stage == RECORD_FINAL) return "in earlier finals; later ones decided";
+    return arena_print(explaining->arena, "%.2f times the best look%s",
+                       record->median_seconds / look,
+                       explanation->decision.basis == DECISION_FINAL ? "; not in the finals" : "");
 }
 
 static const char *verdict_of(const struct explaining *explaining, const struct record *record,

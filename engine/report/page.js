@@ -106,10 +106,10 @@ function drawSummary(place) {
     const known = sum((problem) => problem.measured) + sum((problem) => problem.known);
     show(place, html("dl", { class: "tiles" },
         tile("Problems", `${done} of ${data.problems.length}`, data.state === "tuning" ? "done so far" : "of this model on this device"),
-        tile("Step time in raced kernels", percent(data.coverage, 1), "kernels whose finals were held"),
+        tile("Step time raced", percent(data.coverage, 1), "in kernels whose finals were held"),
         gainTile(), limitTile(),
         tile("Candidates known", count(known), `of ${count(sum((problem) => problem.configurations))} legal; ${count(sum((problem) => problem.measured))} measured in this run`),
-        data.seconds > 0 ? tile("Took", seconds(data.seconds), data.restarts ? `${data.restarts} workers replaced` : "no worker crashed") : null),
+        data.seconds > 0 ? tile("Took", seconds(data.seconds), data.restarts ? `workers replaced: ${data.restarts}` : "no worker crashed") : null),
     data.failure ? html("p", { class: "note" }, data.failure) : null);
 }
 
@@ -180,7 +180,7 @@ function factText(name, value) {
     if (name.endsWith("bandwidth")) return bytesPerSecond(value);
     if (name.endsWith("rate")) return operationsPerSecond(value);
     if (name.endsWith("nanoseconds")) return seconds(value * 1e-9);
-    if (name.includes("bytes")) return scaled(value, ["B", "KiB", "MiB", "GiB", "TiB"], 1024);
+    if (name.includes("bytes")) return byteText(value);
     return name.startsWith("has_") ? "yes" : count(value);
 }
 

@@ -56,6 +56,10 @@ function seconds(value) {
     return value >= 1 ? digits(value) + " s" : scaled(value * 1e9, ["ns", "µs", "ms"], 1000);
 }
 
+function byteText(value) {
+    return scaled(value, ["B", "KiB", "MiB", "GiB", "TiB"], 1024);
+}
+
 function bytesPerSecond(value) {
     return scaled(value, ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"], 1000);
 }

@@ -67,7 +67,7 @@ function rooflineTip(problem) {
 
 function drawRoofline(place) {
     const width = place.clientWidth, height = width < 600 ? 330 : 430;
-    const box = { left: 62, right: width - 10, top: 30, bottom: height - 44 };
+    const box = { left: 76, right: width - 10, top: 30, bottom: height - 44 };
     const points = rooflinePoints();
     if (!points.length) {
         show(place, html("p", { class: "note" }, "No problem with arithmetic has been measured yet."));
@@ -101,7 +101,7 @@ function drawRoofline(place) {
         frame(width, height, "Roofline of all kernels", "Operations per second over operations per byte, both logarithmic; lines are the ceilings of the machine.", ...parts, ...discs),
         html("ul", { class: "legend" }, ...data.ceilings.families.map(([name], index) =>
             html("li", { class: "family-" + index }, html("i"), "multiplies as " + name)),
-        left ? html("li", {}, `${left} without arithmetic are in the table only`) : null));
+        left ? html("li", {}, `without arithmetic, in the table only: ${left}`) : null));
 }
 
 /* ---- Searches ---- */
@@ -173,6 +173,12 @@ function drawCourse(place, problem) {
 
 /* ---- A space ---- */
 
+/* The nearer to the fastest, the stronger; at twice its time nothing is left of the colour. */
+function speedStyle(time, times) {
+    const part = Math.max(0, 1 - Math.log2(time / Math.min(...times)));
+    return `--c: color-mix(in srgb, var(--accent) ${Math.round(100 * part)}%, var(--dot)); stroke-opacity: ${(0.35 + 0.5 * part).toFixed(2)}`;
+}
+
 function drawSpace(place, space, candidates, choose) {
     const axisCount = space.tunables.length + 1, width = Math.max(place.clientWidth, 60 + 78 * axisCount), height = 300;
     const box = { left: 34, right: width - 66, top: 44, bottom: height - 26 };
@@ -198,7 +204,8 @@ function drawSpace(place, space, candidates, choose) {
         const points = space.tunables.map((tunable, at) => [across(at), level(tunable, candidate.at[at]) + shift]);
         points.push([box.right, candidate.seconds > 0 ? time(candidate.seconds) : box.bottom]);
         const path = "M" + points.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join("L");
-        const group = pickable(candidate.name, candidateTip(candidate), () => choose(candidate.name), svg("path", { class: "trace", d: path }), svg("path", { class: "reach", d: path }));
+        const group = pickable(candidate.name, candidateTip(candidate), () => choose(candidate.name),
+            svg("path", { class: "trace", d: path, style: candidate.seconds > 0 ? speedStyle(candidate.seconds, times) : null }), svg("path", { class: "reach", d: path }));
         group.classList.toggle("failed", !candidate.seconds);
         group.classList.toggle("chosen", candidate.name === view.candidate);
         return group;

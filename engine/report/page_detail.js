@@ -24,7 +24,7 @@ function chosenBox(problem) {
         facts([
             ["Time", timeOf(problem) > 0 ? seconds(timeOf(problem)) + (problem.gain > 0 ? `, ${digits(problem.gain)} times as fast as the default` : "") : null],
             ["Limit", problem.limit > 0 ? `${seconds(problem.limit)}, set by ${bound}${problem.share > 0 ? `; ${percent(problem.share)} of it reached` : ""}` : null],
-            ["Work", `${count(problem.operations)} operations, ${count(problem.bytes)} bytes`],
+            ["Work", `${count(problem.operations)} operations, ${byteText(problem.bytes)} moved`],
             ["Note", problem.note],
         ]));
 }
@@ -129,7 +129,7 @@ function spacePart(problem, choose) {
 
 function readoutOf(problem) {
     const candidate = problem.detail.candidates.find((each) => each.name === view.candidate);
-    return candidate ? candidateTip(candidate) : "Point at a line, or choose it, to see its config.";
+    return candidate ? candidateTip(candidate).replace(/\n/g, " – ") : "Point at a line, or choose it, to see its config.";
 }
 
 /* ---- The section ---- */
@@ -144,7 +144,8 @@ function problemChooser() {
 }
 
 function drawProblem(place) {
-    const problem = data.problems[view.problem];
+    const problem = data.problems[view.problem], winner = problem.detail && problem.detail.candidates.find((each) => each.verdict === "chosen");
+    if (winner && !problem.detail.candidates.some((each) => each.name === view.candidate)) view.candidate = winner.name;
     const head = [problemChooser(), html("p", {}, html("code", {}, problem.problem))];
     if (!problem.detail) {
         show(place, ...head, html("p", { class: "note" }, "Its turn has not come yet."));

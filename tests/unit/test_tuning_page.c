@@ -188,7 +188,7 @@ static void the_page_says_what_the_records_say(void **state)
     CHECK_TEXT(text_of(detail, "basis"), "explored");
     CHECK_TEXT(text_of(candidate_of(first, "quick_cpu n=2"), "verdict"), "chosen");
     CHECK_TEXT(text_of(candidate_of(first, "quick_cpu n=1"), "verdict"), "slower");
-    assert_non_null(strstr(text_of(candidate_of(first, "quick_cpu n=1"), "reason"), "2.00 times"));
+    assert_non_null(strstr(text_of(candidate_of(first, "quick_cpu n=1"), "reason"), "2.00 times the best look"));
     CHECK_TEXT(text_of(candidate_of(first, "quick_cpu n=3"), "verdict"), "crashed");
     assert_int_equal(json_array_size(json_object_get(detail, "course")), 3);
     json_decref(data);
