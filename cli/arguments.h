@@ -16,26 +16,23 @@ enum command_id {
 
 enum { ARGUMENT_LIST_MAX = 16 };
 
-/* Values as given; numbers that were not given are -1, texts NULL. */
+/* What an option's field is.  Numbers that were not given are -1, texts NULL; times are in seconds, lists end with NULL. */
+#define FIELD_FLAG(field)     bool field;
+#define FIELD_TEXT(field)     const char *field;
+#define FIELD_PROMPT(field)   const char *field;
+#define FIELD_INTEGER(field)  int64_t field;
+#define FIELD_REAL(field)     double field;
+#define FIELD_DURATION(field) double field;
+#define FIELD_LIST(field)     const char *field[ARGUMENT_LIST_MAX + 1];
+
+/* Values as given, a field per option. */
 struct arguments {
     enum command_id command;
     int positional_count;
     const char *positional[ARGUMENT_LIST_MAX];
-    const char *devices, *cpu, *kv, *mla, *layer_map, *numerics, *variants, *models, *cache;
-    const char *prompt, *token_ids, *logits, *op, *report, *output, *preset, *type, *kernel,
-        *decode, *against;
-    const char *probe, *held_out, *blocks, *ledger, *heat_map, *timeline;
-    const char *system, *chat_template;
-    const char *imatrix, *calibrate, *split, *stream, *record_routing, *slots;
-    const char *strategy, *strategies, *format, *problem, *model, *propose, *variant, *name;
-    const char *what_if, *machine, *capture, *from;
-    const char *stops[ARGUMENT_LIST_MAX + 1], *rules[ARGUMENT_LIST_MAX + 1],
-        *spaces[ARGUMENT_LIST_MAX + 1]; /* NULL-terminated */
-    int64_t threads, context, sequences, chunk, tokens, top_k, seed, effort, layers, generate,
-        repeat, rows, candidates, limit, top;
-    double temperature, top_p, min_p, repetition_penalty, budget, race; /* times in seconds */
-    bool references, deterministic, allow_unknown_keys, ignore_end, roofline, predict, show_graph,
-        show_fused, show_plan, show_emulated, plain, chat, blind, shared, json, quiet, help;
+#define OPTION(name, kind, field, argument, commands, help) FIELD_##kind(field)
+#include "cli/options.def"
+#undef OPTION
 };
 
 CHECKED status arguments_parse(int count, char **words, struct arguments *arguments,

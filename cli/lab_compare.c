@@ -229,7 +229,7 @@ LAB_ACTION(compare)
         .arguments = arguments,
         .console = console,
         .arena = arena,
-        .options = {.repeats = (int)given_or(arguments->repeat, REPEATS),
+        .options = {.repeats = (int)given_or(arguments->repeats, REPEATS),
                     .seed = (uint64_t)given_or(arguments->seed, 0),
                     .budget = (uint64_t)given_or(arguments->limit, 0),
                     .blind = arguments->blind},

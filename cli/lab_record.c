@@ -32,7 +32,7 @@ LAB_ACTION(record)
         .variant = arguments->variant,
         .name = arguments->name,
         .most = given_or(arguments->limit, 0),
-        .samples = (int)given_or(arguments->repeat, SAMPLES),
+        .samples = (int)given_or(arguments->repeats, SAMPLES),
         .seconds = real_or(arguments->budget, 0),
         .seed = (uint64_t)given_or(arguments->seed, 0),
         .before = arguments->output,
