@@ -60,6 +60,8 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .references = arguments->references,
         .deterministic = arguments->deterministic,
         .allow_unknown_keys = arguments->allow_unknown_keys,
+        .check_numbers = arguments->check_tensors,
+        .sums = arguments->sha256,
         .cache_folder = arguments->cache,
         .variants_folder = arguments->variants,
         .models_folder = arguments->models,

@@ -27,6 +27,10 @@ struct model_options engine_model_options(const struct engine_options *options)
         .context = options->context > 0 ? options->context : CONTEXT_DEFAULT,
         .settings = options->settings,
         .allow_unknown_keys = options->allow_unknown_keys,
+        .check_numbers = options->check_numbers,
+        .sums = options->sums,
+        .threads = options->threads > 0 || !options->check_numbers ? options->threads
+                                                                   : thread_count_default(),
         .architecture_folder = options->models_folder,
         .progress = options->progress,
     };

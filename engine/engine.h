@@ -41,6 +41,9 @@ struct engine_options {
     bool deterministic; /* every split, chunking and device of one kind gives the same bits */
     bool references;    /* run references only: the oracle */
     bool allow_unknown_keys;
+    bool check_numbers; /* of all tensors, before anything else */
+    const char
+        *sums; /* what the model's files must hash to (models/check_files.h); NULL: anything */
     const char *cache_folder;    /* NULL: the user's; "": nothing is read or kept */
     const char *variants_folder; /* further variants; NULL: none */
     const char *models_folder;   /* further architectures; NULL: none */

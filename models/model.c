@@ -7,6 +7,8 @@
 #include "models/architecture_bind.h"
 #include "models/architecture_catalogue.h"
 #include "models/chat_template.h"
+#include "models/check_files.h"
+#include "models/check_numbers.h"
 #include "models/synth.h"
 #include "models/tokenizer_gguf.h"
 #include "models/tokenizer_huggingface.h"
@@ -322,12 +324,22 @@ static status bind_source(struct model *model, const struct model_options *optio
     return bind_model(model, options, diagnostic);
 }
 
+/* What the user asked to be sure of, before anything is made of the files. */
+static status check_source(const struct model_source *source, const struct model_options *options,
+                           struct diagnostic *diagnostic)
+{
+    if (options->sums) TRY(check_files(source, options->sums, options->progress, diagnostic));
+    if (!options->check_numbers) return STATUS_OK;
+    return check_numbers(source, options->threads, options->progress, diagnostic);
+}
+
 static status open_files(struct model *model, const char *path, const struct model_options *options,
                          struct diagnostic *diagnostic)
 {
     TRY(create_files(model, path, diagnostic));
     struct model_files *files = model->files;
     TRY(source_open(model->path, model->arena, options->progress, &files->source, diagnostic));
+    TRY(check_source(&files->source, options, diagnostic));
     TRY(bind_source(model, options, diagnostic));
     TRY(chat_template_find(&files->source, model->arena, &model->chat_template,
                            &model->chat_template_length, diagnostic));

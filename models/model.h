@@ -21,6 +21,9 @@ struct model_options {
     int64_t context;         /* tokens that a sequence may have in this run; 0: as trained */
     const char *settings;    /* "mla=naive,...": read as metadata hone.mla; may be NULL */
     bool allow_unknown_keys; /* warn instead of refusing */
+    bool check_numbers;      /* refuse tensors with NaN or infinite numbers; reads all of them */
+    const char *sums;        /* what models/check_files.h compares the files with; may be NULL */
+    int threads;             /* for check_numbers; 0: one */
     const char *architecture_folder; /* further *.yaml, tried first; may be NULL */
     const struct progress *progress; /* for warnings; may be NULL */
 };
