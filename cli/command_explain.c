@@ -1,6 +1,7 @@
-/* hone explain: why a step uses its kernel, and why not the others. */
+/* hone explain: what the plan settles and why; why a step uses its kernel, and why not the others. */
 #include "cli/command.h"
 #include "engine/explain.h"
+#include "engine/explain_choices.h"
 
 #include <stdio.h>
 
@@ -37,6 +38,25 @@ static void print_explanation(const struct explanation *explanation, int step, c
            explanation->problem->op->name, path, step);
 }
 
+static json_t *choices_json(const struct explained_choice *choices, int count)
+{
+    json_t *list = json_array();
+    for (int c = 0; c < count; c++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s}", "decision", choices[c].decision,
+                                        "chosen", choices[c].chosen, "reason", choices[c].reason,
+                                        "otherwise", choices[c].otherwise));
+    return list;
+}
+
+static void print_choices(const struct explained_choice *choices, int count)
+{
+    for (int c = 0; c < count; c++)
+        printf("%s: %s\n  %s%s%s\n", choices[c].decision, choices[c].chosen, choices[c].reason,
+               *choices[c].otherwise ? "; otherwise: " : "", choices[c].otherwise);
+    putchar('\n');
+}
+
 /* Without a step: the first one of every problem. */
 static bool is_first(const struct engine *engine, int step, int64_t tokens)
 {
@@ -48,14 +68,20 @@ static bool is_first(const struct engine *engine, int step, int64_t tokens)
 }
 
 static status explain_steps(const struct arguments *arguments, struct engine *engine,
-                            const char *path, struct arena *arena, struct diagnostic *diagnostic)
+                            const struct engine_options *options, const char *path,
+                            struct arena *arena, struct diagnostic *diagnostic)
 {
+    struct explained_choice *choices = NULL;
+    int count = 0;
     int64_t tokens = given_or(arguments->rows, 1), wanted = -1;
     if (arguments->positional_count > 1 &&
         (!text_to_integer(arguments->positional[1], &wanted) || wanted < 0 ||
          wanted >= engine_plan(engine)->step_count))
         return fail(diagnostic, STATUS_USAGE, "\"%s\" is no step of this plan (0 to %d)",
                     arguments->positional[1], engine_plan(engine)->step_count - 1);
+    if (wanted < 0)
+        TRY(engine_explain_choices(engine, options, arena, &choices, &count, diagnostic));
+    if (!arguments->json && count) print_choices(choices, count);
     json_t *all = json_array();
     for (int s = 0; s < engine_plan(engine)->step_count; s++) {
         if (wanted >= 0 ? s != wanted : !is_first(engine, s, tokens)) continue;
@@ -71,7 +97,10 @@ static status explain_steps(const struct arguments *arguments, struct engine *en
             print_explanation(&explanation, s, path);
         if (!arguments->json && wanted < 0) putchar('\n');
     }
-    if (arguments->json) return console_print_json(json_pack("{s:o}", "steps", all), diagnostic);
+    if (arguments->json)
+        return console_print_json(
+            json_pack("{s:o, s:o}", "choices", choices_json(choices, count), "steps", all),
+            diagnostic);
     json_decref(all);
     return console_flush(diagnostic);
 }
@@ -86,7 +115,7 @@ status command_explain(const struct arguments *arguments, struct console *consol
     options.largest = command_largest(arguments);
     struct engine *engine = NULL;
     TRY(engine_choose(path, &options, &engine, diagnostic));
-    status code = explain_steps(arguments, engine, path, arena, diagnostic);
+    status code = explain_steps(arguments, engine, &options, path, arena, diagnostic);
     engine_close(engine);
     return code;
 }

@@ -158,17 +158,28 @@ static status add_record(struct explaining *explaining, const struct record *rec
     return STATUS_OK;
 }
 
+/* A plan's choice without a record of this problem. */
+static const char *why_unmeasured(const struct explaining *explaining)
+{
+    const struct explanation *explanation = explaining->explanation;
+    struct text text = {.arena = explaining->arena};
+    candidate_print(&explanation->decision.candidate, &text);
+    const char *by_records = text_finish(&text);
+    if (strcmp(explanation->chosen, "reference") == 0)
+        return explanation->space_count ? "the plan runs references" : "no variant answers";
+    if (by_records && strcmp(explanation->chosen, by_records) == 0)
+        return "the lowest estimate; nothing of this problem has been measured";
+    return "by the records of a neighbouring bucket, or the plan's own rule (--deterministic)";
+}
+
 static status add_chosen(struct explaining *explaining, struct diagnostic *diagnostic)
 {
     struct explanation *explanation = explaining->explanation;
     if (find_row(explanation, explanation->chosen)) return STATUS_OK;
-    const struct explained row = {
-        .candidate = explanation->chosen,
-        .verdict = "chosen",
-        .reason = strcmp(explanation->chosen, "reference") == 0
-                      ? "no variant answers, or it is the plan's own choice"
-                      : "not measured here: by its estimate, or by a neighbouring bucket's records",
-        .seconds = explanation->decision.seconds};
+    const struct explained row = {.candidate = explanation->chosen,
+                                  .verdict = "chosen",
+                                  .reason = why_unmeasured(explaining),
+                                  .seconds = explanation->decision.seconds};
     return add_row(explaining, &row, diagnostic);
 }
 

@@ -62,14 +62,18 @@ static status tune_and_show(struct engine *engine, const struct tune_model_optio
                             struct tune_setup *setup, struct arena *arena,
                             struct tune_model_report *report, struct diagnostic *diagnostic)
 {
-    const struct tuning_page_setup shown = {.path = options->report,
-                                            .model = report->model,
-                                            .scope = describe_scope(engine, options, arena),
-                                            .setup = setup,
-                                            .pause_seconds = report_pause_seconds};
+    struct tuning_page_setup shown = {.path = options->report,
+                                      .model = report->model,
+                                      .scope = describe_scope(engine, options, arena),
+                                      .setup = setup,
+                                      .pause_seconds = report_pause_seconds};
+    struct explained_choice *choices;
     struct tuning_page *page;
     struct diagnostic unwritten = {0};
     TRY_MEMORY(shown.scope, diagnostic);
+    TRY(engine_explain_choices(engine, &options->engine, arena, &choices, &shown.choice_count,
+                               diagnostic));
+    shown.choices = choices;
     TRY(tuning_page_create(&shown, arena, &page, diagnostic));
     setup->options.watch = tuning_page_watch(page);
     status code = tune_and_renew(engine, setup, arena, report, diagnostic);

@@ -5,15 +5,18 @@
 #ifndef ENGINE_TUNING_PAGE_H
 #define ENGINE_TUNING_PAGE_H
 
+#include "engine/explain_choices.h"
 #include "tuner/tune.h"
 
 struct tuning_page;
 
 /* It all outlives the page. */
 struct tuning_page_setup {
-    const char *path;               /* of the file */
-    const char *model;              /* description */
-    const char *scope;              /* which problems: "KV f16, context 4096, ..." */
+    const char *path;                       /* of the file */
+    const char *model;                      /* description */
+    const char *scope;                      /* which problems: "KV f16, context 4096, ..." */
+    const struct explained_choice *choices; /* what else the plan settles; NULL: nothing is said */
+    int choice_count;
     const struct tune_setup *setup; /* of the run; its watch is tuning_page_watch() */
     double pause_seconds;           /* at least, between two writings */
 };

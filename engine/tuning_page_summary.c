@@ -88,6 +88,21 @@ static void print_statuses(struct page_data *data)
     page_data_close(data, '}');
 }
 
+static void print_choices(const struct tuning_page *page, struct page_data *data)
+{
+    page_data_open(data, "choices", '[');
+    for (int c = 0; c < page->setup.choice_count; c++) {
+        const struct explained_choice *choice = &page->setup.choices[c];
+        page_data_open(data, NULL, '{');
+        page_data_text(data, "decision", choice->decision);
+        page_data_text(data, "chosen", choice->chosen);
+        page_data_text(data, "reason", choice->reason);
+        page_data_text(data, "otherwise", choice->otherwise);
+        page_data_close(data, '}');
+    }
+    page_data_close(data, ']');
+}
+
 void tuning_page_summary(const struct tuning_page *page, struct page_data *data)
 {
     const struct tune_report *report = page->report;
@@ -104,4 +119,5 @@ void tuning_page_summary(const struct tuning_page *page, struct page_data *data)
     print_ceilings(page, data);
     print_protocol(page, data);
     print_statuses(data);
+    print_choices(page, data);
 }

@@ -176,6 +176,15 @@ function drawRejected(place) {
     show(place, rejectedBars(total));
 }
 
+function drawChoices(place) {
+    byId("choices").hidden = !data.choices.length;
+    show(place, html("div", { class: "scroll", role: "region", "aria-label": "Table of decisions", tabindex: 0 }, html("table", {},
+        html("thead", {}, html("tr", {}, ...["Decision", "Chosen", "Why"].map((name) => html("th", { scope: "col" }, name)))),
+        html("tbody", {}, ...data.choices.map((choice) => html("tr", {},
+            html("th", { scope: "row" }, choice.decision), html("td", {}, choice.chosen),
+            html("td", { class: "faint" }, choice.reason, choice.otherwise ? [html("br"), "otherwise: ", html("code", {}, choice.otherwise)] : null)))))));
+}
+
 function factText(name, value) {
     if (name.endsWith("bandwidth")) return bytesPerSecond(value);
     if (name.endsWith("rate")) return operationsPerSecond(value);
@@ -210,6 +219,7 @@ function start() {
     drawSummary(byId("summary"));
     drawProblems(byId("problem-table"));
     drawRejected(byId("rejected-body"));
+    drawChoices(byId("choices-body"));
     drawSetting(byId("setting-body"));
     drawAll();
     let width = window.innerWidth;

@@ -84,7 +84,7 @@ function drawRoofline(place) {
     tops.forEach((roof) => {
         const y = scales.y(roof.rate), from = Math.max(box.left, scales.x(Math.max(scales.x.low, roof.rate / Math.max(cache, memory, 1))));
         parts.push(svg("path", { class: `roof top family-${roof.index}`, d: `M${from},${y}H${box.right}` }),
-            label(box.right, y - 5, `${roof.name} ${operationsPerSecond(roof.rate)}`, { "text-anchor": "end", class: "faint halo" }));
+            width < 600 ? null : label(box.right, y - 5, `${roof.name} ${operationsPerSecond(roof.rate)}`, { "text-anchor": "end", class: "faint halo" }));
     });
     const largest = Math.max(...points.map((point) => point.problem.weight * timeOf(point.problem)));
     const discs = points.map((point) => {
@@ -99,8 +99,8 @@ function drawRoofline(place) {
     const left = data.problems.filter(isMeasured).length - points.length;
     show(place, 
         frame(width, height, "Roofline of all kernels", "Operations per second over operations per byte, both logarithmic; lines are the ceilings of the machine.", ...parts, ...discs),
-        html("ul", { class: "legend" }, ...data.ceilings.families.map(([name], index) =>
-            html("li", { class: "family-" + index }, html("i"), "multiplies as " + name)),
+        html("ul", { class: "legend" }, ...data.ceilings.families.map(([name, rate], index) =>
+            html("li", { class: "family-" + index }, html("i"), `multiplies as ${name}: ${operationsPerSecond(rate)}`)),
         left ? html("li", {}, `without arithmetic, in the table only: ${left}`) : null));
 }
 
@@ -156,14 +156,14 @@ function drawCourse(place, problem) {
     }
     const last = Math.max(2, course[course.length - 1][0]), limit = problem.limit > 0 ? problem.limit : 0;
     const x = linearScale(1, last, box.left + 6, box.right - 6);
-    const y = logScale(Math.min(limit || Infinity, ...times) / 1.1, Math.max(...times) * 1.1, box.bottom, box.top);
+    const y = logScale(Math.min((limit || Infinity) / 1.3, Math.min(...times) / 1.1), Math.max(...times) * 1.1, box.bottom, box.top);
     const marks = course.map(([number, time, final]) => time
         ? svg("circle", { class: final ? "sample final" : "sample", cx: x(number), cy: y(time), r: 2.6 })
         : svg("path", { class: "cross", d: `M${x(number) - 3},${box.bottom - 8}l6,6m0,-6l-6,6` }));
     const steps = bestSoFar(course), ticks = [1, 0.25, 0.5, 0.75, 0].map((part) => Math.round(1 + (last - 1) * part));
     const parts = axes(box, [...new Set(ticks)].map((tick) => [x(tick), tick]), logTicks(y, 7).map((tick) => [y(tick), seconds(tick)]), "measurement", "time");
     if (limit) parts.push(svg("line", { class: "limit", x1: box.left, x2: box.right, y1: y(limit), y2: y(limit) }),
-        label(box.right, y(limit) - 5, `limit ${seconds(limit)}`, { "text-anchor": "end", class: "faint halo" }));
+        label(box.right, y(limit) + 14, `limit ${seconds(limit)}`, { "text-anchor": "end", class: "faint halo" }));
     show(place, frame(width, height, "Course of the search", `${times.length} times measured; the line is the best so far.`, ...parts, ...marks,
         svg("g", { class: "chosen" }, svg("path", { class: "trace", d: stairs(steps, last, x, y) }))),
     html("ul", { class: "legend" }, html("li", {}, html("i"), "a look"),

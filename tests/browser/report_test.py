@@ -61,7 +61,9 @@ def check_parts(page, data):
     assert page.evaluate("document.querySelectorAll('#roofline-chart .pick').length") == len(measured) > 0
     assert page.evaluate("document.querySelectorAll('#searches-chart .trace').length") >= len(measured)
     assert page.evaluate("[...document.querySelectorAll('svg')].every((drawing) => drawing.querySelector('title'))")
-    assert page.evaluate("[...document.querySelectorAll('th')].every((cell) => cell.scope === 'col')")
+    assert page.evaluate("[...document.querySelectorAll('th')].every((cell) => cell.scope === 'col' || cell.scope === 'row')")
+    assert {choice["decision"] for choice in data["choices"]} >= {"placement", "layout", "KV type", "context", "chunk", "numerics"}
+    assert page.evaluate("document.querySelectorAll('#choices tbody tr').length") == len(data["choices"])
     assert "undefined" not in page.evaluate("document.body.innerText") and "NaN" not in page.evaluate("document.body.innerHTML")
 
 

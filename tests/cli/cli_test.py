@@ -301,6 +301,12 @@ def tune(cache, *words, **options):
     return json_of("tune", LLAMA, "--cache", cache, *words, **options)
 
 
+def check_choices(choices, kv, why):
+    named = {choice["decision"]: choice for choice in choices if choice["chosen"] and choice["reason"]}
+    assert set(named) >= {"placement", "layout", "KV type", "context", "chunk", "layers", "numerics"}, choices
+    assert named["KV type"]["chosen"].startswith(kv) and named["KV type"]["reason"].startswith(why), named["KV type"]
+
+
 def test_tuning_is_remembered_and_explained():
     cache = SCRATCH / "tuned"
     report = tune(cache, "--op", "linear", "--effort", 1)
@@ -317,6 +323,10 @@ def test_tuning_is_remembered_and_explained():
     assert explained["basis"] in ("final", "explored")
     assert explained["candidates"][0]["seconds"] > 0
     assert any(c["verdict"] == "chosen" and c["candidate"] == explained["chosen"] for c in explained["candidates"])
+    check_choices(json_of("explain", LLAMA, "--cache", cache)["choices"], "f16", "the default")
+    choices = json_of("explain", LLAMA, "--devices", "virtual:64MiB,virtual:64MiB", "--kv", "bf16", "--references")["choices"]
+    check_choices(choices, "bf16", "asked for")
+    assert len([c for c in choices if c["decision"] == "placement"]) == 2
     run = ("run", LLAMA, "--token-ids", "1,2,3", "--tokens", 4, "--temperature", 0)
     assert json_of(*run, "--cache", cache)["tokens"] == json_of(*run, "--references")["tokens"]
 
