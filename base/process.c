@@ -40,6 +40,7 @@ static bool prepare_child(uint64_t address_space_limit, pid_t parent)
     const struct rlimit no_core = {0, 0};
     const struct rlimit memory = {address_space_limit, address_space_limit};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0);
     if (getppid() != parent) return false; /* it died before the line above */
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
@@ -95,11 +96,19 @@ static void reap(struct process *process, int *exit_state)
     process->channel = -1;
 }
 
+/* The child, and what it has started: they are a group, unless it was stopped before it could make
+ * one. */
+static void kill_group(const struct process *process)
+{
+    kill(process->pid, SIGKILL);
+    kill(-process->pid, SIGKILL);
+}
+
 void process_stop(struct process *process)
 {
     int exit_state;
     if (process->pid <= 0) return;
-    kill(process->pid, SIGKILL);
+    kill_group(process);
     reap(process, &exit_state);
 }
 
@@ -109,6 +118,16 @@ bool process_running(const struct process *process)
     if (process->pid <= 0) return false;
     int result = waitid(P_PID, (id_t)process->pid, &facts, WEXITED | WNOHANG | WNOWAIT);
     return result == 0 && facts.si_pid == 0;
+}
+
+double process_cpu_seconds(const struct process *process)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (process->pid <= 0 || clock_getcpuclockid(process->pid, &clock) != 0 ||
+        clock_gettime(clock, &used) != 0)
+        return 0;
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
 }
 
 /* The child ended its channel: waits a little for its own end, which names the reason, then forces
@@ -121,7 +140,7 @@ static status fail_crashed(struct process *process, struct diagnostic *diagnosti
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
     }
     bool lingering = process_running(process);
-    if (lingering) kill(process->pid, SIGKILL);
+    kill_group(process);
     reap(process, &exit_state);
     if (lingering) {
         return fail(diagnostic, STATUS_CRASHED,

@@ -1,8 +1,8 @@
 /* Work in a child process that may crash, hang or eat memory without harm to the caller.
  *
  * The child is forked, so it shares the parent's data as of the fork; it answers with bytes over a
- * socket.  It dies with the thread that started it, ignores Ctrl-C and leaves no core file.  What
- * it prints must be flushed by itself, because it ends with _exit. */
+ * socket.  It dies with the thread that started it, ignores Ctrl-C and leaves no core file; stopping
+ * it ends what it has started as well.  What it prints must be flushed by itself, because it ends with _exit. */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
 
@@ -52,6 +52,7 @@ CHECKED status process_receive(struct process *process, int64_t deadline, struct
 int process_wait_any(const struct process *processes, int count, int64_t deadline);
 void process_stop(struct process *process); /* kills, reaps, closes; safe to call twice */
 bool process_running(const struct process *process);
+double process_cpu_seconds(const struct process *process); /* of all its threads; 0: it has ended */
 
 /* Framing for the child's side: false at the end of input or on an error. */
 bool process_read_message(int file, struct arena *arena, void **bytes, size_t *byte_count);

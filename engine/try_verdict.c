@@ -38,7 +38,7 @@ struct evidence {
 static bool is_wrong(enum record_status outcome)
 {
     return outcome == RECORD_MISMATCH || outcome == RECORD_NONDETERMINISTIC ||
-           outcome == RECORD_OUT_OF_BOUNDS;
+           outcome == RECORD_OUT_OF_BOUNDS || outcome == RECORD_TAMPERED;
 }
 
 static status collect(struct evidence *evidence, const struct problem *problem, struct arena *arena,

@@ -283,10 +283,10 @@ static void compare_row(const struct check_operand *operand, const float *scales
 }
 
 static void compare_whole(const struct check_operand *operand, enum element_type element,
-                          const unsigned char *actual, struct difference *difference)
+                          int64_t rows, const unsigned char *actual, struct difference *difference)
 {
     int bytes = element_of(element)->block_bytes;
-    for (int64_t i = 0; i < operand->rows * operand->columns; i++) {
+    for (int64_t i = 0; i < rows * operand->columns; i++) {
         if (memcmp(actual + i * bytes, operand->expected + i * bytes, (size_t)bytes) == 0) continue;
         int32_t got = 0, expected = 0;
         memcpy(&got, actual + i * bytes, (size_t)bytes);
@@ -296,13 +296,13 @@ static void compare_whole(const struct check_operand *operand, enum element_type
 }
 
 static void compare_numbers(const struct check *check, const struct check_operand *operand,
-                            const float *scales, struct error_bound bound,
+                            const float *scales, struct error_bound bound, int64_t rows,
                             const unsigned char *actual, float *row, struct difference *difference)
 {
     enum element_type element = check->workload->problem->operands[operand->operand].type.element;
     bool blocks = element_of(element)->block_elements > 1;
     int64_t row_bytes = element_row_bytes(element, operand->columns);
-    for (int64_t r = 0; r < operand->rows; r++) {
+    for (int64_t r = 0; r < rows; r++) {
         element_decode_row(element, actual + r * row_bytes, operand->columns, row);
         compare_row(operand, scales, bound, blocks, check->sampled, r, row, difference);
     }
@@ -317,6 +317,14 @@ static const char *operand_name(const struct problem *problem, int operand)
 bool check_compare(const struct check *check, const struct numerics *numerics,
                    void *const *addresses, char reason[static 192])
 {
+    return check_compare_rows(check, numerics, check->workload->run.symbols[SYMBOL_ROWS], addresses,
+                              reason);
+}
+
+bool check_compare_rows(const struct check *check, const struct numerics *numerics, int64_t rows,
+                        void *const *addresses, char reason[static 192])
+{
+    const int64_t all_rows = check->workload->run.symbols[SYMBOL_ROWS];
     const struct problem *problem = check->workload->problem;
     int64_t columns = 1;
     for (int o = 0; o < check->operand_count; o++)
@@ -331,11 +339,12 @@ bool check_compare(const struct check *check, const struct numerics *numerics,
         const struct check_operand *operand = &check->operands[o];
         enum element_type element = problem->operands[operand->operand].type.element;
         struct error_bound bound = error_bound_of(numerics, check->terms, element);
+        int64_t own = rows == all_rows ? operand->rows : operand->rows / all_rows * rows;
         if (operand->reference)
-            compare_numbers(check, operand, scales->scale[o], bound, addresses[operand->operand],
-                            row, &difference);
+            compare_numbers(check, operand, scales->scale[o], bound, own,
+                            addresses[operand->operand], row, &difference);
         else
-            compare_whole(operand, element, addresses[operand->operand], &difference);
+            compare_whole(operand, element, own, addresses[operand->operand], &difference);
     }
     if (difference.count) {
         const struct check_operand *operand = &check->operands[o - 1];

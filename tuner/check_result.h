@@ -66,6 +66,10 @@ CHECKED status check_prepare(struct check *check, const struct check_options *op
 bool check_compare(const struct check *check, const struct numerics *numerics,
                    void *const *addresses, char reason[static 192]);
 
+/* The same for a run of the first so many rows, where rows are alike. */
+bool check_compare_rows(const struct check *check, const struct numerics *numerics, int64_t rows,
+                        void *const *addresses, char reason[static 192]);
+
 /* How many rows may differ from each other so that the reference of all takes about `operations`
  * (for workload_options); 0: no need to repeat any. */
 int64_t check_distinct_rows(const struct problem *problem, double operations);

@@ -84,7 +84,7 @@ static bool is_disqualified(const struct chooser *chooser, const struct candidat
         if (!candidate_equal(&chooser->entries[e].candidate, candidate)) continue;
         enum record_status found = chooser->entries[e].record->status;
         if (found == RECORD_MISMATCH || found == RECORD_NONDETERMINISTIC ||
-            found == RECORD_OUT_OF_BOUNDS)
+            found == RECORD_OUT_OF_BOUNDS || found == RECORD_TAMPERED)
             return true;
         disqualified = found != RECORD_OK;
     }

@@ -1,6 +1,7 @@
-/* Judging kernels on prepared workloads. */
+/* Judging kernels on prepared workloads; timed runs are trial_watch.c's. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "tuner/trial_fresh.h"
 #include "tuner/trial_memory.h"
 
 #include <stdarg.h>
@@ -28,16 +29,18 @@ static status create_part(struct trial *trial, int part, const struct trial_opti
                           struct diagnostic *diagnostic)
 {
     bool whole = part == TRIAL_WHOLE;
+    int64_t rows = odd_rows(trial->problem, options->check_operations);
+    /* The third is for what changes nothing but the numbers: a part of its results tells. */
+    double operations = options->check_operations / (part == TRIAL_FRESH ? 4 : 1);
     const struct workload_options workload_options = {
         .seed = options->seed + (uint64_t)part,
-        .rows = whole ? 0 : odd_rows(trial->problem, options->check_operations),
+        .rows = part == TRIAL_ODD ? rows : 0,
         .cache_bytes = whole ? options->cache_bytes : 0,
         .memory_limit_bytes = options->memory_limit_bytes,
-        .distinct_rows = check_distinct_rows(trial->problem, options->check_operations),
+        .distinct_rows = check_distinct_rows(trial->problem, operations),
         .weights = whole ? NULL : &trial->workloads[TRIAL_WHOLE],
     };
-    const struct check_options check_options = {.pool = options->pool,
-                                                .operations = options->check_operations};
+    const struct check_options check_options = {.pool = options->pool, .operations = operations};
     TRY(workload_create(trial->problem, &workload_options, &trial->workloads[part], diagnostic));
     return check_create(&trial->workloads[part], &check_options, &trial->checks[part], diagnostic);
 }
@@ -62,7 +65,7 @@ static status prepare_scales(struct trial *trial, const struct trial_options *op
                                                 .operations = options->check_operations,
                                                 .magnitudes = shared ? &magnitudes : NULL};
     status code = STATUS_OK;
-    for (int part = 0; part < TRIAL_COUNT; part++)
+    for (int part = 0; part <= trial->fresh; part++)
         for (int b = 0; b < options->block_count && code == STATUS_OK; b++)
             code =
                 check_prepare(&trial->checks[part], &check_options, options->blocks[b], diagnostic);
@@ -73,8 +76,14 @@ static status prepare_scales(struct trial *trial, const struct trial_options *op
 static status create_parts(struct trial *trial, const struct trial_options *options,
                            struct diagnostic *diagnostic)
 {
-    for (int part = 0; part < TRIAL_COUNT; part++)
+    for (int part = 0; part < TRIAL_FRESH; part++)
         TRY(create_part(trial, part, options, diagnostic));
+    trial->fresh = TRIAL_ODD;
+    if (trial->workloads[TRIAL_ODD].run.symbols[SYMBOL_ROWS] !=
+        trial->workloads[TRIAL_WHOLE].run.symbols[SYMBOL_ROWS]) {
+        trial->fresh = TRIAL_FRESH;
+        TRY(create_part(trial, TRIAL_FRESH, options, diagnostic));
+    }
     TRY(prepare_scales(trial, options, diagnostic));
     TRY(trial_memory_create(trial, diagnostic));
     const struct check *check = &trial->checks[TRIAL_WHOLE];
@@ -82,14 +91,18 @@ static status create_parts(struct trial *trial, const struct trial_options *opti
     void *memory;
     TRY(memory_map((size_t)trial->kept_bytes, &memory, diagnostic));
     trial->kept = memory;
-    return STATUS_OK;
+    trial_probes_place(trial);
+    return trial_fresh_create(trial, diagnostic);
 }
 
 status trial_create(const struct problem *problem, const struct trial_options *options,
                     struct trial *trial, struct diagnostic *diagnostic)
 {
-    *trial =
-        (struct trial){.problem = problem, .runner = options->runner, .context = options->context};
+    *trial = (struct trial){.problem = problem,
+                            .runner = options->runner,
+                            .context = options->context,
+                            .steps = options->steps,
+                            .seed = options->seed};
     status code = create_parts(trial, options, diagnostic);
     if (code != STATUS_OK) trial_destroy(trial);
     return code;
@@ -103,11 +116,11 @@ void trial_destroy(struct trial *trial)
         workload_destroy(&trial->workloads[part]);
     }
     memory_unmap(trial->kept, (size_t)trial->kept_bytes);
+    memory_unmap(trial->originals, (size_t)trial->originals_bytes);
     *trial = (struct trial){0};
 }
 
-PRINTF_LIKE(3, 4)
-static bool reject(struct outcome *outcome, enum record_status why, const char *format, ...)
+bool trial_reject(struct outcome *outcome, enum record_status why, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -117,35 +130,46 @@ static bool reject(struct outcome *outcome, enum record_status why, const char *
     return false;
 }
 
+bool trial_reject_run(struct outcome *outcome, status code, const struct diagnostic *diagnostic)
+{
+    enum record_status why = code == STATUS_NO_MEMORY ? RECORD_MEMORY : RECORD_CRASHED;
+    return trial_reject(outcome, why, "%s", diagnostic->text);
+}
+
+void trial_step(const struct trial *trial)
+{
+    if (trial->steps) atomic_fetch_add_explicit(trial->steps, 1, memory_order_relaxed);
+}
+
 static status run_poisoned(const struct trial *trial, const struct trial_kernel *kernel, int part,
-                           int sets, double *seconds, struct diagnostic *diagnostic)
+                           double *seconds, struct diagnostic *diagnostic)
 {
     TRY(trial_memory_send(trial, part, diagnostic));
     double start = clock_seconds();
     TRY(kernel->runner->run(kernel->context, kernel->kernel, &trial->workloads[part].run,
                             trial_memory_operands(trial, part, 0), diagnostic));
     *seconds = clock_seconds() - start;
-    return trial_memory_fetch(trial, sets, diagnostic);
+    trial_step(trial);
+    return trial_memory_fetch(trial, 1, diagnostic);
 }
 
 static bool run_once(const struct trial *trial, const struct trial_kernel *kernel, int part,
-                     unsigned char poison, int sets, double *seconds, struct outcome *outcome)
+                     unsigned char poison, double *seconds, struct outcome *outcome)
 {
     struct diagnostic diagnostic = {0};
     workload_poison(&trial->workloads[part], poison);
-    status code = run_poisoned(trial, kernel, part, sets, seconds, &diagnostic);
+    status code = run_poisoned(trial, kernel, part, seconds, &diagnostic);
     if (code == STATUS_OK) return true;
-    enum record_status why = code == STATUS_NO_MEMORY ? RECORD_MEMORY : RECORD_CRASHED;
-    return reject(outcome, why, "%s", diagnostic.text);
+    return trial_reject_run(outcome, code, &diagnostic);
 }
 
 /* Nothing but its outputs was written. */
 static bool stayed_inside(const struct trial *trial, int sets, struct outcome *outcome)
 {
     char reason[128];
-    for (int part = 0; part < TRIAL_COUNT; part++)
+    for (int part = 0; part < TRIAL_FRESH; part++)
         if (!workload_intact(&trial->workloads[part], sets, reason))
-            return reject(outcome, RECORD_OUT_OF_BOUNDS, "%s", reason);
+            return trial_reject(outcome, RECORD_OUT_OF_BOUNDS, "%s", reason);
     return true;
 }
 
@@ -157,7 +181,7 @@ static bool is_right(const struct trial *trial, const struct trial_kernel *kerne
     workload_addresses(&trial->workloads[part], 0, addresses);
     if (check_compare(&trial->checks[part], &kernel->numerics, addresses, reason)) return true;
     long long rows = trial->workloads[part].run.symbols[SYMBOL_ROWS];
-    return reject(outcome, RECORD_MISMATCH, "%lld rows: %s", rows, reason);
+    return trial_reject(outcome, RECORD_MISMATCH, "%lld rows: %s", rows, reason);
 }
 
 /* Copies what was written away, or compares it with the copy. */
@@ -193,22 +217,23 @@ static bool check_steps(struct trial *trial, struct trial_kernel *kernel, double
                         struct outcome *outcome)
 {
     double first, second;
-    if (!run_once(trial, kernel, TRIAL_ODD, FIRST_POISON, 1, &first, outcome)) return false;
+    trial_probes_restore(trial);
+    if (!run_once(trial, kernel, TRIAL_ODD, FIRST_POISON, &first, outcome)) return false;
     if (!stayed_inside(trial, 1, outcome)) return false;
     if (!is_right(trial, kernel, TRIAL_ODD, outcome)) return false;
-    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, 1, &first, outcome)) return false;
+    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, &first, outcome)) return false;
     if (!stayed_inside(trial, 1, outcome)) return false;
     if (!is_right(trial, kernel, TRIAL_WHOLE, outcome)) return false;
     keep_results(trial, false);
-    if (!run_once(trial, kernel, TRIAL_WHOLE, SECOND_POISON, 1, &second, outcome)) return false;
+    if (!run_once(trial, kernel, TRIAL_WHOLE, SECOND_POISON, &second, outcome)) return false;
     if (!stayed_inside(trial, 1, outcome)) return false;
     if (!is_right(trial, kernel, TRIAL_WHOLE, outcome)) return false;
     if (!keep_results(trial, true))
-        return reject(outcome, RECORD_NONDETERMINISTIC,
-                      "two runs on the same inputs gave different results");
+        return trial_reject(outcome, RECORD_NONDETERMINISTIC,
+                            "two runs on the same inputs gave different results");
     kernel->results = hash_results(trial);
     *seconds = first < second ? first : second;
-    return true;
+    return trial_fresh_check(trial, kernel, outcome);
 }
 
 /* What the host saw of a device that works by itself says little of how long it worked. */
@@ -219,7 +244,10 @@ static bool take_time(struct trial *trial, struct trial_kernel *kernel, double *
     struct trial_timing timing = {.trial = trial, .kernel = kernel};
     if (!kernel->runner->allocate) return true;
     if (trial_run(&timing, 0, 1, seconds, &diagnostic) == STATUS_OK) return true;
-    return reject(outcome, RECORD_CRASHED, "%s", diagnostic.text);
+    if (kernel->fault.status == RECORD_OK)
+        return trial_reject(outcome, RECORD_CRASHED, "%s", diagnostic.text);
+    *outcome = kernel->fault;
+    return false;
 }
 
 void trial_check(struct trial *trial, struct trial_kernel *kernel, double *seconds,
@@ -230,37 +258,30 @@ void trial_check(struct trial *trial, struct trial_kernel *kernel, double *secon
     if (check_steps(trial, kernel, seconds, outcome)) take_time(trial, kernel, seconds, outcome);
 }
 
-void trial_confirm(struct trial *trial, const struct trial_kernel *kernel, int sets,
+bool trial_intact(struct trial *trial, struct outcome *outcome)
+{
+    struct diagnostic diagnostic = {0};
+    *outcome = (struct outcome){.status = RECORD_OK};
+    trial_probes_restore(trial);
+    status code = trial_memory_fetch(trial, INT32_MAX, &diagnostic);
+    if (code != STATUS_OK) return trial_reject_run(outcome, code, &diagnostic);
+    return stayed_inside(trial, INT32_MAX, outcome);
+}
+
+void trial_confirm(struct trial *trial, struct trial_kernel *kernel, bool finally,
                    struct outcome *outcome)
 {
     double seconds;
     *outcome = (struct outcome){.status = RECORD_OK};
-    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, sets, &seconds, outcome)) return;
-    if (!stayed_inside(trial, sets, outcome)) return;
-    if (hash_equal(hash_results(trial), kernel->results)) return;
-    if (is_right(trial, kernel, TRIAL_WHOLE, outcome))
-        reject(outcome, RECORD_NONDETERMINISTIC, "later runs gave other results than the first");
-}
-
-status trial_run(void *timing, int n, int runs, double *seconds, struct diagnostic *diagnostic)
-{
-    const struct trial_timing *own = timing;
-    const struct trial *trial = own->trial;
-    const struct trial_kernel *kernel = own->kernel;
-    const struct trial_part *part = &trial->parts[TRIAL_WHOLE];
-    const struct run *run = &trial->workloads[TRIAL_WHOLE].run;
-    if (kernel->runner->time) {
-        const struct runner_timing wanted = {.run = run,
-                                             .operands = part->operands,
-                                             .operand_sets = part->operand_sets,
-                                             .first = n % part->operand_sets,
-                                             .count = runs};
-        return kernel->runner->time(kernel->context, kernel->kernel, &wanted, seconds, diagnostic);
+    trial_probes_restore(trial);
+    if (!run_once(trial, kernel, TRIAL_WHOLE, FIRST_POISON, &seconds, outcome)) return;
+    if (!stayed_inside(trial, 1, outcome)) return;
+    if (!hash_equal(hash_results(trial), kernel->results)) {
+        if (is_right(trial, kernel, TRIAL_WHOLE, outcome))
+            trial_reject(outcome, RECORD_NONDETERMINISTIC,
+                         "later runs gave other results than the first");
+        return;
     }
-    int64_t start = clock_nanoseconds();
-    for (int r = 0; r < runs; r++)
-        TRY(kernel->runner->run(kernel->context, kernel->kernel, run,
-                                trial_memory_operands(trial, TRIAL_WHOLE, n + r), diagnostic));
-    *seconds = (double)(clock_nanoseconds() - start) * 1e-9;
-    return STATUS_OK;
+    if (finally && trial_sweep_rows(trial, kernel, outcome))
+        trial_fresh_check(trial, kernel, outcome);
 }

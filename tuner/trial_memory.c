@@ -12,7 +12,7 @@ static bool is_apart(const struct trial *trial)
 static void *translate(const struct trial *trial, void *address)
 {
     if (!address || !is_apart(trial)) return address;
-    for (int part = 0; part < TRIAL_COUNT; part++) {
+    for (int part = 0; part < TRIAL_FRESH; part++) {
         const struct workload *workload = &trial->workloads[part];
         const unsigned char *at = address;
         if (workload->memory && at >= workload->memory &&
@@ -48,11 +48,12 @@ static status list_operands(struct trial *trial, int part, struct diagnostic *di
     return STATUS_OK;
 }
 
+/* The fresh numbers are never where kernels see them but in the first workload's places. */
 status trial_memory_create(struct trial *trial, struct diagnostic *diagnostic)
 {
-    for (int part = 0; part < TRIAL_COUNT && is_apart(trial); part++)
+    for (int part = 0; part < TRIAL_FRESH && is_apart(trial); part++)
         TRY(copy_part(trial, part, diagnostic));
-    for (int part = 0; part < TRIAL_COUNT; part++) TRY(list_operands(trial, part, diagnostic));
+    for (int part = 0; part < TRIAL_FRESH; part++) TRY(list_operands(trial, part, diagnostic));
     return STATUS_OK;
 }
 
@@ -67,17 +68,33 @@ void trial_memory_destroy(struct trial *trial)
     }
 }
 
+static status send_operand(const struct trial *trial, int part, int operand,
+                           struct diagnostic *diagnostic)
+{
+    const struct workload *workload = &trial->workloads[part];
+    int64_t offset = workload->operands[operand].offset;
+    return trial->runner->store(trial->context, (char *)trial->parts[part].memory + offset,
+                                workload->memory + offset, workload->operands[operand].bytes,
+                                diagnostic);
+}
+
 status trial_memory_send(const struct trial *trial, int part, struct diagnostic *diagnostic)
 {
     const struct workload *workload = &trial->workloads[part];
     if (!is_apart(trial)) return STATUS_OK;
-    for (int i = 0; i < workload->operand_count; i++) {
-        const struct workload_operand *operand = &workload->operands[i];
-        if (!operand->present || (!operand->output && !operand->written)) continue;
-        TRY(trial->runner->store(trial->context,
-                                 (char *)trial->parts[part].memory + operand->offset,
-                                 workload->memory + operand->offset, operand->bytes, diagnostic));
-    }
+    for (int i = 0; i < workload->operand_count; i++)
+        if (workload->operands[i].output || workload->operands[i].written)
+            TRY(send_operand(trial, part, i, diagnostic));
+    return STATUS_OK;
+}
+
+status trial_memory_send_inputs(const struct trial *trial, int part, struct diagnostic *diagnostic)
+{
+    const struct workload *workload = &trial->workloads[part];
+    if (!is_apart(trial)) return STATUS_OK;
+    for (int i = 0; i < workload->problem->input_count; i++)
+        if (workload->operands[i].present && workload->problem->operands[i].kind != VALUE_WEIGHT)
+            TRY(send_operand(trial, part, i, diagnostic));
     return STATUS_OK;
 }
 
@@ -89,9 +106,23 @@ static status fetch_range(const struct trial *trial, int part, int64_t begin, in
                                 diagnostic);
 }
 
+status trial_memory_fetch_outputs(const struct trial *trial, int part,
+                                  struct diagnostic *diagnostic)
+{
+    const struct workload *workload = &trial->workloads[part];
+    if (!is_apart(trial)) return STATUS_OK;
+    for (int i = 0; i < workload->operand_count; i++) {
+        const struct workload_operand *operand = &workload->operands[i];
+        if (operand->output && operand->present)
+            TRY(fetch_range(trial, part, operand->offset, operand->offset + operand->bytes,
+                            diagnostic));
+    }
+    return STATUS_OK;
+}
+
 status trial_memory_fetch(const struct trial *trial, int sets, struct diagnostic *diagnostic)
 {
-    for (int part = 0; part < TRIAL_COUNT && is_apart(trial); part++) {
+    for (int part = 0; part < TRIAL_FRESH && is_apart(trial); part++) {
         const struct workload *workload = &trial->workloads[part];
         int64_t end = workload->memory_bytes;
         TRY(fetch_range(trial, part, 0, workload_span(workload, sets), diagnostic));

@@ -14,6 +14,12 @@ void trial_memory_destroy(struct trial *trial);
 /* What changes from run to run: outputs, and states that are written. */
 CHECKED status trial_memory_send(const struct trial *trial, int part,
                                  struct diagnostic *diagnostic);
+/* All inputs but weights, of the first set of cold copies. */
+CHECKED status trial_memory_send_inputs(const struct trial *trial, int part,
+                                        struct diagnostic *diagnostic);
+/* The outputs alone. */
+CHECKED status trial_memory_fetch_outputs(const struct trial *trial, int part,
+                                          struct diagnostic *diagnostic);
 /* All that a run may have changed, of both workloads; `sets` of the cold copies. */
 CHECKED status trial_memory_fetch(const struct trial *trial, int sets,
                                   struct diagnostic *diagnostic);

@@ -176,10 +176,13 @@ status session_finals(struct session *session, struct diagnostic *diagnostic)
     bool decided, again = true;
     if (clock_seconds() > session->finals_deadline && !measured_anything(session)) return STATUS_OK;
     TRY(are_decided(session, &decided, diagnostic));
-    if (!decided) TRY(choose_finalists(session, &finals, diagnostic));
-    if (!finals.count) return STATUS_OK;
-    TRY(session_prepare(session, diagnostic));
-    while (again && finals.count) {
+    if (decided) return STATUS_OK;
+    /* Who failed gives its place to somebody who was left out. */
+    while (again) {
+        finals.count = 0;
+        TRY(choose_finalists(session, &finals, diagnostic));
+        if (!finals.count) return STATUS_OK;
+        TRY(session_prepare(session, diagnostic));
         TRY(load_finalists(session, &finals, diagnostic));
         if (finals.count) TRY(race(session, &finals, &again, diagnostic));
     }

@@ -56,9 +56,76 @@ int worker_restarts(const struct worker *worker)
     return worker->restarts;
 }
 
+/* ---- Waiting ---- */
+
+/* How long an answer may take: `step` without the end of a run, `whole` in any case. */
+struct patience {
+    double step, whole;
+};
+
+/* A child that has had less than half of the time to itself was kept waiting by the machine, and
+ * gets a little more, once. */
+static const double starved_seconds = 1;
+/* Between looks at what the child does. */
+static const double glance_seconds = 0.1;
+
+static int64_t nanoseconds_after(double seconds)
+{
+    return clock_nanoseconds() + (int64_t)(seconds * 1e9);
+}
+
+static bool was_starved(const struct worker *worker, double cpu_before, double seconds)
+{
+    return process_cpu_seconds(&worker->process) - cpu_before < seconds / 2;
+}
+
+/* Whether there is an answer, or an end. */
+static bool await_answer(struct worker *worker, const struct patience *patience)
+{
+    int64_t end = nanoseconds_after(patience->whole), limit = nanoseconds_after(patience->step);
+    unsigned steps = atomic_load(&worker->page->steps);
+    double cpu = process_cpu_seconds(&worker->process);
+    bool extended = false;
+    for (;;) {
+        int64_t glance = nanoseconds_after(glance_seconds), until = limit < end ? limit : end;
+        if (process_wait_any(&worker->process, 1, glance < until ? glance : until) >= 0)
+            return true;
+        unsigned now = atomic_load(&worker->page->steps);
+        if (now != steps) {
+            steps = now;
+            limit = nanoseconds_after(patience->step);
+            cpu = process_cpu_seconds(&worker->process);
+            extended = false;
+        }
+        until = limit < end ? limit : end;
+        if (clock_nanoseconds() < until) continue;
+        if (extended || !was_starved(worker, cpu, patience->step)) return false;
+        extended = true;
+        limit = end = nanoseconds_after(starved_seconds);
+    }
+}
+
+static status converse(struct worker *worker, const void *message, size_t bytes,
+                       const struct patience *patience, struct arena *arena, void **answer,
+                       size_t *answer_bytes, struct diagnostic *diagnostic)
+{
+    char text[32];
+    worker->process.limits.seconds = patience->whole;
+    TRY(process_send(&worker->process, message, bytes, diagnostic));
+    if (await_answer(worker, patience))
+        return process_receive(&worker->process, nanoseconds_after(patience->step), arena, answer,
+                               answer_bytes, diagnostic);
+    process_stop(&worker->process);
+    return fail(diagnostic, STATUS_TIMEOUT,
+                "no answer from the child process within %s; it was killed",
+                text_seconds(fmin(patience->step, patience->whole), text));
+}
+
+/* ---- Requests ---- */
+
 /* Sends a request with `payload` behind it; the answer lives in `arena`. */
 static status ask(struct worker *worker, const struct request *request, const void *payload,
-                  double seconds, struct arena *arena, struct answer **answer,
+                  struct patience patience, struct arena *arena, struct answer **answer,
                   struct diagnostic *diagnostic)
 {
     size_t bytes = sizeof *request + request->image_bytes, answer_bytes;
@@ -67,8 +134,7 @@ static status ask(struct worker *worker, const struct request *request, const vo
     memcpy(message, request, sizeof *request);
     if (request->image_bytes) memcpy(message + sizeof *request, payload, request->image_bytes);
     void *received;
-    TRY(process_ask(&worker->process, message, bytes, seconds, arena, &received, &answer_bytes,
-                    diagnostic));
+    TRY(converse(worker, message, bytes, &patience, arena, &received, &answer_bytes, diagnostic));
     *answer = received;
     /* A kernel may have written over what the child sent. */
     if (answer_bytes < sizeof **answer ||
@@ -131,8 +197,9 @@ static status start_prepared(struct worker *worker, struct diagnostic *diagnosti
     struct arena *scratch = arena_create(0);
     TRY_MEMORY(scratch, diagnostic);
     struct answer *answer;
+    const double limit = worker->setup->prepare_seconds;
     status code =
-        ask(worker, &request, NULL, worker->setup->prepare_seconds, scratch, &answer, diagnostic);
+        ask(worker, &request, NULL, (struct patience){limit, limit}, scratch, &answer, diagnostic);
     arena_destroy(scratch);
     worker->prepared = code == STATUS_OK;
     return code;
@@ -173,8 +240,9 @@ status worker_compile(struct worker *worker, const struct candidate *candidate, 
     struct answer *answer;
     *outcome = (struct outcome){.status = RECORD_OK};
     TRY(start_child(worker, diagnostic));
+    const double limit = worker->setup->compile_seconds;
     status code =
-        ask(worker, &request, NULL, worker->setup->compile_seconds, arena, &answer, &reason);
+        ask(worker, &request, NULL, (struct patience){limit, limit}, arena, &answer, &reason);
     if (is_death(code)) {
         explain_death(worker, code, &reason, true, outcome);
         return STATUS_OK;
@@ -198,19 +266,20 @@ static double run_deadline(const struct worker *worker)
  * may have ended the card's use: nothing in that process is trusted any more. */
 static void discard_spoiled(struct worker *worker, const struct outcome *outcome)
 {
-    if (outcome->status == RECORD_OUT_OF_BOUNDS || outcome->status == RECORD_CRASHED)
+    if (outcome->status == RECORD_OUT_OF_BOUNDS || outcome->status == RECORD_CRASHED ||
+        outcome->status == RECORD_TAMPERED)
         process_stop(&worker->process);
 }
 
 /* A request whose failure is the candidate's doing. */
 static status ask_candidate(struct worker *worker, const struct request *request,
-                            const void *payload, double seconds, struct arena *arena,
+                            const void *payload, struct patience patience, struct arena *arena,
                             struct answer **answer, struct outcome *outcome,
                             struct diagnostic *diagnostic)
 {
     struct diagnostic reason = {0};
     *outcome = (struct outcome){.status = RECORD_OK};
-    status code = ask(worker, request, payload, seconds, arena, answer, &reason);
+    status code = ask(worker, request, payload, patience, arena, answer, &reason);
     if (is_death(code)) {
         explain_death(worker, code, &reason, false, outcome);
         return STATUS_OK;
@@ -234,39 +303,30 @@ static status load_slot(struct worker *worker, int slot, struct arena *scratch,
                                     .slot_count = 1,
                                     .slots = {slot},
                                     .image_bytes = own->image_bytes};
+    const double limit = worker->setup->most_seconds;
     struct answer *answer;
-    TRY(ask_candidate(worker, &request, own->image, worker->setup->most_seconds, scratch, &answer,
-                      outcome, diagnostic));
+    TRY(ask_candidate(worker, &request, own->image, (struct patience){limit, limit}, scratch,
+                      &answer, outcome, diagnostic));
     own->loaded = outcome->status == RECORD_OK;
     return STATUS_OK;
 }
 
-static status check_once(struct worker *worker, int slot, double deadline, double *seconds,
-                         struct arena *scratch, struct outcome *outcome,
-                         struct diagnostic *diagnostic)
+static status check_slot(struct worker *worker, int slot, double *seconds, struct arena *scratch,
+                         struct outcome *outcome, struct diagnostic *diagnostic)
 {
     TRY(load_slot(worker, slot, scratch, outcome, diagnostic));
     if (outcome->status != RECORD_OK) return STATUS_OK;
     const struct request request = {.kind = REQUEST_CHECK, .slot_count = 1, .slots = {slot}};
+    const double limit = run_deadline(worker);
     struct answer *answer = NULL;
     double start = clock_seconds();
-    TRY(ask_candidate(worker, &request, NULL, deadline, scratch, &answer, outcome, diagnostic));
+    TRY(ask_candidate(worker, &request, NULL, (struct patience){limit, limit}, scratch, &answer,
+                      outcome, diagnostic));
     if (outcome->status != RECORD_OK) return STATUS_OK;
     double took = clock_seconds() - start;
     if (!(worker->best_seconds > 0) || took < worker->best_seconds) worker->best_seconds = took;
-    *seconds = answer->seconds;
+    worker->slots[slot].seconds = *seconds = answer->seconds;
     return STATUS_OK;
-}
-
-/* A busy machine can stop a good kernel for a while: what is late gets one more try, with twice the
- * time. */
-static status check_slot(struct worker *worker, int slot, double *seconds, struct arena *scratch,
-                         struct outcome *outcome, struct diagnostic *diagnostic)
-{
-    double deadline = run_deadline(worker);
-    TRY(check_once(worker, slot, deadline, seconds, scratch, outcome, diagnostic));
-    if (outcome->status != RECORD_TIMEOUT) return STATUS_OK;
-    return check_once(worker, slot, 2 * deadline, seconds, scratch, outcome, diagnostic);
 }
 
 status worker_check(struct worker *worker, int slot, const struct candidate *candidate,
@@ -296,6 +356,15 @@ static status ensure_checked(struct worker *worker, int slot, struct arena *scra
     return check_slot(worker, slot, &seconds, scratch, outcome, diagnostic);
 }
 
+/* A kernel that stops ending is found out by its own limit; that of the whole is only for what
+ * pretends to go on. */
+static struct patience timing_patience(const struct worker *worker, const struct request *request)
+{
+    const double limit = run_deadline(worker);
+    return (struct patience){limit,
+                             request->limits.seconds + (request->limits.samples_least + 4) * limit};
+}
+
 static status measure_slot(struct worker *worker, int slot, const struct measure_limits *limits,
                            float *samples, int *count, struct arena *scratch,
                            struct outcome *outcome, struct diagnostic *diagnostic)
@@ -305,8 +374,8 @@ static status measure_slot(struct worker *worker, int slot, const struct measure
     const struct request request = {
         .kind = REQUEST_MEASURE, .slot_count = 1, .slots = {slot}, .limits = *limits};
     struct answer *answer = NULL;
-    double deadline = limits->seconds + (limits->samples_least + 2) * run_deadline(worker);
-    TRY(ask_candidate(worker, &request, NULL, deadline, scratch, &answer, outcome, diagnostic));
+    TRY(ask_candidate(worker, &request, NULL, timing_patience(worker, &request), scratch, &answer,
+                      outcome, diagnostic));
     if (outcome->status != RECORD_OK) return STATUS_OK;
     if (answer->sample_count < 1 || answer->sample_count > limits->samples_most ||
         answer->payload_bytes != (size_t)answer->sample_count * sizeof *samples)
@@ -328,23 +397,29 @@ status worker_measure(struct worker *worker, int slot, const struct measure_limi
     return code;
 }
 
+/* `spoiled`: somebody wrote where it must not, and nobody can be blamed. */
 static status race_slots(struct worker *worker, const struct request *request, float *samples,
-                         int *rounds, struct arena *scratch, struct outcome *outcomes,
-                         struct diagnostic *diagnostic)
+                         int *rounds, bool *spoiled, struct arena *scratch,
+                         struct outcome *outcomes, struct diagnostic *diagnostic)
 {
+    *spoiled = false;
     for (int s = 0; s < request->slot_count; s++) {
         TRY(ensure_checked(worker, request->slots[s], scratch, &outcomes[s], diagnostic));
         if (outcomes[s].status != RECORD_OK) return STATUS_OK;
     }
     struct outcome outcome;
     struct answer *answer = NULL;
-    double deadline =
-        request->limits.seconds + (request->limits.samples_least + 4) * run_deadline(worker);
-    TRY(ask_candidate(worker, request, NULL, deadline, scratch, &answer, &outcome, diagnostic));
+    TRY(ask_candidate(worker, request, NULL, timing_patience(worker, request), scratch, &answer,
+                      &outcome, diagnostic));
     if (!answer) { /* it died: the page tells with which slot */
         int slot = atomic_load(&worker->page->slot);
         for (int s = 0; s < request->slot_count; s++)
             if (request->slots[s] == slot || request->slot_count == 1) outcomes[s] = outcome;
+        return STATUS_OK;
+    }
+    *spoiled = answer->spoiled;
+    if (*spoiled) {
+        process_stop(&worker->process);
         return STATUS_OK;
     }
     size_t most = (size_t)request->limits.samples_most, bytes = (size_t)request->slot_count * most;
@@ -363,6 +438,23 @@ static status race_slots(struct worker *worker, const struct request *request, f
     return STATUS_OK;
 }
 
+/* In a process of its own; the samples are of no use. */
+static status race_alone(struct worker *worker, int slot, const struct measure_limits *limits,
+                         float *samples, struct arena *scratch, struct outcome *outcome,
+                         struct diagnostic *diagnostic)
+{
+    const struct request request = {
+        .kind = REQUEST_RACE, .slot_count = 1, .slots = {slot}, .limits = *limits};
+    struct outcome outcomes[WORKER_SLOTS] = {0};
+    bool spoiled;
+    int rounds;
+    status code =
+        race_slots(worker, &request, samples, &rounds, &spoiled, scratch, outcomes, diagnostic);
+    *outcome = outcomes[0];
+    process_stop(&worker->process);
+    return code;
+}
+
 status worker_race(struct worker *worker, const int *slots, int slot_count,
                    const struct measure_limits *limits, float *samples, int *rounds,
                    struct outcome outcomes[WORKER_SLOTS], struct diagnostic *diagnostic)
@@ -373,7 +465,11 @@ status worker_race(struct worker *worker, const int *slots, int slot_count,
     memset(outcomes, 0, WORKER_SLOTS * sizeof *outcomes);
     struct arena *scratch = arena_create(0);
     TRY_MEMORY(scratch, diagnostic);
-    status code = race_slots(worker, &request, samples, rounds, scratch, outcomes, diagnostic);
+    bool spoiled;
+    status code =
+        race_slots(worker, &request, samples, rounds, &spoiled, scratch, outcomes, diagnostic);
+    for (int s = 0; code == STATUS_OK && spoiled && s < slot_count; s++)
+        code = race_alone(worker, slots[s], limits, samples, scratch, &outcomes[s], diagnostic);
     arena_destroy(scratch);
     return code;
 }

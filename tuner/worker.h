@@ -26,7 +26,8 @@ struct worker_setup {
     double check_operations;                 /* that a reference may take */
     double prepare_seconds, compile_seconds; /* deadlines */
     double least_seconds,
-        most_seconds; /* deadline for running: ten times the best so far, within these */
+        most_seconds; /* deadline for running: ten times the best so far, within these.  A candidate
+                         that does not end costs this, and 1 s more where the machine let it rest */
 };
 
 /* With the defaults of all limits. */

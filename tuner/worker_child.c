@@ -2,6 +2,7 @@
  * cleans up after a kernel. */
 #include "base/clock.h"
 #include "base/random.h"
+#include "tuner/surroundings.h"
 #include "tuner/worker_protocol.h"
 
 #include <fcntl.h>
@@ -101,6 +102,7 @@ static status prepare(struct child *child, const struct request *request,
         .block_count = request->block_count,
         .runner = setup->runner,
         .context = child->context,
+        .steps = &child->page->steps,
     };
     if (options.cache_bytes <= 0)
         options.cache_bytes = (int64_t)setup->facts->values[FACT_l2_bytes];
@@ -167,38 +169,79 @@ static status load(struct child *child, const struct request *request, struct an
     return STATUS_OK;
 }
 
+/* The process before a kernel runs. */
+struct view {
+    struct surroundings surroundings;
+    unsigned long long pages;
+};
+
+static void look(struct view *view)
+{
+    surroundings_look(&view->surroundings);
+    view->pages = pages_in_use();
+}
+
+/* Kernels have no business with the process's memory; one that keeps much of it is no candidate.  A
+ * driver keeps memory as it likes. */
+static bool keeps_memory(const struct child *child, const struct view *before)
+{
+    const unsigned long long keep_bytes_most = 8 << 20; /* more than comparing results may leave */
+    unsigned long long page_bytes = (unsigned long long)sysconf(_SC_PAGESIZE), now = pages_in_use();
+    return !child->setup->runner->allocate && now > before->pages &&
+           (now - before->pages) * page_bytes > keep_bytes_most;
+}
+
+/* And after it.  A wrong result is the better reason. */
+static void look_again(const struct child *child, const struct view *before,
+                       struct outcome *outcome)
+{
+    const char *changed = surroundings_changed(&before->surroundings);
+    surroundings_set_float_state(before->surroundings.float_state);
+    if (outcome->status != RECORD_OK) return;
+    bool keeps = !changed && keeps_memory(child, before);
+    if (!changed && !keeps) return;
+    outcome->status = changed ? RECORD_TAMPERED : RECORD_MEMORY;
+    snprintf(outcome->detail, sizeof outcome->detail, "%s",
+             changed ? changed : "it allocates memory and keeps it");
+}
+
+/* What a timed run that failed says of the kernel. */
+static void blame(const struct trial_kernel *kernel, const char *reason, struct outcome *outcome)
+{
+    *outcome = kernel->fault;
+    if (outcome->status != RECORD_OK) return;
+    outcome->status = RECORD_CRASHED;
+    snprintf(outcome->detail, sizeof outcome->detail, "%.255s", reason);
+}
+
 static void check(struct child *child, const struct request *request, struct answer *answer)
 {
-    /* Kernels have no business with the process's memory; one that keeps much of it is no
-     * candidate. */
-    const unsigned long long keep_bytes_most = 64 << 20;
-    unsigned long long page_bytes = (unsigned long long)sysconf(_SC_PAGESIZE),
-                       before = pages_in_use();
+    struct view view;
+    look(&view);
     trial_check(&child->trial, &child->kernels[request->slots[0]], &answer->seconds,
                 &answer->outcomes[0]);
-    unsigned long long after = pages_in_use();
-    bool counts = !child->setup->runner->allocate; /* a driver keeps memory as it likes */
-    if (answer->outcomes[0].status == RECORD_OK && counts && after > before &&
-        (after - before) * page_bytes > keep_bytes_most)
-        reject(answer, RECORD_MEMORY, "it allocates memory and keeps it");
+    look_again(child, &view, &answer->outcomes[0]);
 }
 
 static status measure(struct child *child, const struct request *request, struct answer *answer,
                       void **payload, struct diagnostic *diagnostic)
 {
-    const struct trial_kernel *kernel = &child->kernels[request->slots[0]];
+    struct trial_kernel *kernel = &child->kernels[request->slots[0]];
     struct trial_timing timing = {.trial = &child->trial, .kernel = kernel};
     struct diagnostic reason = {0};
+    struct view view;
     float *samples;
     TRY_NEW(samples, child->arena, request->limits.samples_most, diagnostic);
     *payload = samples;
+    look(&view);
     if (measure_samples(trial_run, &timing, &request->limits, samples, &answer->sample_count,
                         &reason) != STATUS_OK) {
-        reject(answer, RECORD_CRASHED, reason.text);
+        blame(kernel, reason.text, &answer->outcomes[0]);
         return STATUS_OK;
     }
     answer->payload_bytes = (size_t)answer->sample_count * sizeof *samples;
-    trial_confirm(&child->trial, kernel, 1, &answer->outcomes[0]);
+    trial_confirm(&child->trial, kernel, false, &answer->outcomes[0]);
+    look_again(child, &view, &answer->outcomes[0]);
     return STATUS_OK;
 }
 
@@ -207,6 +250,7 @@ static status measure(struct child *child, const struct request *request, struct
 static status race_round(struct child *child, const struct request *request, int round, int *runs,
                          int *next, float *samples, struct diagnostic *diagnostic)
 {
+    unsigned float_state = surroundings_float_state();
     int order[WORKER_SLOTS];
     for (int s = 0; s < request->slot_count; s++) {
         int other = (int)(random_bits(child->setup->seed, (uint64_t)round, (uint64_t)s) %
@@ -222,6 +266,7 @@ static status race_round(struct child *child, const struct request *request, int
         /* What takes a millisecond does not notice how its first microseconds went. */
         bool warm = round == 0 || (double)sample[-1] < 1e-3;
         TRY(measure_sample(trial_run, &timing, runs[s], warm, &next[s], sample, diagnostic));
+        surroundings_set_float_state(float_state); /* confirming finds out who changed it */
         runs[s] = measure_runs((double)*sample);
     }
     return STATUS_OK;
@@ -241,6 +286,36 @@ static bool race_over(const struct request *request, const float *samples, int r
     return true;
 }
 
+static void confirm(struct child *child, int slot, struct outcome *outcome)
+{
+    struct view view;
+    look(&view);
+    trial_confirm(&child->trial, &child->kernels[slot], true, outcome);
+    look_again(child, &view, outcome);
+}
+
+/* What spoils the memory that all share makes others' results wrong, so it is looked at first. */
+static void conclude_race(struct child *child, const struct request *request, status code,
+                          const char *reason, struct answer *answer)
+{
+    struct outcome spoiled;
+    int culprit = atomic_load(&child->page->slot);
+    bool alone = request->slot_count == 1;
+    if (!trial_intact(&child->trial, &spoiled)) {
+        answer->spoiled = !alone;
+        if (alone) answer->outcomes[0] = spoiled;
+        return;
+    }
+    for (int s = 0; s < request->slot_count; s++) {
+        if (s && answer->outcomes[s - 1].status != RECORD_OK) return; /* the others race again */
+        atomic_store(&child->page->slot, request->slots[s]);
+        if (code == STATUS_OK)
+            confirm(child, request->slots[s], &answer->outcomes[s]);
+        else if (request->slots[s] == culprit)
+            blame(&child->kernels[culprit], reason, &answer->outcomes[s]);
+    }
+}
+
 static status race(struct child *child, const struct request *request, struct answer *answer,
                    void **payload, struct diagnostic *diagnostic)
 {
@@ -255,18 +330,7 @@ static status race(struct child *child, const struct request *request, struct an
     do {
         code = race_round(child, request, rounds, runs, next, samples, &reason);
     } while (code == STATUS_OK && ++rounds < most && !race_over(request, samples, rounds, start));
-    int slot = atomic_load(&child->page->slot);
-    for (int s = 0; s < request->slot_count; s++) {
-        struct outcome *outcome = &answer->outcomes[s];
-        atomic_store(&child->page->slot, request->slots[s]);
-        if (code == STATUS_OK)
-            trial_confirm(&child->trial, &child->kernels[request->slots[s]], TRIAL_ALL_SETS,
-                          outcome);
-        else if (request->slots[s] == slot) {
-            outcome->status = RECORD_CRASHED;
-            snprintf(outcome->detail, sizeof outcome->detail, "%.255s", reason.text);
-        }
-    }
+    conclude_race(child, request, code, reason.text, answer);
     *payload = samples;
     answer->sample_count = rounds;
     answer->payload_bytes = (size_t)(request->slot_count * most) * sizeof *samples;
@@ -313,6 +377,7 @@ void worker_child(void *context, int requests, int answers)
     struct child child = {
         .setup = worker->setup, .page = worker->page, .arena = arena_create(0), .output = answers};
     if (!child.arena) return;
+    surroundings_clear(answers);
     watch_memory(child.page);
     const struct runner *runner = child.setup->runner;
     child.open_code = runner->open(runner->setup, &child.context, &child.open_diagnostic);

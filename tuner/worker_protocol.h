@@ -33,6 +33,7 @@ struct answer {
     struct outcome outcomes[WORKER_SLOTS]; /* [0], or of each slot of a race */
     double seconds;
     int sample_count;
+    bool spoiled;         /* one of a race's kernels wrote where it must not, who knows which */
     size_t payload_bytes; /* an encoded image or samples, behind the answer */
 };
 
@@ -40,6 +41,7 @@ struct answer {
 struct worker_page {
     _Atomic int slot;              /* that runs in a race */
     _Atomic bool memory_exhausted; /* the child came near its limit when it died */
+    _Atomic unsigned steps;        /* runs of kernels that have ended */
 };
 
 /* The child's main, for process_start; `context` is the struct worker. */
@@ -50,6 +52,7 @@ struct worker_slot {
     struct candidate candidate;
     void *image; /* encoded, in the arena of the problem */
     size_t image_bytes;
+    double seconds; /* of one run, as the check found it */
 };
 
 struct worker {

@@ -192,7 +192,7 @@ static void failures_disqualify(void **unused)
 {
     (void)unused;
     static const enum record_status wrong[] = {RECORD_MISMATCH, RECORD_NONDETERMINISTIC,
-                                               RECORD_OUT_OF_BOUNDS};
+                                               RECORD_OUT_OF_BOUNDS, RECORD_TAMPERED};
     struct fixture fixture;
     for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w++) {
         fixture_open(&fixture);
