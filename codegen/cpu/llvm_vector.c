@@ -81,16 +81,28 @@ static value opaque(struct emitter *e, value x)
     return call;
 }
 
-value pick_words(struct emitter *e, value words, const int *lanes, int count)
+enum { WORDS = 32 };
+
+static value word_numbers(struct emitter *e, const int *lanes, int count)
 {
-    enum { WORDS = 32 };
     value each[WORDS];
     for (int i = 0; i < WORDS; i++)
         each[i] = LLVMConstInt(e->i16, (unsigned)(i < count ? lanes[i] : 0), false);
-    value picked = opaque(e, LLVMConstVector(each, WORDS));
+    return opaque(e, LLVMConstVector(each, WORDS));
+}
+
+value pick_words(struct emitter *e, value words, const int *lanes, int count)
+{
+    value picked = word_numbers(e, lanes, count);
     value all = machine_intrinsic(e, "llvm.x86.avx512.permvar.hi.512", vector_of(e->i16, WORDS),
                                   (value[]){words, picked}, 2);
     return count == WORDS ? all : slice(e, all, 0, count);
+}
+
+value pick_words_of(struct emitter *e, value a, value b, const int *lanes, int count)
+{
+    return machine_intrinsic(e, "llvm.x86.avx512.vpermi2var.hi.512", vector_of(e->i16, WORDS),
+                             (value[]){a, word_numbers(e, lanes, count), b}, 3);
 }
 
 value concatenate(struct emitter *e, value low, value high)

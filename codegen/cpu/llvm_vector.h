@@ -18,6 +18,8 @@ value shuffle(struct emitter *e, value a, value b, const int *lanes, int count);
 /* The same from 32 words of 16 bits, in one instruction: for constant lanes LLVM would split the
  * load before it into narrow ones and join them again.  AVX-512 only. */
 value pick_words(struct emitter *e, value words, const int *lanes, int count);
+/* From the 32 words of a, then those of b; 32 words come back, of which `count` are picked. */
+value pick_words_of(struct emitter *e, value a, value b, const int *lanes, int count);
 value concatenate(struct emitter *e, value low, value high);
 value slice(struct emitter *e, value vector, int first, int count);
 value count_up(struct emitter *e, int lanes); /* 0, 1, 2 ... as i32 */

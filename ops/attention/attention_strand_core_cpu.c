@@ -4,7 +4,7 @@
 #include "ops/append/state_core_cpu.h"
 
 /* A block of many heads is more than the first cache holds. */
-enum { LANES_MAX = 16, ADDRESS_BYTES = 8, CACHE_LINE_BYTES = 64, FETCHED_LEVEL = 2 };
+enum { LANES_MAX = 16, ADDRESS_BYTES = 8, CACHE_LINE_BYTES = 64 };
 
 static int smaller_of(int a, int b)
 {
@@ -17,18 +17,18 @@ int64_t strand_sum_bytes(const struct strand *strand)
 }
 
 void strand_begin(struct emitter *e, const struct attention_work *work, int heads, int together,
-                  int block, int strands, struct strand *strand)
+                  int block, int64_t sum_columns, int strands, struct strand *strand)
 {
     *strand = (struct strand){.work = work, .heads = heads, .block = block};
+    strand->sum_columns = sum_columns;
     int size = smaller_of(together, e->lanes);
     for (int first = 0; first < heads; first += size) {
         while (size > heads - first) size /= 2;
         strand->chunks[strand->chunk_count++] = (struct strand_chunk){first, size, e->lanes / size};
     }
-    strand->sum_columns = attention_align(work->v.size, e->lanes);
     strand->k_tokens = stack_room(e, 2 * (int64_t)block * ADDRESS_BYTES);
     strand->v_tokens = stack_room(e, 2 * (int64_t)block * ADDRESS_BYTES);
-    strand->scores = stack_room(e, (int64_t)block * e->lanes * 4);
+    strand->scores = stack_room(e, (int64_t)block * (heads > e->lanes ? heads : e->lanes) * 4);
     strand->sums = stack_room(e, strands * strand_sum_bytes(strand));
 }
 
@@ -76,40 +76,44 @@ void strand_finish(struct emitter *e, const struct strand *strand, value *state)
 
 /* ---- Scores ---- */
 
-static value token_address(struct emitter *e, value tokens, value slot, int64_t after, value shift)
+value strand_token(struct emitter *e, value tokens, value slot, int64_t after, value shift)
 {
     value at = mul(e, slot, constant_i64(e, ADDRESS_BYTES));
     value place = address_at(e, address(e, tokens, at), after * ADDRESS_BYTES);
     return address(e, load(e, e->pointer, place, ADDRESS_BYTES), shift);
 }
 
-/* What is fetched of the next block beside a pass over this one's tokens. */
-struct fetching {
-    value tokens;         /* their addresses */
-    int64_t bytes;        /* of each token */
-    int64_t pass, passes; /* that fetch the block together */
-};
-
-/* The part that belongs to a register of scores, whose first token is `token`. */
-static void fetch_ahead(struct emitter *e, const struct strand *strand,
-                        const struct strand_chunk *chunk, const struct strand_block *block,
-                        const struct fetching *what, value token)
+static value least(struct emitter *e, value a, int64_t b)
 {
-    if (!block->ahead || chunk->first) return;
+    return minimum_signed(e, a, constant_i64(e, b));
+}
+
+/* Whole tokens where there are enough of them, or one of the pieces of a token; what the last ones
+ * have too much is fetched twice. */
+void strand_fetch(struct emitter *e, const struct strand *strand, const struct strand_block *block,
+                  const struct fetching *what, value token, int tokens)
+{
+    if (!block->ahead) return;
     int64_t lines = attention_align(what->bytes, CACHE_LINE_BYTES) / CACHE_LINE_BYTES;
-    int64_t parts = block->strands * what->passes;
-    int64_t share = (lines * chunk->tokens + parts - 1) / parts;
-    value number =
-        add(e, mul(e, block->number, constant_i64(e, what->passes)), constant_i64(e, what->pass));
-    value done = add(e, mul(e, number, constant_i64(e, strand->block)), token);
-    value first = divide_signed(e, mul(e, done, constant_i64(e, lines)), constant_i64(e, parts));
-    value most = constant_i64(e, strand->block * lines - 1), each = constant_i64(e, lines);
-    for (int64_t i = 0; i < share; i++) {
-        value line = minimum_signed(e, add(e, first, constant_i64(e, i)), most);
-        value slot = divide_signed(e, line, each);
-        value at = mul(e, sub(e, line, mul(e, slot, each)), constant_i64(e, CACHE_LINE_BYTES));
-        prefetch(e, token_address(e, what->tokens, add(e, block->ahead, slot), 0, at), 0,
-                 block->level);
+    int64_t steps = strand->block / tokens, shares = block->strands * what->passes * steps;
+    int64_t each = (strand->block + shares - 1) / shares, cut = shares / strand->block;
+    if (cut < 1) cut = 1;
+    if (cut > lines) cut = lines;
+    value number = mul(e, block->number, constant_i64(e, what->passes));
+    number = mul(e, add(e, number, what->pass), constant_i64(e, steps));
+    number = add(e, number, divide_signed(e, token, constant_i64(e, tokens)));
+    value piece = constant_i64(e, 0), slot = mul(e, number, constant_i64(e, each));
+    if (cut > 1) {
+        slot = divide_signed(e, number, constant_i64(e, cut));
+        piece = sub(e, number, mul(e, slot, constant_i64(e, cut)));
+    }
+    int64_t share = (lines + cut - 1) / cut;
+    slot = add(e, block->ahead, least(e, slot, strand->block - each));
+    value at = mul(e, least(e, mul(e, piece, constant_i64(e, share)), lines - share),
+                   constant_i64(e, CACHE_LINE_BYTES));
+    for (int64_t t = 0; t < each; t++) {
+        value place = strand_token(e, what->tokens, slot, t, at);
+        for (int64_t i = 0; i < share; i++) prefetch(e, place, i * CACHE_LINE_BYTES, block->level);
     }
 }
 
@@ -152,7 +156,7 @@ static value chunk_products(struct emitter *e, const struct strand *strand,
     int64_t round = round_columns(e), whole = k->size / round * round;
     value keys[LANES_MAX], here[LANES_MAX], products[LANES_MAX] = {0};
     for (int t = 0; t < chunk->tokens; t++)
-        keys[t] = token_address(e, strand->k_tokens, slot, t, block->k_shift);
+        keys[t] = strand_token(e, strand->k_tokens, slot, t, block->k_shift);
     if (whole > round) {
         struct loop loop;
         for (int i = 0; i < e->lanes; i++) products[i] = zero_of(vector_of(e->f32, e->lanes));
@@ -172,7 +176,7 @@ static value chunk_products(struct emitter *e, const struct strand *strand,
 }
 
 /* Lanes of tokens that are not seen; `left` of them are, counted from the register's first. */
-static value hide(struct emitter *e, const struct strand_chunk *chunk, value left, value scores)
+value strand_hide(struct emitter *e, const struct strand_chunk *chunk, value left, value scores)
 {
     value each[LANES_MAX];
     for (int i = 0; i < e->lanes; i++) each[i] = constant_i32(e, i % chunk->tokens);
@@ -193,31 +197,29 @@ static value score_block(struct emitter *e, const struct strand *strand,
                          const struct strand_chunk *chunk, const struct strand_block *block,
                          value q)
 {
-    const struct fetching keys = {strand->k_tokens, block->k_bytes, 0, 1};
+    const struct fetching keys = {strand->k_tokens, block->k_bytes, constant_i64(e, 0), 1};
     value largest = attention_blind(e, e->lanes);
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), block->count, chunk->tokens, &largest, 1);
-    fetch_ahead(e, strand, chunk, block, &keys, loop.index);
+    if (!chunk->first) strand_fetch(e, strand, block, &keys, loop.index, chunk->tokens);
     value products = chunk_products(e, strand, chunk, block, loop.index, q);
     products = mulf(e, products, splat_f32(e, attention_factor(strand->work), e->lanes));
-    value scores =
-        hide(e, chunk, sub(e, block->count, loop.index), attention_cap(e, strand->work, products));
+    value scores = strand_hide(e, chunk, sub(e, block->count, loop.index),
+                               attention_cap(e, strand->work, products));
     store(e, scores, scores_at(e, strand, chunk, loop.index), 4 * e->lanes);
     largest = maximumf(e, loop.carried[0], scores);
     loop_end(e, &loop, &largest);
     return attention_group_maximum(e, loop.carried[0], chunk->tokens);
 }
 
-/* Turns scores into weights relative to `largest` and returns their sums, lane by lane. */
-static value weigh_block(struct emitter *e, const struct strand *strand,
-                         const struct strand_chunk *chunk, const struct strand_block *block,
-                         value largest)
+value strand_weigh(struct emitter *e, value scores, value count, int tokens, value largest)
 {
     LLVMTypeRef reals = vector_of(e->f32, e->lanes);
+    int64_t register_bytes = 4 * (int64_t)e->lanes;
     value sum = zero_of(reals);
     struct loop loop;
-    loop_begin(e, &loop, constant_i64(e, 0), block->count, chunk->tokens, &sum, 1);
-    value place = scores_at(e, strand, chunk, loop.index);
+    loop_begin(e, &loop, constant_i64(e, 0), count, tokens, &sum, 1);
+    value place = address(e, scores, mul(e, loop.index, constant_i64(e, register_bytes / tokens)));
     value weights = attention_exp(e, subf(e, load(e, reals, place, 4 * e->lanes), largest));
     store(e, weights, place, 4 * e->lanes);
     sum = addf(e, loop.carried[0], weights);
@@ -304,11 +306,11 @@ static void sum_columns(struct emitter *e, const struct strand *strand,
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), block->count, chunk->tokens, sums, count);
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
-    fetch_ahead(e, strand, chunk, block, &tile->fetching, loop.index);
+    if (!chunk->first) strand_fetch(e, strand, block, &tile->fetching, loop.index, chunk->tokens);
     value weights = scores_at(e, strand, chunk, loop.index);
     value slot = add(e, block->slot, loop.index);
     for (int t = 0; t < chunk->tokens; t++) {
-        value token = token_address(e, strand->v_tokens, slot, t, block->v_shift);
+        value token = strand_token(e, strand->v_tokens, slot, t, block->v_shift);
         add_values(e, strand, chunk, tile, token, weights, t, sums);
     }
     loop_end(e, &loop, sums);
@@ -330,8 +332,9 @@ static void sum_block(struct emitter *e, const struct strand *strand,
     int widest = chunk->heads < together ? together / chunk->heads : 1;
     for (int first = 0; first < registers; first += widest) {
         struct sum_tile tile = {.column = (int64_t)first * e->lanes};
-        tile.fetching = (struct fetching){strand->v_tokens, block->v_bytes, first / widest,
-                                          (registers + widest - 1) / widest};
+        tile.fetching =
+            (struct fetching){strand->v_tokens, block->v_bytes, constant_i64(e, first / widest),
+                              (registers + widest - 1) / widest};
         tile.width = smaller_of(widest, registers - first);
         int chains = together / (chunk->heads * tile.width);
         tile.chains = chains < 1 ? 1 : smaller_of(chains, chunk->tokens);
@@ -347,7 +350,7 @@ void strand_attend(struct emitter *e, const struct strand *strand, const struct 
         value before = state[2 * c], weight = state[2 * c + 1];
         value largest = maximumf(e, score_block(e, strand, chunk, block, q), before);
         value shrink = attention_exp(e, subf(e, before, largest));
-        value added = weigh_block(e, strand, chunk, block, largest);
+        value added = strand_weigh(e, strand->scores, block->count, chunk->tokens, largest);
         state[2 * c] = largest;
         state[2 * c + 1] = muladdf(e, weight, shrink, added);
         sum_block(e, strand, chunk, block, shrink);

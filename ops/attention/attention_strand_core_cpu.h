@@ -25,14 +25,14 @@ struct strand {
     int64_t sum_columns; /* f32 of one head's sums: whole registers */
     /* On the stack. */
     value k_tokens, v_tokens; /* addresses of the tokens of two blocks in turn */
-    value scores;             /* of one chunk and block: [block / tokens][lanes] */
-    value sums;               /* [heads][sum_columns] */
+    value scores; /* of one chunk and block: [block / tokens][lanes]; or [heads][block] */
+    value sums;   /* [heads][sum_columns] */
 };
 
 /* `together`: the largest number of heads of a chunk; `strands`: there is room for the sums of so
  * many, strand_sum_bytes apart, of which this is the first. */
 void strand_begin(struct emitter *e, const struct attention_work *work, int heads, int together,
-                  int block, int strands, struct strand *strand);
+                  int block, int64_t sum_columns, int strands, struct strand *strand);
 int64_t strand_sum_bytes(const struct strand *strand);
 void strand_clear(struct emitter *e, const struct strand *strand);
 
@@ -62,5 +62,29 @@ void strand_attend(struct emitter *e, const struct strand *strand, const struct 
 
 /* Each lane's head has its maximum in every lane already; gives it its weight too. */
 void strand_finish(struct emitter *e, const struct strand *strand, value *state);
+
+/* ---- Pieces, for other ways to form products ---- */
+
+/* Token `slot` + `after` of those at `tokens`, `shift` bytes further. */
+value strand_token(struct emitter *e, value tokens, value slot, int64_t after, value shift);
+
+/* What is fetched of the next block beside a pass over this one's tokens. */
+struct fetching {
+    value tokens;   /* their addresses */
+    int64_t bytes;  /* of each token */
+    value pass;     /* i64 */
+    int64_t passes; /* that fetch the block together */
+};
+/* The part that belongs to `token`, where a pass takes `tokens` at a time. */
+void strand_fetch(struct emitter *e, const struct strand *strand, const struct strand_block *block,
+                  const struct fetching *what, value token, int tokens);
+
+/* Lanes of tokens that are not seen score nothing; `left` of them are, counted from the register's
+ * first. */
+value strand_hide(struct emitter *e, const struct strand_chunk *chunk, value left, value scores);
+
+/* Turns scores, registers with `tokens` tokens each, into weights relative to `largest` and returns
+ * their sums, lane by lane. */
+value strand_weigh(struct emitter *e, value scores, value count, int tokens, value largest);
 
 #endif

@@ -9,13 +9,13 @@ enum { HALF = 16 };
 /* 1.5 * 2^23: adding it rounds a float to a whole number in the low bits. */
 static const double ROUNDER = 12582912;
 
-static value round_to_bytes(struct emitter *e, value x, value factor)
+value linear_round(struct emitter *e, value x, value factor)
 {
-    LLVMTypeRef integers = vector_of(e->i32, HALF);
-    value rounder = splat_f32(e, ROUNDER, HALF);
-    value biased = addf(e, mulf(e, x, splat(e, factor, HALF)), rounder);
-    value whole = sub(e, reinterpret(e, biased, integers), reinterpret(e, rounder, integers));
-    return truncate_to(e, whole, e->i8);
+    int lanes = lanes_of(x);
+    LLVMTypeRef integers = vector_of(e->i32, lanes);
+    value rounder = splat_f32(e, ROUNDER, lanes);
+    value biased = addf(e, mulf(e, x, splat(e, factor, lanes)), rounder);
+    return sub(e, reinterpret(e, biased, integers), reinterpret(e, rounder, integers));
 }
 
 /* Compared as integers, so that NaN is the largest. */
@@ -25,20 +25,26 @@ static value magnitude_bits(struct emitter *e, value x)
     return bit_and(e, bits, splat_i32(e, 0x7fffffff, HALF));
 }
 
+void linear_choose_scale(struct emitter *e, value bits, value *factor, value *scale)
+{
+    value tiny = less(e, bits, constant_i32(e, (127 - 100) << 23));
+    value zero = constant_f32(e, 0), largest = reinterpret(e, bits, e->f32);
+    value most = constant_f32(e, 127);
+    *factor = choose(e, tiny, zero, divf(e, most, largest));
+    *scale = choose(e, tiny, zero, divf(e, largest, most));
+}
+
 struct linear_bytes linear_quantize_block(struct emitter *e, value x)
 {
     LLVMTypeRef reals = vector_of(e->f32, HALF);
     value low = load(e, reals, x, 4), high = load(e, reals, address_at(e, x, 4 * HALF), 4);
     value bits = horizontal_maximum_signed(
         e, maximum_signed(e, magnitude_bits(e, low), magnitude_bits(e, high)));
-    value tiny = less(e, bits, constant_i32(e, (127 - 100) << 23));
-    value zero = constant_f32(e, 0), largest = reinterpret(e, bits, e->f32);
-    value most = constant_f32(e, 127);
-    value factor = choose(e, tiny, zero, divf(e, most, largest));
     struct linear_bytes bytes;
-    bytes.scale = choose(e, tiny, zero, divf(e, largest, most));
-    bytes.halves[0] = round_to_bytes(e, low, factor);
-    bytes.halves[1] = round_to_bytes(e, high, factor);
+    value factor;
+    linear_choose_scale(e, bits, &factor, &bytes.scale);
+    bytes.halves[0] = truncate_to(e, linear_round(e, low, factor), e->i8);
+    bytes.halves[1] = truncate_to(e, linear_round(e, high, factor), e->i8);
     return bytes;
 }
 

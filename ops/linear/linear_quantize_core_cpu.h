@@ -15,6 +15,11 @@ struct linear_bytes {
  * scale. */
 struct linear_bytes linear_quantize_block(struct emitter *e, value x);
 
+/* Its two steps, for blocks of other shapes: what the numbers are multiplied with and its inverse,
+ * from the bits of the largest magnitude (i32); and whole numbers (i32) of x times that. */
+void linear_choose_scale(struct emitter *e, value bits, value *factor, value *scale);
+value linear_round(struct emitter *e, value x, value factor);
+
 /* -offset times the sum of each four bytes: what sums of products with weights shifted by `offset`
  * start with. */
 value linear_offset_sums(struct emitter *e, value half, int offset);

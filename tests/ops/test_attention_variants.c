@@ -1,5 +1,5 @@
 /* The CPU variants of attention against the reference: the shared cases, and random shapes: heads
- * of every size, groups, windows, caps, ragged batches, all plain states, on every processor level
+ * of every size, groups, windows, caps, ragged batches, all states, on every processor level
  * that this machine runs. */
 #include "base/random.h"
 #include "base/text.h"
@@ -41,6 +41,25 @@ static void test_rare_cases(void **state)
     (void)state;
     check.takes_turns = true;
     variant_check_table(&check, attention_rare_cases, "attention(", BOUND);
+    check.takes_turns = false;
+}
+
+/* States of blocks: as many as registers hold, and one more. */
+static const struct op_case wide_block_cases[] = {
+    {"attention(f32[tokens,640], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "q8_0[pages,16,160], q4_0[pages,16,160]) {heads=4 kv_heads=1 head_size=160}",
+     100, 2, 17},
+    {"attention(f32[tokens,640], i32[tokens], i32[tokens], i32[sequences,stride], "
+     "q4_0[pages,32,320], q8_0[pages,32,192]) {heads=4 kv_heads=2 head_size=160 value_size=96}",
+     100, 1, 17},
+    {NULL, 0, 0, 0},
+};
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    check.takes_turns = true;
+    variant_check_table(&check, wide_block_cases, "attention(", BOUND);
     check.takes_turns = false;
 }
 
@@ -131,9 +150,8 @@ static void test_holes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shared_cases),
-        cmocka_unit_test(test_rare_cases),
-        cmocka_unit_test(test_random_shapes),
+        cmocka_unit_test(test_shared_cases), cmocka_unit_test(test_rare_cases),
+        cmocka_unit_test(test_blocks),       cmocka_unit_test(test_random_shapes),
         cmocka_unit_test(test_holes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

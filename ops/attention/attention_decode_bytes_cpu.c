@@ -1,0 +1,11 @@
+/* attention_decode_bytes_cpu: few rows, bytes by bytes. */
+#include "ops/attention/attention_decode_core_cpu.h"
+
+generate_function attention_decode_bytes_cpu_generate;
+
+status attention_decode_bytes_cpu_generate(const struct generation *generation, struct arena *arena,
+                                           struct image *image, struct listing *listing,
+                                           struct diagnostic *diagnostic)
+{
+    return attention_decode_generate(true, generation, arena, image, listing, diagnostic);
+}
