@@ -272,7 +272,7 @@ static struct hash add_clang(struct hash hash)
 struct hash compile_key(const struct generation *generation)
 {
     const struct space *space = generation->space;
-    struct hash hash = hash_combine(space->source, generation->problem->key);
+    struct hash hash = hash_combine(space->source, generation->problem->code_key);
     for (int i = 0; i < space->tunable_count; i++) {
         int64_t value = generation->config->values[i];
         hash =

@@ -5,7 +5,9 @@
 #include "engine/engine_internal.h"
 #include "engine/tune_device.h"
 #include "engine/tuning_page.h"
+#include "ops/op_table.h"
 #include "planner/tuning.h"
+#include "tuner/capture_problems.h"
 
 #include <math.h>
 
@@ -84,11 +86,31 @@ static status tune_and_show(struct engine *engine, const struct tune_model_optio
                 unwritten.text);
 }
 
+/* Of the capture, or of the plan. */
+static status list_problems(struct engine *engine, const struct tune_model_options *options,
+                            const struct device_facts *facts, struct arena *arena,
+                            struct tune_problem **problems, int *count,
+                            struct diagnostic *diagnostic)
+{
+    const struct tuning_options wanted = {.op = options->op, .prompt_share = TUNE_PROMPT_SHARE};
+    const struct capture_selection selection = {
+        .ops = op_table(), .catalogue = &engine->catalogue, .facts = facts, .op = options->op};
+    struct capture *capture;
+    if (!options->from)
+        return tuning_problems(engine->plan, &engine->catalogue, facts, 0, &wanted, arena, problems,
+                               count, diagnostic);
+    TRY(capture_read(options->from, arena, &capture, diagnostic));
+    if (!hash_equal(capture->model, engine->model->identity))
+        return fail(diagnostic, STATUS_USAGE,
+                    "%.700s was captured from another model, %s: name that one, or capture again",
+                    options->from, capture->description);
+    return capture_problems(capture, &selection, arena, problems, count, diagnostic);
+}
+
 static status tune_problems(struct engine *engine, const struct tune_model_options *options,
                             struct store *store, struct arena *arena,
                             struct tune_model_report *report, struct diagnostic *diagnostic)
 {
-    const struct tuning_options wanted = {.op = options->op, .prompt_share = TUNE_PROMPT_SHARE};
     struct tune_device tuned;
     struct tune_setup setup = {
         .catalogue = &engine->catalogue,
@@ -103,8 +125,8 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
     };
     TRY(tune_device_prepare(engine->devices[0], options->engine.cpu, &tuned, &setup, diagnostic));
     struct tune_problem *problems;
-    TRY(tuning_problems(engine->plan, &engine->catalogue, setup.facts, 0, &wanted, arena, &problems,
-                        &setup.problem_count, diagnostic));
+    TRY(list_problems(engine, options, setup.facts, arena, &problems, &setup.problem_count,
+                      diagnostic));
     setup.problems = problems;
     if (setup.problem_count == 0)
         return fail(diagnostic, STATUS_NOT_FOUND, "there is nothing to tune%s%s",

@@ -13,6 +13,7 @@ struct tune_model_options {
     int effort;
     double budget_seconds; /* 0: none */
     const char *op;        /* only this operator; NULL: all */
+    const char *from;      /* a capture whose problems are tuned; NULL: those of the model's plan */
     uint64_t seed;
     const char *strategy; /* NULL: the default */
     const char *report;   /* the page to write while tuning (tuning_page.h); NULL: none */

@@ -71,6 +71,10 @@ struct op {
     void (*reference)(const struct problem *problem, const struct run *run, void *const *operands,
                       int64_t begin, int64_t end);
 
+    /* Of operators whose operands say which experts rows go to: the number of experts, 0 where the operands do not tell.
+     * NULL: nothing is routed. */
+    int64_t (*experts)(const struct problem *problem);
+
     /* Fills inputs for tests and measurements where plain random numbers make no sense (token ids, page tables, routed
      * experts); returns false for operands that may be filled with random numbers.  May be NULL. */
     bool (*fill)(const struct problem *problem, const struct run *run, int operand, uint64_t seed,

@@ -56,7 +56,8 @@ status problem_finish(struct problem *problem, int64_t rows, int64_t context, st
     problem_print(problem, &text);
     problem->text = text_finish(&text);
     TRY_MEMORY(problem->text, diagnostic);
-    problem->key = hash_text(problem->text);
+    problem->key = problem_text_key(problem->text);
+    problem->code_key = problem_text_code_key(problem->text);
     return STATUS_OK;
 }
 
@@ -112,6 +113,18 @@ status problem_create(const struct graph *graph, const struct node *node, int64_
     TRY(problem_finish(made, rows, context, arena, diagnostic));
     *problem = made;
     return STATUS_OK;
+}
+
+status problem_route(const struct problem *problem, const struct routing *routing,
+                     struct arena *arena, struct problem **routed, struct diagnostic *diagnostic)
+{
+    struct problem *made;
+    TRY(problem_check_routing(problem, routing, diagnostic));
+    TRY_NEW(made, arena, 1, diagnostic);
+    *made = *problem;
+    made->routing = *routing;
+    *routed = made;
+    return problem_finish(made, problem->rows, problem->context, arena, diagnostic);
 }
 
 static bool operand_equal(const struct operand *a, const struct operand *b)

@@ -7,12 +7,16 @@
  * context<=4096
  *
  * Attributes equal to their default are printed too: a changed default must not change a key's
- * meaning. */
+ * meaning.
+ *
+ * Operators whose operands route tokens to experts take another time for another routing: a problem as a workload had it
+ * says so at the end of its text (ir/routing.h), and has a key of its own.  Its kernels are those of the problem without. */
 #ifndef IR_PROBLEM_H
 #define IR_PROBLEM_H
 
 #include "base/hash.h"
 #include "ir/graph.h"
+#include "ir/routing.h"
 
 /* Where an operand is when the kernel starts; measured times depend on it. */
 enum residency { RESIDENCY_COLD, RESIDENCY_HOT };
@@ -29,11 +33,16 @@ struct problem {
     int input_count, output_count; /* operands[0 .. input_count) are inputs, outputs follow */
     struct operand operands[OP_OPERANDS_MAX];
     union attribute attributes[OP_ATTRIBUTES_MAX];
-    int64_t rows;     /* upper bound of SYMBOL_ROWS in this bucket */
-    int64_t context;  /* upper bound of the context; 0 when the operator has no state */
-    const char *text; /* canonical */
-    struct hash key;  /* of the text */
+    int64_t rows;           /* upper bound of SYMBOL_ROWS in this bucket */
+    int64_t context;        /* upper bound of the context; 0 when the operator has no state */
+    struct routing routing; /* distinct 0: as operators make it up */
+    const char *text;       /* canonical */
+    struct hash key;        /* problem_text_key() of the text */
+    struct hash code_key;   /* of the text without routing: what kernels depend on */
 };
+
+/* The key of a canonical text: its hash, but that problems which differ in routing alone share the high half. */
+struct hash problem_text_key(const char *text);
 
 /* The problem of a node in the bucket with these bounds. */
 CHECKED status problem_create(const struct graph *graph, const struct node *node, int64_t rows,
@@ -42,6 +51,11 @@ CHECKED status problem_create(const struct graph *graph, const struct node *node
 /* From its canonical text. */
 CHECKED status problem_parse(const char *text, const struct op *const *ops, struct arena *arena,
                              struct problem **problem, struct diagnostic *diagnostic);
+
+/* The same problem under a routing of as many experts as it has; STATUS_BAD_INPUT for operators that do not route. */
+CHECKED status problem_route(const struct problem *problem, const struct routing *routing,
+                             struct arena *arena, struct problem **routed,
+                             struct diagnostic *diagnostic);
 
 /* Whether it is the problem of this node, in whatever bucket. */
 bool problem_is_of(const struct problem *problem, const struct graph *graph,

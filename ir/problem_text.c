@@ -11,6 +11,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Between the bounds and the routing. */
+static const char routing_word[] = " routing=";
+
 static const char *const kind_words[] = {
     [VALUE_WEIGHT] = "weight", [VALUE_STATE] = "state", [VALUE_RESULT] = "result"};
 
@@ -40,6 +43,35 @@ void problem_print(const struct problem *problem, struct text *text)
     attributes_print(problem->op, problem->attributes, true, text);
     text_print(text, " rows<=%" PRId64, problem->rows);
     if (problem->context) text_print(text, " context<=%" PRId64, problem->context);
+    if (!problem->routing.distinct) return;
+    text_append(text, routing_word);
+    routing_print(&problem->routing, text);
+}
+
+struct hash problem_text_key(const char *text)
+{
+    const char *routing = strstr(text, routing_word);
+    if (!routing) return hash_text(text);
+    return (struct hash){.high = hash_bytes(text, (size_t)(routing - text)).high,
+                         .low = hash_text(text).low};
+}
+
+struct hash problem_text_code_key(const char *text)
+{
+    const char *routing = strstr(text, routing_word);
+    return routing ? hash_bytes(text, (size_t)(routing - text)) : hash_text(text);
+}
+
+status problem_check_routing(const struct problem *problem, const struct routing *routing,
+                             struct diagnostic *diagnostic)
+{
+    int64_t experts = problem->op->experts ? problem->op->experts(problem) : -1;
+    int routed = routing_experts(routing);
+    if (experts < 0)
+        return fail(diagnostic, STATUS_BAD_INPUT, "%s routes no tokens", problem->op->name);
+    if (experts == 0 || experts == routed) return STATUS_OK;
+    return fail(diagnostic, STATUS_BAD_INPUT, "the routing is of %d experts, the problem has %lld",
+                routed, (long long)experts);
 }
 
 static status operand_parse(struct scanner *scanner, const struct input_rule *rule,
@@ -112,13 +144,26 @@ static status outputs_check(const struct scanner *scanner, const struct problem 
     return STATUS_OK;
 }
 
-static status bounds_parse(struct scanner *scanner, int64_t *rows, int64_t *context)
+/* Behind the bounds, because it needs not be there. */
+static status parse_routing(struct scanner *scanner, struct problem *problem)
+{
+    struct diagnostic reason = {0};
+    const char *start = scanner->at;
+    if (!scanner_take(scanner, "routing=")) return STATUS_OK;
+    TRY(routing_parse(scanner, &problem->routing));
+    status code = problem_check_routing(problem, &problem->routing, &reason);
+    return code == STATUS_OK ? code : scanner_fail(scanner, start, code, "%s", reason.text);
+}
+
+static status bounds_parse(struct scanner *scanner, struct problem *problem, int64_t *rows,
+                           int64_t *context)
 {
     *context = 0;
     TRY(scanner_expect(scanner, "rows<="));
     TRY(scanner_integer(scanner, "rows", 1, PROBLEM_ROWS_MAX, rows));
     if (scanner_take(scanner, "context<="))
         TRY(scanner_integer(scanner, "a context", 0, PROBLEM_CONTEXT_MAX, context));
+    TRY(parse_routing(scanner, problem));
     if (scanner_line_ends(scanner) && !*scanner->at) return STATUS_OK;
     return scanner_fail(scanner, scanner->at, STATUS_BAD_INPUT, "the problem should end here");
 }
@@ -141,7 +186,7 @@ status problem_parse(const char *text, const struct op *const *ops, struct arena
     TRY(operands_parse(&scanner, made));
     TRY(attributes_parse(&scanner, made->op, made->attributes));
     TRY(outputs_check(&scanner, made));
-    TRY(bounds_parse(&scanner, &rows, &context));
+    TRY(bounds_parse(&scanner, made, &rows, &context));
     TRY(problem_finish(made, rows, context, arena, diagnostic));
     *problem = made;
     return STATUS_OK;

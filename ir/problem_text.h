@@ -14,6 +14,10 @@ void operand_set(struct operand *operand, enum value_kind kind, const struct ten
 /* Sets bounds, text and key of a problem whose operands and attributes stand. */
 CHECKED status problem_finish(struct problem *problem, int64_t rows, int64_t context,
                               struct arena *arena, struct diagnostic *diagnostic);
+/* Of the text without routing. */
+struct hash problem_text_code_key(const char *text);
+CHECKED status problem_check_routing(const struct problem *problem, const struct routing *routing,
+                                     struct diagnostic *diagnostic);
 void problem_print(const struct problem *problem, struct text *text);
 
 #endif

@@ -35,13 +35,16 @@ bool fill_batch(const struct ragged_batch *batch, int which, int32_t *numbers);
 #define STALE 8192.0f
 void fill_state(const struct ragged_batch *batch, const struct paged_state *state, int stream);
 
-/* Random routing: each token uses `used` different ones of `experts` experts. */
+/* Random routing: each token uses `used` different ones of `experts` experts, all equally often unless `routing` says how
+ * they are chosen.  Then experts of its levels stand in a random order, and a batch has as many different ones as it says,
+ * if it has so many assignments; a routing of another number of experts is stretched. */
 struct assignments {
     uint64_t seed;
     int64_t rows, used, experts;
+    const struct routing *routing; /* NULL, or distinct 0: none */
 };
 
-enum { EXPERTS_MOST = 1024, EXPERTS_USED_MOST = 64 };
+enum { EXPERTS_MOST = ROUTING_EXPERTS_MOST, EXPERTS_USED_MOST = 64 };
 
 void fill_experts(const struct assignments *assignments, int32_t *experts);
 /* What dispatch makes of them; each may be NULL. */

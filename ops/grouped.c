@@ -125,6 +125,7 @@ double grouped_bytes(const struct problem *problem, int first, int weights)
     double bytes = cost_operand_bytes(problem);
     double experts = (double)fixed_dimension(problem, first, 0);
     double used = fmin(experts, (double)problem_dimension(problem, GROUPED_ORDER, 0));
+    if (problem->routing.distinct) used = fmin(used, problem->routing.distinct);
     for (int i = first; i < first + weights; i++)
         bytes -= (double)problem_operand_bytes(problem, i) * (1 - used / experts);
     return bytes;
@@ -139,12 +140,14 @@ static struct assignments assignments_of(const struct problem *problem, const st
     const struct tensor_type *order = operand_type(problem, GROUPED_ORDER);
     int64_t used = larger(1, row_ratio(x, order));
     if (used == 1 && counts_slots(order)) used = order->shape[0].scale;
+    if (used > EXPERTS_USED_MOST) used = 1;
     int64_t slots = run_dimension(problem, run, GROUPED_ORDER, 0);
     return (struct assignments){
         .seed = seed,
         .rows = slots / used,
         .used = used,
         .experts = fixed_dimension(problem, weight, 0),
+        .routing = &problem->routing,
     };
 }
 

@@ -16,10 +16,48 @@
 /* Estimates are not wrong by more. */
 static const double far_off = 3;
 
+static bool is_measured(const struct decision *decision)
+{
+    return decision->basis == DECISION_EXPLORED || decision->basis == DECISION_FINAL;
+}
+
+/* The records under the routing that was measured last, if there are any; times under different routings are not mixed. */
+static int keep_last_routing(const struct problem *problem, struct record *records, int count)
+{
+    int last = count - 1, kept = 0;
+    while (last >= 0 && (hash_equal(records[last].problem_key, problem->key) ||
+                         records[last].status != RECORD_OK))
+        last--;
+    if (last < 0) return 0;
+    struct hash key = records[last].problem_key;
+    for (int r = 0; r < count; r++)
+        if (hash_equal(records[r].problem_key, key)) records[kept++] = records[r];
+    return kept;
+}
+
+/* Experts as a workload routed its tokens tell more than made-up ones. */
+static status decide_routed(const struct chooser *chooser, const struct problem *problem,
+                            const struct device_facts *facts, struct arena *scratch,
+                            struct decision *decision, struct diagnostic *diagnostic)
+{
+    const struct decision_policy policy = {.fast = chooser->fast, .measured_only = true};
+    struct record *records;
+    int count;
+    *decision = (struct decision){.basis = DECISION_REFERENCE};
+    if (!problem->op->experts || !chooser->store) return STATUS_OK;
+    TRY(store_routed_records(chooser->store, problem->key, facts->class_name, scratch, &records,
+                             &count, diagnostic));
+    count = keep_last_routing(problem, records, count);
+    if (count == 0) return STATUS_OK;
+    return decision_make(chooser->catalogue, problem, facts, compile_identity(facts->target),
+                         &policy, records, count, scratch, decision, diagnostic);
+}
+
 /* `measured_only`: ranking by estimates takes milliseconds, which neighbours need not. */
-static status decide(const struct chooser *chooser, const struct problem *problem,
-                     const struct device_facts *facts, bool measured_only, struct arena *scratch,
-                     struct decision *decision, struct diagnostic *diagnostic)
+static status decide_unrouted(const struct chooser *chooser, const struct problem *problem,
+                              const struct device_facts *facts, bool measured_only,
+                              struct arena *scratch, struct decision *decision,
+                              struct diagnostic *diagnostic)
 {
     const struct decision_policy policy = {.fast = chooser->fast, .measured_only = measured_only};
     struct record *records = NULL;
@@ -31,9 +69,18 @@ static status decide(const struct chooser *chooser, const struct problem *proble
                          &policy, records, count, scratch, decision, diagnostic);
 }
 
-static bool is_measured(const struct decision *decision)
+/* Finals first; of two that are alike, those under a routing. */
+static status decide(const struct chooser *chooser, const struct problem *problem,
+                     const struct device_facts *facts, bool measured_only, struct arena *scratch,
+                     struct decision *decision, struct diagnostic *diagnostic)
 {
-    return decision->basis == DECISION_EXPLORED || decision->basis == DECISION_FINAL;
+    struct decision routed;
+    TRY(decide_routed(chooser, problem, facts, scratch, &routed, diagnostic));
+    *decision = routed;
+    if (routed.basis == DECISION_FINAL) return STATUS_OK;
+    TRY(decide_unrouted(chooser, problem, facts, measured_only, scratch, decision, diagnostic));
+    if (is_measured(&routed) && decision->basis != DECISION_FINAL) *decision = routed;
+    return STATUS_OK;
 }
 
 /* Whether a neighbour's candidate may answer this problem. */

@@ -2,6 +2,7 @@
 #include "tuner/record.h"
 
 #include "base/text.h"
+#include "ir/problem.h"
 
 #include <math.h>
 #include <string.h>
@@ -152,7 +153,7 @@ bool record_is_credible(const struct record *record)
            is_printable(record->candidate, NAME_MOST) && *record->candidate &&
            is_printable(record->device_class, NAME_MOST) && *record->device_class &&
            is_printable(record->compiler, NAME_MOST) && is_printable(record->detail, DETAIL_MOST) &&
-           hash_equal(record->problem_key, hash_text(record->problem)) && record->protocol >= 0 &&
-           (record->roles & ~(RECORD_DEFAULT | RECORD_INCUMBENT)) == 0 && record->wall_time >= 0 &&
-           are_times_of_samples(record);
+           hash_equal(record->problem_key, problem_text_key(record->problem)) &&
+           record->protocol >= 0 && (record->roles & ~(RECORD_DEFAULT | RECORD_INCUMBENT)) == 0 &&
+           record->wall_time >= 0 && are_times_of_samples(record);
 }

@@ -108,28 +108,48 @@ static status collect(struct store *store, enum store_statement statement, struc
     return STATUS_OK;
 }
 
-status store_records(struct store *store, struct hash problem_key, const char *device_class,
-                     struct arena *arena, struct record **records, int *count,
-                     struct diagnostic *diagnostic)
+/* What the statement of the file and the one of the memory find; both begin with `key_count` keys. */
+static status find_records(struct store *store, enum store_statement first, const struct hash *keys,
+                           int key_count, const char *device_class, struct arena *arena,
+                           struct record **records, int *count, struct diagnostic *diagnostic)
 {
     size_t capacity = 0;
-    char key[HASH_TEXT_BYTES];
-    hash_print(problem_key, key);
+    char texts[2][HASH_TEXT_BYTES];
     *records = NULL;
     *count = 0;
-    for (enum store_statement s = STATEMENT_FIND_FILE; s <= STATEMENT_FIND_MEMORY; s++) {
+    for (int s = (int)first; s <= (int)first + 1; s++) {
         sqlite3_stmt *rows = store->statements[s];
-        sqlite3_bind_text(rows, 1, key, -1, SQLITE_STATIC);
-        sqlite3_bind_text(rows, 2, device_class, -1, SQLITE_STATIC);
-        sqlite3_bind_int(rows, 3, RECORD_PROTOCOL);
+        for (int k = 0; k < key_count; k++)
+            sqlite3_bind_text(rows, k + 1, hash_print(keys[k], texts[k]), -1, SQLITE_STATIC);
+        sqlite3_bind_text(rows, key_count + 1, device_class, -1, SQLITE_STATIC);
+        sqlite3_bind_int(rows, key_count + 2, RECORD_PROTOCOL);
         int outcome = SQLITE_DONE;
-        status code = collect(store, s, arena, records, count, &capacity, &outcome, diagnostic);
+        status code = collect(store, (enum store_statement)s, arena, records, count, &capacity,
+                              &outcome, diagnostic);
         sqlite3_reset(rows);
         TRY(code);
         if (is_damage(outcome) && store->keeps && !replace_file(store))
             return fail_memory(diagnostic, 0);
     }
     return STATUS_OK;
+}
+
+status store_records(struct store *store, struct hash problem_key, const char *device_class,
+                     struct arena *arena, struct record **records, int *count,
+                     struct diagnostic *diagnostic)
+{
+    return find_records(store, STATEMENT_FIND_FILE, &problem_key, 1, device_class, arena, records,
+                        count, diagnostic);
+}
+
+/* Their keys have the high half in common (problem_text_key). */
+status store_routed_records(struct store *store, struct hash problem_key, const char *device_class,
+                            struct arena *arena, struct record **records, int *count,
+                            struct diagnostic *diagnostic)
+{
+    const struct hash range[2] = {{problem_key.high, 0}, {problem_key.high, UINT64_MAX}};
+    return find_records(store, STATEMENT_ROUTED_FILE, range, 2, device_class, arena, records, count,
+                        diagnostic);
 }
 
 static status visit_rows(struct store *store, sqlite3_stmt *rows, struct arena *scratch,

@@ -31,6 +31,7 @@ static status order_turns(const struct tune_setup *setup, struct arena *arena, s
     for (int p = 0; p < setup->problem_count; p++) {
         struct cost cost = problem_cost(setup->problems[p].problem);
         double seconds = cost.bytes / bandwidth + cost.operations / rate + launch;
+        if (setup->problems[p].seconds > 0) seconds = setup->problems[p].seconds;
         (*turns)[p] = (struct turn){p, seconds * setup->problems[p].weight};
     }
     qsort(*turns, (size_t)setup->problem_count, sizeof **turns, compare_turns);
@@ -155,8 +156,7 @@ status tune_run(const struct tune_setup *setup, struct arena *arena, struct tune
     if (setup->options.effort < 0 || setup->options.effort > EFFORT_MOST)
         return fail(diagnostic, STATUS_USAGE, "the effort must be 0 to %d", EFFORT_MOST);
     TRY(find_strategy(&setup->options, &tuning.strategy, diagnostic));
-    if (setup->options.effort > 0)
-        TRY(store_note_origin(setup->store, setup->facts, diagnostic));
+    if (setup->options.effort > 0) TRY(store_note_origin(setup->store, setup->facts, diagnostic));
     TRY_NEW(report->rows, arena, setup->problem_count + 1, diagnostic);
     for (int p = 0; p < setup->problem_count; p++) {
         report->rows[p].problem = setup->problems[p].problem;

@@ -20,7 +20,8 @@ struct tune_packed {
 
 struct tune_problem {
     const struct problem *problem;
-    double weight; /* how often it runs, relative to the others */
+    double weight;  /* how often it runs, relative to the others */
+    double seconds; /* of one run, as a workload measured it; 0: unknown */
     const struct tune_packed
         *packed;      /* NULL: candidates are searched for and compiled; otherwise */
     int packed_count; /* these are raced, and nothing is compiled */

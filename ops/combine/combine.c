@@ -40,7 +40,13 @@ static struct cost cost(const struct problem *problem)
     return cost_pointwise(problem, 2.0 * (double)fixed_dimension(problem, COMBINE_WEIGHTS, 1));
 }
 
-/* Places as dispatch makes them for eight experts, or fewer where a token cannot use so many. */
+static int64_t experts(const struct problem *problem)
+{
+    (void)problem;
+    return 0;
+}
+
+/* Places as dispatch makes them for the routing's experts, for eight without one, or fewer where a token cannot use so many. */
 static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
                  void *bytes)
 {
@@ -50,7 +56,15 @@ static bool fill(const struct problem *problem, const struct run *run, int opera
         .rows = run_dimension(problem, run, COMBINE_WEIGHTS, 0),
         .used = fixed_dimension(problem, COMBINE_WEIGHTS, 1),
     };
-    assignments.experts = smaller(EXPERTS_MOST, larger(8, assignments.used));
+    if (assignments.used > EXPERTS_USED_MOST) { /* more than route gives: any permutation will do */
+        assignments.rows *= assignments.used;
+        assignments.used = 1;
+    }
+    assignments.experts = larger(8, assignments.used);
+    if (problem->routing.distinct) {
+        assignments.routing = &problem->routing;
+        assignments.experts = larger(routing_experts(&problem->routing), assignments.used);
+    }
     fill_dispatch(&assignments, NULL, NULL, bytes);
     return true;
 }
@@ -63,5 +77,6 @@ const struct op op_combine = {
     .cost = cost,
     .reference_items = leading_items,
     .reference = combine_reference,
+    .experts = experts,
     .fill = fill,
 };

@@ -64,6 +64,11 @@ static int64_t items(const struct problem *problem, const struct run *run)
     return 1;
 }
 
+static int64_t experts(const struct problem *problem)
+{
+    return problem->attributes[DISPATCH_EXPERT_COUNT].integer;
+}
+
 static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
                  void *bytes)
 {
@@ -72,7 +77,8 @@ static bool fill(const struct problem *problem, const struct run *run, int opera
         .seed = seed,
         .rows = run_dimension(problem, run, DISPATCH_EXPERTS, 0),
         .used = fixed_dimension(problem, DISPATCH_EXPERTS, 1),
-        .experts = problem->attributes[DISPATCH_EXPERT_COUNT].integer,
+        .experts = experts(problem),
+        .routing = &problem->routing,
     };
     fill_experts(&assignments, bytes);
     return true;
@@ -87,5 +93,6 @@ const struct op op_dispatch = {
     .cost = cost,
     .reference_items = items,
     .reference = dispatch_reference,
+    .experts = experts,
     .fill = fill,
 };

@@ -32,6 +32,11 @@ static struct cost cost(const struct problem *problem)
     return cost_pointwise(problem, 1);
 }
 
+static int64_t experts(const struct problem *problem)
+{
+    return fixed_dimension(problem, GROUPED_BIAS_BIAS, 0);
+}
+
 static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
                  void *bytes)
 {
@@ -39,7 +44,8 @@ static bool fill(const struct problem *problem, const struct run *run, int opera
         .seed = seed,
         .rows = run_dimension(problem, run, GROUPED_BIAS_X, 0),
         .used = 1,
-        .experts = fixed_dimension(problem, GROUPED_BIAS_BIAS, 0),
+        .experts = experts(problem),
+        .routing = &problem->routing,
     };
     if (operand != GROUPED_BIAS_OFFSETS) return false;
     fill_dispatch(&assignments, NULL, bytes, NULL);
@@ -54,5 +60,6 @@ const struct op op_grouped_bias = {
     .cost = cost,
     .reference_items = leading_items,
     .reference = grouped_bias_reference,
+    .experts = experts,
     .fill = fill,
 };

@@ -39,6 +39,11 @@ static struct cost cost(const struct problem *problem)
     return cost;
 }
 
+static int64_t experts(const struct problem *problem)
+{
+    return fixed_dimension(problem, GROUPED_GATED_GATE, 0);
+}
+
 static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
                  void *bytes)
 {
@@ -54,5 +59,6 @@ const struct op op_grouped_gated = {
     .cost = cost,
     .reference_items = grouped_gated_items,
     .reference = grouped_gated_reference,
+    .experts = experts,
     .fill = fill,
 };

@@ -34,6 +34,11 @@ static struct cost cost(const struct problem *problem)
     return cost;
 }
 
+static int64_t experts(const struct problem *problem)
+{
+    return fixed_dimension(problem, GROUPED_LINEAR_WEIGHT, 0);
+}
+
 static bool fill(const struct problem *problem, const struct run *run, int operand, uint64_t seed,
                  void *bytes)
 {
@@ -49,5 +54,6 @@ const struct op op_grouped_linear = {
     .cost = cost,
     .reference_items = grouped_linear_items,
     .reference = grouped_linear_reference,
+    .experts = experts,
     .fill = fill,
 };

@@ -6,7 +6,7 @@
 #include <math.h>
 
 /* One token's experts under consideration. */
-struct routing {
+struct router {
     const union attribute *attributes;
     int64_t experts;
     const float *logits, *bias;
@@ -34,7 +34,7 @@ static double score_of(enum route_score score, double logit)
     return logit;
 }
 
-static void make_scores(struct routing *routing)
+static void make_scores(struct router *routing)
 {
     enum route_score score = (enum route_score)routing->attributes[ROUTE_SCORE].integer;
     for (int64_t e = 0; e < routing->experts; e++)
@@ -71,7 +71,7 @@ static double group_score_of(enum route_group_score kind, const double *choices,
 }
 
 /* Leaves the choices of the best groups' experts and fills in the others'. */
-static void keep_groups(struct routing *routing)
+static void keep_groups(struct router *routing)
 {
     const union attribute *attributes = routing->attributes;
     int64_t groups = attributes[ROUTE_GROUPS].integer, size = routing->experts / groups;
@@ -100,7 +100,7 @@ static void finish_weights(const union attribute *attributes, double *weights, i
     for (int64_t i = 0; i < count; i++) weights[i] *= attributes[ROUTE_SCALE].real;
 }
 
-static void route_token(struct routing *routing, int32_t *experts, float *weights)
+static void route_token(struct router *routing, int32_t *experts, float *weights)
 {
     const union attribute *attributes = routing->attributes;
     bool from_logit = attributes[ROUTE_WEIGHT_FROM].integer == WEIGHT_FROM_LOGIT;
@@ -121,7 +121,7 @@ void route_reference(const struct problem *problem, const struct run *run, void 
                      int64_t begin, int64_t end)
 {
     (void)run;
-    struct routing routing = {
+    struct router routing = {
         .attributes = problem->attributes,
         .experts = fixed_dimension(problem, ROUTE_LOGITS, 1),
         .bias = operands[ROUTE_BIAS],

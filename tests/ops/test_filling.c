@@ -93,6 +93,44 @@ static void test_experts(void **state)
     }
 }
 
+/* Under a routing a batch has as many different experts as it says, tokens use different ones, those of a higher level are
+ * chosen more often, and dispatch agrees. */
+static void test_routed_experts(void **state)
+{
+    enum { TOKENS = 120, EXPERTS = 32, USED = 2 };
+    static int32_t ids[TOKENS * USED], order[TOKENS * USED], offsets[EXPERTS_MOST + 1],
+        places[TOKENS * USED];
+    struct routing routing = {.counts = {[0] = 8, [9] = 20, [17] = 4}, .distinct = 12};
+    int64_t by_rank[EXPERTS] = {0};
+    (void)state;
+    assert_int_equal(routing_experts(&routing), EXPERTS);
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        int64_t counts[EXPERTS] = {0}, distinct = 0;
+        int64_t rows = seed % 3 ? TOKENS : 4;
+        struct assignments routed = {seed, rows, USED, EXPERTS, &routing};
+        fill_experts(&routed, ids);
+        fill_dispatch(&routed, order, offsets, places);
+        for (int64_t a = 0; a < rows * USED; a++) {
+            assert_in_range(ids[a], 0, EXPERTS - 1);
+            if (a % USED) assert_int_not_equal(ids[a], ids[a - 1]);
+            assert_int_equal(order[places[a]], a);
+            assert_in_range(places[a], offsets[ids[a]], offsets[ids[a] + 1] - 1);
+            distinct += counts[ids[a]]++ == 0;
+        }
+        assert_int_equal(distinct, smaller(routing.distinct, rows * USED));
+        for (int64_t r = 0; rows == TOKENS && r < EXPERTS; r++) { /* most chosen first */
+            int64_t most = 0;
+            for (int64_t e = 1; e < EXPERTS; e++)
+                if (counts[e] > counts[most]) most = e;
+            by_rank[r] += counts[most];
+            counts[most] = -1;
+        }
+    }
+    /* Four experts of level r, 16 times as popular as those of level j. */
+    assert_true(by_rank[3] > 4 * by_rank[4]);
+    assert_true(by_rank[11] > 0 && by_rank[12] <= 0);
+}
+
 static void check_cost(const char *text, int64_t rows, int64_t context, double operations,
                        double bytes)
 {
@@ -140,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_routed_experts),
         cmocka_unit_test(test_costs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,11 @@
  * refused, and an engine's steps are counted as they were. */
 #include "base/file.h"
 #include "engine/capture_run.h"
+#include "engine/tune_model.h"
+#include "ops/op_table.h"
 #include "tests/check.h"
 #include "tests/scratch_harness.h"
-#include "tuner/capture.h"
+#include "tuner/capture_problems.h"
 
 #define DEMO HONE_SOURCE_FOLDER "/models/demo/demo-moe.gguf"
 
@@ -207,12 +209,148 @@ static void steps_are_counted(void **state)
     }
 }
 
+/* ---- Tuning what was captured ---- */
+
+#define GROUPED                                                                                    \
+    "grouped_linear(f32[rows,64], i32[2*rows], i32[9], f32[8,16,64]) -> f32[2*rows,16] "           \
+    "{rows=by_token} rows<=16"
+
+static struct problem *parse(struct arena *arena, const char *text)
+{
+    struct diagnostic diagnostic = {0};
+    struct problem *problem;
+    CHECK_OK(problem_parse(text, op_table(), arena, &problem, &diagnostic));
+    return problem;
+}
+
+static void routings_are_part_of_the_key(void **state)
+{
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct problem *made, *plain = parse(scratch->arena, GROUPED);
+    struct problem *routed = parse(scratch->arena, GROUPED " routing=n5q2a1~6");
+    CHECK_TEXT(routed->text, GROUPED " routing=q2n5a1~6");
+    assert_true(hash_equal(routed->code_key, plain->key));
+    assert_true(routed->key.high == plain->key.high && routed->key.low != plain->key.low);
+    assert_true(hash_equal(problem_text_key(routed->text), routed->key));
+    CHECK_OK(problem_route(plain, &routed->routing, scratch->arena, &made, &diagnostic));
+    CHECK_TEXT(made->text, routed->text);
+    static const char *const bad[][2] = {
+        {GROUPED " routing=n5~3", "5 experts, the problem has 8"},
+        {GROUPED " routing=a8~1", "chooses no expert"},
+        {GROUPED " routing=n4a2n2~3", "each level once"},
+        {GROUPED " routing=n8~9", "different experts from 1 to 8"},
+        {GROUPED " routing=n9999~9", "a number of experts"},
+        {GROUPED " routing=n8", "~"},
+        {"rmsnorm(f32[rows,64], f32[64]) -> f32[rows,64] {epsilon=1e-05 offset=0} rows<=1 "
+         "routing=n8~2",
+         "rmsnorm routes no tokens"},
+    };
+    for (size_t b = 0; b < sizeof bad / sizeof *bad; b++)
+        CHECK_REFUSED(problem_parse(bad[b][0], op_table(), scratch->arena, &made, &diagnostic),
+                      STATUS_BAD_INPUT, bad[b][1]);
+}
+
+/* Two layers, whose popular experts differ: put together by popularity. */
+static void layers_are_put_together(void **state)
+{
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    struct capture *capture = small_capture(scratch->arena);
+    struct routing routing;
+    for (int layer = 0; layer < 2; layer++) {
+        struct capture_router *row;
+        CHECK_OK(capture_add_router(capture, layer, 16, 8, 2, &row, &diagnostic));
+        for (int e = 0; e < 8; e++) row->counts[e] = e == 3 * layer ? 44 : e == 7 ? 0 : 6;
+        row->tokens = 40;
+        row->batches = 4;
+        row->distinct = 20 + 8 * layer;
+    }
+    struct problem *problem = parse(scratch->arena, GROUPED);
+    CHECK_OK(capture_routing(capture, problem, scratch->arena, &routing, &diagnostic));
+    assert_int_equal(routing_experts(&routing), 8);
+    assert_int_equal(routing.distinct, 6);
+    assert_int_equal(routing.counts[0], 1);
+    assert_int_equal(routing.counts['n' - 'a' + 4], 1); /* 44 of 80, the mean is 10 */
+    assert_int_equal(routing.counts['n' - 'a' - 1], 6);
+    /* A bucket that nobody saw has none. */
+    problem = parse(scratch->arena, "grouped_linear(f32[rows,64], i32[2*rows], i32[9], "
+                                    "f32[8,16,64]) -> f32[2*rows,16] {rows=by_token} rows<=64");
+    CHECK_OK(capture_routing(capture, problem, scratch->arena, &routing, &diagnostic));
+    assert_int_equal(routing.distinct, 0);
+}
+
+/* The candidate of the first node of this operator in the bucket of one row, and whether it is measured. */
+static const char *chosen(struct engine *engine, const char *op, bool *measured)
+{
+    const struct plan *plan = engine_plan(engine);
+    for (int n = 0; n < plan->graph->node_count; n++) {
+        if (strcmp(plan->graph->nodes[n].op->name, op) != 0) continue;
+        const struct plan_image *image = &plan->images[plan->choices[n][0][0]];
+        *measured = image->measured;
+        return image->candidate;
+    }
+    CHECK_FAIL("the plan has no %s", op);
+    return NULL;
+}
+
+static void captures_are_tuned(void **state)
+{
+    static const int32_t tokens[] = {1, 5, 9};
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    const char *path = file_join(scratch->arena, scratch->folder, "t.yaml");
+    struct tune_model_options options = {
+        .engine = {.cache_folder = scratch->folder, .threads = 1, .references = true},
+        .effort = 1,
+        .op = "dispatch",
+        .from = path};
+    struct tune_model_report report;
+    struct engine *engine;
+    struct capture_run *run;
+    int sequence;
+    bool measured;
+    CHECK_OK(engine_open(DEMO, &options.engine, &engine, &diagnostic));
+    CHECK_OK(engine_sequence_open(engine, &sequence, &diagnostic));
+    CHECK_OK(capture_begin(engine, path, &run, &diagnostic));
+    feed(engine, sequence, tokens, 3);
+    for (int t = 0; t < 3; t++) feed(engine, sequence, tokens + t, 1);
+    CHECK_OK(capture_end(run, &diagnostic));
+    engine_close(engine);
+
+    options.engine.references = false;
+    CHECK_OK(tune_model(DEMO, &options, scratch->arena, &report, &diagnostic));
+    assert_int_equal(report.tuned.row_count, 2); /* buckets of one row and of four */
+    for (int r = 0; r < 2; r++) {
+        const struct tune_row *row = &report.tuned.rows[r];
+        if (!strstr(row->problem->text, " routing=")) CHECK_FAIL("%s", row->problem->text);
+        assert_true(row->decision.basis == DECISION_FINAL || row->note);
+    }
+    assert_true(report.tuned.measured > 0);
+    CHECK_OK(engine_choose(DEMO, &options.engine, &engine, &diagnostic));
+    const char *candidate = chosen(engine, "dispatch", &measured);
+    assert_true(measured);
+    bool winner = false;
+    for (int r = 0; r < 2; r++) winner = winner || !strcmp(candidate, report.tuned.rows[r].winner);
+    assert_true(winner);
+    engine_close(engine);
+
+    /* Another model's capture is not for this one. */
+    CHECK_OK(capture_write(small_capture(scratch->arena), path, &diagnostic));
+    CHECK_REFUSED(tune_model(DEMO, &options, scratch->arena, &report, &diagnostic), STATUS_USAGE,
+                  "another model");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_add_up, scratch_set_up, scratch_tear_down),
         cmocka_unit_test_setup_teardown(strangers_are_refused, scratch_set_up, scratch_tear_down),
         cmocka_unit_test_setup_teardown(steps_are_counted, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(routings_are_part_of_the_key, scratch_set_up,
+                                        scratch_tear_down),
+        cmocka_unit_test_setup_teardown(layers_are_put_together, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(captures_are_tuned, scratch_set_up, scratch_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
