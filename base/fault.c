@@ -11,6 +11,7 @@
 /* The number of points until one fails; 0: none does. */
 static atomic_long allocations_left, io_left, points_passed;
 /* Allocations on devices that have come, the first that fails (0: none), and how many do from there on. */
+static atomic_long copies_left;
 static atomic_long device_passed, device_first, device_failing;
 static atomic_flag environment_read = ATOMIC_FLAG_INIT;
 
@@ -27,6 +28,7 @@ static void read_environment(void)
     atomic_store(&io_left, environment_number("HONE_FAIL_IO"));
     atomic_store(&device_first, environment_number("HONE_FAIL_DEVICE"));
     atomic_store(&device_failing, 1);
+    atomic_store(&copies_left, environment_number("HONE_STALL_COPY"));
 }
 
 static bool fault_point(atomic_long *left)
@@ -56,6 +58,11 @@ void fault_set(long allocation, long io)
     atomic_store(&allocations_left, allocation);
     atomic_store(&io_left, io);
     atomic_store(&points_passed, 0);
+}
+
+bool fault_copy(void)
+{
+    return fault_point(&copies_left);
 }
 
 bool fault_pending(void)

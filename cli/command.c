@@ -57,6 +57,9 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .race_seconds = arguments->race < 0   ? 0
                         : arguments->race > 0 ? arguments->race
                                               : -1,
+        .watchdog_seconds = arguments->watchdog < 0   ? 0
+                            : arguments->watchdog > 0 ? arguments->watchdog
+                                                      : -1,
         .references = arguments->references,
         .deterministic = arguments->deterministic,
         .allow_unknown_keys = arguments->allow_unknown_keys,

@@ -207,7 +207,9 @@ static status run_rank(const struct arguments *arguments, struct console *consol
                        struct engine_options *options, struct arena *arena,
                        struct diagnostic *diagnostic)
 {
-    const struct device_options serving = {.threads = options->threads, .cpu = options->cpu};
+    const struct device_options serving = {.threads = options->threads,
+                                           .cpu = options->cpu,
+                                           .watchdog_seconds = options->watchdog_seconds};
     if (ranks_number(options->ranks) > 0)
         return ranks_serve(options->ranks, options->devices, &serving, op_table(), diagnostic);
     TRY(ranks_device_list(options->ranks, options->devices, arena, &options->devices, diagnostic));

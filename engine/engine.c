@@ -59,6 +59,7 @@ static status open_devices(struct engine *engine, const char *list,
     const struct device_options device_options = {.threads = options->threads,
                                                   .ranks = options->ranks,
                                                   .cpu = options->cpu,
+                                                  .watchdog_seconds = options->watchdog_seconds,
                                                   .rates_folder = engine->cache_folder};
     engine->threads = options->threads > 0 ? options->threads : thread_count_default();
     return device_open_list(list ? list : "cpu", &device_options, engine->arena, &engine->devices,
@@ -284,9 +285,18 @@ status engine_change_layers(struct engine *engine, const struct engine_options *
     return code;
 }
 
+/* Work that was given up may go on, on whatever it uses. */
+static bool hangs(const struct engine *engine)
+{
+    bool hangs = engine->executor && executor_hangs(engine->executor);
+    for (int d = 0; d < engine->device_count; d++)
+        hangs = hangs || device_hangs(engine->devices[d]);
+    return hangs;
+}
+
 void engine_close(struct engine *engine)
 {
-    if (!engine) return;
+    if (!engine || hangs(engine)) return;
     executor_destroy(engine->executor);
     if (engine->first_plan != engine->plan) plan_free(engine->first_plan);
     plan_free(engine->plan);

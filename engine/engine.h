@@ -37,7 +37,9 @@ struct engine_options {
     int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double
         race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
-    bool fast;        /* --numerics fast */
+    double
+        watchdog_seconds; /* without anything moving, until waits give up; 0: WATCHDOG_DEFAULT_SECONDS; below: never */
+    bool fast;          /* --numerics fast */
     bool deterministic; /* every split, chunking and device of one kind gives the same bits */
     bool references;    /* run references only: the oracle */
     bool allow_unknown_keys;

@@ -13,6 +13,8 @@ status device_prepare(struct device *device, const struct device_interface *inte
                       struct arena *arena, const char *specification, struct diagnostic *diagnostic)
 {
     *device = (struct device){.interface = interface, .arena = arena, .limit_bytes = INT64_MAX};
+    device->watchdog = &device->own_watchdog;
+    watchdog_start(device->watchdog, 0);
     device->specification = arena_text(arena, specification);
     device->command_arena = arena_create(0);
     if (device->specification && device->command_arena) return STATUS_OK;
@@ -92,9 +94,23 @@ status device_open(const char *specification, const struct device_options *optio
     struct device *opened = NULL;
     status code = device_specification_parse(specification, arena, &parsed, diagnostic);
     if (code == STATUS_OK) code = open_all(&parsed, 1, options, &opened, diagnostic);
+    if (code == STATUS_OK) watchdog_start(opened->watchdog, options->watchdog_seconds);
     if (code == STATUS_OK) *device = opened;
     arena_destroy(arena);
     return code;
+}
+
+/* The stand-in driver is that much slower than a card. */
+enum { WATCHDOG_EMULATED_SECONDS = 20 * WATCHDOG_DEFAULT_SECONDS };
+
+static double watchdog_seconds(const struct device_specification *specifications, int count,
+                               const struct device_options *options)
+{
+    bool emulated = false;
+    for (int d = 0; d < count; d++)
+        emulated = emulated || specifications[d].kind == DEVICE_EMULATED;
+    return options->watchdog_seconds == 0 && emulated ? WATCHDOG_EMULATED_SECONDS
+                                                      : options->watchdog_seconds;
 }
 
 status device_open_list(const char *list, const struct device_options *options, struct arena *arena,
@@ -109,15 +125,42 @@ status device_open_list(const char *list, const struct device_options *options, 
     struct device_options share = *options;
     int threads = options->threads > 0 ? options->threads : thread_count_default();
     share.threads = hosts > 1 && threads / hosts > 1 ? threads / hosts : hosts > 1 ? 1 : threads;
+    struct watchdog *watchdog;
+    TRY_NEW(watchdog, arena, 1, diagnostic);
     TRY(open_all(specifications, found, &share, opened, diagnostic));
+    watchdog_start(watchdog, watchdog_seconds(specifications, found, options));
+    for (int d = 0; d < found; d++) opened[d]->watchdog = watchdog;
     *devices = opened;
     *count = found;
     return STATUS_OK;
 }
 
+/* What a queue that was given up uses stays for as long as the process. */
 void device_close(struct device *device)
 {
-    if (device) device->interface->close(device);
+    if (device && !device->hangs) device->interface->close(device);
+}
+
+bool device_hangs(const struct device *device)
+{
+    return device->hangs;
+}
+
+status device_give_up(struct device *device, const char *what, struct diagnostic *diagnostic)
+{
+    device->hangs = true;
+    return fail(
+        diagnostic, STATUS_DEVICE,
+        "%s: %s has not ended, and nothing has moved for %g s; --watchdog TIME waits longer",
+        device->specification, what, device->watchdog->bound_seconds);
+}
+
+status device_waited(const struct device *device, struct diagnostic *diagnostic)
+{
+    return fail(diagnostic, STATUS_DEVICE,
+                "%s: what another device was to give has not come, and nothing has moved for %g s; "
+                "--watchdog TIME waits longer",
+                device->specification, device->watchdog->bound_seconds);
 }
 
 const struct device_facts *device_facts(const struct device *device)
@@ -319,6 +362,7 @@ void device_discard(struct device *device)
 
 void device_submit(struct device *device)
 {
+    watchdog_beat(device->watchdog);
     device->interface->submit(device);
 }
 

@@ -38,6 +38,7 @@ struct device_options {
     const char *cpu;          /* "native", "x86-64-v3" ...; NULL: native */
     struct ranks *ranks;      /* whose devices "rank:1" and so on are; NULL: none */
     const char *rates_folder; /* where measured rates are kept (cpu_rates.h); NULL: rates stay 0 */
+    double watchdog_seconds;  /* after which waits give up (runtime/watchdog.h); 0: the default */
     bool
         no_forks; /* this process starts no others from here on, so a card's driver may start in it at once */
 };
@@ -74,6 +75,8 @@ struct device_counts device_counts(const struct device *device);
  * STATUS_UNSUPPORTED for all other devices. */
 CHECKED status device_report(struct device *device, int launches, struct arena *arena,
                              const char **report, struct diagnostic *diagnostic);
+/* Its queue did not end and was given up: the device, and whatever its work uses, must not be freed any more. */
+bool device_hangs(const struct device *device);
 const char *device_specification(const struct device *device);
 bool device_is_host(
     const struct device *device); /* reads host memory in place: weights need no copy */

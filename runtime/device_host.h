@@ -25,11 +25,16 @@ struct host_device {
     struct command *running; /* what was submitted; new commands are gathered beside it */
     int running_count;
     size_t running_capacity;
+    atomic_int at;             /* the one of these that is under way */
     struct queue_thread queue; /* not started for the CPU itself */
     struct diagnostic failure; /* of a copy from a card: told by `finish` */
 };
 
 extern const struct device_interface device_host_interface;
+
+/* host_stall.c: what the queue is at, for people; whether a test wants this copy to hang. */
+const char *host_activity(const struct host_device *device, char *text, size_t room);
+void host_stall_copy(const struct host_device *device);
 
 /* host_queue.c */
 CHECKED status host_queue_start(struct host_device *device, struct diagnostic *diagnostic);

@@ -5,6 +5,7 @@
 
 #include "runtime/device.h"
 #include "runtime/device_specification.h"
+#include "runtime/watchdog.h"
 
 #include <pthread.h>
 
@@ -86,6 +87,8 @@ struct device {
     struct device_facts facts;
     int64_t limit_bytes, used_bytes;
     int64_t refused_bytes; /* by the last allocation that failed */
+    struct watchdog own_watchdog, *watchdog;
+    bool hangs; /* its queue was given up: what that uses must stay */
     struct arena *command_arena;
     struct command *commands;
     int command_count;
@@ -97,6 +100,11 @@ CHECKED status device_prepare(struct device *device, const struct device_interfa
                               struct arena *arena, const char *specification,
                               struct diagnostic *diagnostic);
 void device_destroy(struct device *device); /* the common part, with `device` itself */
+/* The watchdog has fired while `what` was waited for: the error, and from now on the device hangs. */
+CHECKED status device_give_up(struct device *device, const char *what,
+                              struct diagnostic *diagnostic);
+/* The same where another device is waited for, which hangs and tells it better. */
+CHECKED status device_waited(const struct device *device, struct diagnostic *diagnostic);
 
 /* The common part of loading: an arena of its own, places for workspaces, `scratch_bytes` for all of them.  `bytes`: of
  * the kind's struct. */
@@ -119,7 +127,8 @@ void event_leave(struct event *event, const struct device_interface *interface, 
 void *event_old_mark(struct event *event, const struct device_interface *interface);
 enum event_state event_look(struct event *event, const struct device_interface **interface,
                             void **mark);
-/* Waits until the event is marked or left, in the latter case for the mark itself too, unless it is of `own` kind. */
-enum event_state event_await(struct event *event, const struct device_interface *own, void **mark);
+/* Waits until the event is marked or left, in the latter case for the mark itself too, unless it is of the kind of the device
+ * that waits.  EVENT_UNMARKED: the watchdog has fired. */
+enum event_state event_await(struct event *event, const struct device *waiting, void **mark);
 
 #endif

@@ -32,7 +32,7 @@ static status refused(const struct rank_device *device, const struct rank_head *
 {
     char text[sizeof diagnostic->text] = {0};
     int64_t bytes = head->bytes < (int64_t)sizeof text ? head->bytes : (int64_t)sizeof text - 1;
-    TRY(ranks_receive(device->ranks, device->rank, text, bytes, diagnostic));
+    TRY(ranks_receive(device->ranks, device->rank, text, bytes, device->base.watchdog, diagnostic));
     return fail(diagnostic, (status)head->kind, "rank %d: %s", device->rank, text);
 }
 
@@ -48,7 +48,8 @@ static status receive_answer(struct rank_device *device, struct answer *answer,
                              struct diagnostic *diagnostic)
 {
     struct rank_head head;
-    TRY(ranks_receive_head(device->ranks, device->rank, &head, diagnostic));
+    struct watchdog *watchdog = device->base.watchdog;
+    TRY(ranks_receive_head(device->ranks, device->rank, &head, watchdog, diagnostic));
     if (head.kind != STATUS_OK) return refused(device, &head, diagnostic);
     answer->value = head.first;
     if (!answer->to && answer->arena) {
@@ -59,17 +60,25 @@ static status receive_answer(struct rank_device *device, struct answer *answer,
     if (head.bytes != answer->bytes)
         return fail(diagnostic, STATUS_DEVICE, "rank %d sent %lld bytes, not %lld", device->rank,
                     (long long)head.bytes, (long long)answer->bytes);
-    return ranks_receive(device->ranks, device->rank, answer->to, head.bytes, diagnostic);
+    return ranks_receive(device->ranks, device->rank, answer->to, head.bytes, watchdog, diagnostic);
 }
 
 static status ask(struct rank_device *device, const struct rank_head *head, const void *payload,
                   struct answer *answer, struct diagnostic *diagnostic)
 {
+    struct watchdog *watchdog = device->base.watchdog;
+    struct diagnostic reason = {0};
+    status code = STATUS_TIMEOUT;
     pthread_mutex_lock(&device->lock);
-    status code = ranks_send(device->ranks, device->rank, head, payload, diagnostic);
-    if (code == STATUS_OK) code = receive_answer(device, answer, diagnostic);
+    watchdog_beat(watchdog);
+    if (!device->base.hangs)
+        code = ranks_send(device->ranks, device->rank, head, payload, watchdog, &reason);
+    if (code == STATUS_OK) code = receive_answer(device, answer, &reason);
+    if (code == STATUS_TIMEOUT) device->base.hangs = true;
     pthread_mutex_unlock(&device->lock);
-    return code;
+    if (code == STATUS_OK) return STATUS_OK;
+    if (code != STATUS_TIMEOUT) return fail(diagnostic, code, "%s", reason.text);
+    return device_give_up(&device->base, "a request to its process", diagnostic);
 }
 
 static status ask_with(struct rank_device *device, enum rank_request kind,
@@ -207,7 +216,7 @@ static status run_copy(struct rank_device *device, const struct command *command
     status code = device_fetch(command->source, staged, command->from, command->bytes, diagnostic);
     if (code == STATUS_OK)
         code = store(&device->base, command->to, staged, command->bytes, diagnostic);
-    memory_unmap(staged, (size_t)command->bytes);
+    if (!device->base.hangs) memory_unmap(staged, (size_t)command->bytes);
     return code;
 }
 
@@ -224,6 +233,15 @@ static status run_one(struct rank_device *device, const struct command *command,
     }
 }
 
+static status await_event(struct rank_device *device, struct event *event,
+                          struct diagnostic *diagnostic)
+{
+    void *mark;
+    return event_await(event, &device->base, &mark) == EVENT_UNMARKED
+               ? device_waited(&device->base, diagnostic)
+               : STATUS_OK;
+}
+
 /* After a failure events are still waited for and marked, so that nobody waits for them forever. */
 static void run_commands(void *context)
 {
@@ -231,12 +249,11 @@ static void run_commands(void *context)
     struct diagnostic *failure = &device->failure;
     for (int c = 0; c < device->base.command_count;) {
         const struct command *command = &device->base.commands[c];
-        void *mark;
         status code = failure->code;
         if (command->kind == COMMAND_SIGNAL)
             event_mark(command->event);
         else if (command->kind == COMMAND_WAIT)
-            event_await(command->event, device->base.interface, &mark);
+            code = await_event(device, command->event, failure);
         else if (command->kind == COMMAND_LAUNCH && code == STATUS_OK)
             code = run_batch(device, &c, failure);
         else if (code == STATUS_OK)
@@ -254,7 +271,8 @@ static void submit(struct device *device)
 static status finish(struct device *device, struct diagnostic *diagnostic)
 {
     struct rank_device *own = (struct rank_device *)device;
-    queue_thread_await(&own->queue);
+    if (!queue_thread_await(&own->queue, device->watchdog))
+        return device_give_up(device, "work of another process", diagnostic);
     if (own->failure.code == STATUS_OK) return STATUS_OK;
     struct diagnostic failure = own->failure;
     own->failure = (struct diagnostic){0};
@@ -366,6 +384,7 @@ status device_rank_open(const struct device_specification *specification,
         return fail_memory(diagnostic, sizeof *device);
     }
     TRY(device_prepare(&device->base, &rank_interface, arena, specification->text, diagnostic));
+    watchdog_start(device->base.watchdog, options->watchdog_seconds);
     device->ranks = ranks;
     device->rank = specification->ordinal;
     status code = open_parts(device, diagnostic);

@@ -26,7 +26,7 @@ status event_create(struct event **result, struct diagnostic *diagnostic)
     }
     event->arena = arena;
     pthread_mutex_init(&event->lock, NULL);
-    pthread_cond_init(&event->changed, NULL);
+    watchdog_condition(&event->changed);
     *result = event;
     return STATUS_OK;
 }
@@ -89,10 +89,13 @@ enum event_state event_look(struct event *event, const struct device_interface *
     return state;
 }
 
-enum event_state event_await(struct event *event, const struct device_interface *own, void **mark)
+enum event_state event_await(struct event *event, const struct device *waiting, void **mark)
 {
+    const struct device_interface *own = waiting->interface;
+    bool goes_on = true;
     pthread_mutex_lock(&event->lock);
-    while (event->state == EVENT_UNMARKED) pthread_cond_wait(&event->changed, &event->lock);
+    while (event->state == EVENT_UNMARKED && goes_on)
+        goes_on = watchdog_wait(waiting->watchdog, &event->changed, &event->lock);
     enum event_state state = event->state;
     const struct device_interface *interface = event->interface;
     *mark = event->mark;

@@ -124,27 +124,33 @@ static void submit_all(struct executor *executor)
     }
 }
 
+/* The first failure counts, unless it comes from waiting for a device that hangs. */
+static void finish_device(struct device *device, status *first, struct diagnostic *failure)
+{
+    struct diagnostic reason = {0};
+    bool hung = device_hangs(device);
+    status code = device_finish(device, &reason);
+    if (code == STATUS_OK || (*first != STATUS_OK && !(device_hangs(device) && !hung))) return;
+    *first = code;
+    *failure = reason;
+}
+
 /* Cards start at once, the host works inside its finish and may be waited for by cards: so submit all, finish the host, then
  * the cards. */
 static status finish_all(struct executor *executor, struct diagnostic *diagnostic)
 {
     int count = executor->plan->device_count;
-    submit_all(executor);
+    struct diagnostic failure = {0};
     status first = STATUS_OK;
-    for (int host = 1; host >= 0; host--) {
-        for (int d = 0; d < count; d++) {
-            if (device_is_host(executor->devices[d]) != host) continue;
-            status code = device_finish(executor->devices[d], diagnostic);
-            if (first == STATUS_OK) first = code;
-        }
-    }
-    for (int d = 0; d < count; d++) {
-        if (!executor->copies[d]) continue;
-        status code = device_finish(executor->copies[d], diagnostic);
-        if (first == STATUS_OK) first = code;
-    }
+    submit_all(executor);
+    for (int host = 1; host >= 0; host--)
+        for (int d = 0; d < count; d++)
+            if (device_is_host(executor->devices[d]) == host)
+                finish_device(executor->devices[d], &first, &failure);
+    for (int d = 0; d < count; d++)
+        if (executor->copies[d]) finish_device(executor->copies[d], &first, &failure);
     executor->under_way = false;
-    return first;
+    return first == STATUS_OK ? STATUS_OK : fail(diagnostic, first, "%s", failure.text);
 }
 
 static status run_steps(struct executor *executor, const struct run *run,

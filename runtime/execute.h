@@ -35,6 +35,8 @@ CHECKED status executor_replace(struct executor *before, const struct plan *plan
                                 const struct progress *progress, struct executor **executor,
                                 struct diagnostic *diagnostic);
 void executor_destroy(struct executor *executor); /* NULL is allowed */
+/* A device has been given up (device_hangs): the executor, its plan, weights and devices must stay. */
+bool executor_hangs(const struct executor *executor);
 
 /* Is called before each launch on the host, when its inputs are there and in place: for looking at activations.  The
  * step then waits after every launch. */

@@ -233,9 +233,19 @@ static void free_device_parts(struct executor *executor, int d)
         device_free(executor->devices[d], executor->arenas[d].address, executor->arenas[d].bytes);
 }
 
+bool executor_hangs(const struct executor *executor)
+{
+    bool hangs = false;
+    for (int d = 0; d < executor->plan->device_count; d++) {
+        const struct device *copies = executor->copies ? executor->copies[d] : NULL;
+        hangs = hangs || device_hangs(executor->devices[d]) || (copies && device_hangs(copies));
+    }
+    return hangs;
+}
+
 void executor_destroy(struct executor *executor)
 {
-    if (!executor) return;
+    if (!executor || executor_hangs(executor)) return;
     const struct plan *plan = executor->plan;
     struct diagnostic ignored = {0};
     if (executor->under_way) (void)!executor_finish(executor, &ignored);

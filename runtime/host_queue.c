@@ -106,6 +106,7 @@ static void fetch_copy(struct host_device *device, const struct command *command
 static void run_copy(struct host_device *device, const struct command *command, int thread)
 {
     int64_t begin, end;
+    if (thread == 0) host_stall_copy(device);
     if (command->source && !device_memory_is_host(command->source)) {
         if (thread == 0) fetch_copy(device, command);
         thread_pool_barrier(device->pool);
@@ -150,14 +151,32 @@ static void sleep_until(double deadline)
     }
 }
 
+/* Nothing comes any more: told by `finish`, unless the other device does. */
+static void await_event(struct host_device *device, struct event *event)
+{
+    struct diagnostic reason = {0};
+    void *mark;
+    if (event_await(event, &device->base, &mark) != EVENT_UNMARKED) return;
+    (void)!device_waited(&device->base, &reason);
+    if (device->failure.code == STATUS_OK) device->failure = reason;
+}
+
+/* Thread 0 tells how far the queue is. */
+static double begin_command(struct host_device *device, int c)
+{
+    double modelled = modelled_seconds(device, &device->running[c]);
+    atomic_store_explicit(&device->at, c, memory_order_relaxed);
+    watchdog_expect(device->base.watchdog, modelled);
+    return modelled;
+}
+
 static void walk(void *context, int thread)
 {
     struct host_device *device = context;
     unsigned generation = device->generation;
     for (int c = 0; c < device->running_count; c++) {
         const struct command *command = &device->running[c];
-        void *mark;
-        double modelled = thread == 0 ? modelled_seconds(device, command) : 0;
+        double modelled = thread == 0 ? begin_command(device, c) : 0;
         double start = modelled > 0 ? clock_seconds() : 0;
         switch (command->kind) {
         case COMMAND_LAUNCH: run_launches(device, command, thread, &generation); break;
@@ -168,7 +187,7 @@ static void walk(void *context, int thread)
             if (thread == 0) event_mark(command->event);
             break;
         case COMMAND_WAIT:
-            if (thread == 0) event_await(command->event, &device_host_interface, &mark);
+            if (thread == 0) await_event(device, command->event);
             thread_pool_barrier(device->pool);
             break;
         }
@@ -210,7 +229,7 @@ void host_submit(struct device *device)
 {
     struct host_device *own = (struct host_device *)device;
     if (!own->queue.started || device->command_count == 0) return;
-    queue_thread_await(&own->queue);
+    if (!queue_thread_await(&own->queue, device->watchdog)) return; /* as `finish` tells */
     take_commands(own);
     queue_thread_submit(&own->queue);
 }
@@ -227,8 +246,11 @@ static status take_failure(struct host_device *device, struct diagnostic *diagno
 status host_finish(struct device *device, struct diagnostic *diagnostic)
 {
     struct host_device *own = (struct host_device *)device;
+    char activity[256];
     if (own->queue.started) {
-        queue_thread_await(&own->queue);
+        if (!queue_thread_await(&own->queue, device->watchdog))
+            return device_give_up(device, host_activity(own, activity, sizeof activity),
+                                  diagnostic);
     } else {
         take_commands(own);
         run_commands(own);

@@ -27,7 +27,7 @@ status queue_thread_start(struct queue_thread *queue, void (*run)(void *context)
 {
     *queue = (struct queue_thread){.run = run, .context = context};
     pthread_mutex_init(&queue->lock, NULL);
-    pthread_cond_init(&queue->changed, NULL);
+    watchdog_condition(&queue->changed);
     if (pthread_create(&queue->thread, NULL, queue_main, queue))
         return fail(diagnostic, STATUS_FAILED, "the queue thread of %s could not be started",
                     owner);
@@ -41,7 +41,7 @@ status queue_thread_start(struct queue_thread *queue, void (*run)(void *context)
 
 void queue_thread_stop(struct queue_thread *queue)
 {
-    if (!queue->started) return;
+    if (!queue->started || queue->abandoned) return;
     pthread_mutex_lock(&queue->lock);
     queue->closing = true;
     pthread_cond_broadcast(&queue->changed);
@@ -60,9 +60,16 @@ void queue_thread_submit(struct queue_thread *queue)
     pthread_mutex_unlock(&queue->lock);
 }
 
-void queue_thread_await(struct queue_thread *queue)
+bool queue_thread_await(struct queue_thread *queue, struct watchdog *watchdog)
 {
+    bool goes_on = true;
+    if (queue->abandoned) return false;
     pthread_mutex_lock(&queue->lock);
-    while (queue->submitted) pthread_cond_wait(&queue->changed, &queue->lock);
+    while (queue->submitted && goes_on)
+        goes_on = watchdog_wait(watchdog, &queue->changed, &queue->lock) ||
+                  watchdog_wait_after(watchdog, &queue->changed, &queue->lock);
+    queue->abandoned = queue->submitted;
     pthread_mutex_unlock(&queue->lock);
+    if (queue->abandoned) pthread_detach(queue->thread);
+    return !queue->abandoned;
 }

@@ -3,6 +3,7 @@
 #define RUNTIME_QUEUE_THREAD_H
 
 #include "base/status.h"
+#include "runtime/watchdog.h"
 
 #include <pthread.h>
 
@@ -12,6 +13,7 @@ struct queue_thread {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool standing, submitted, closing; /* under the lock */
+    bool abandoned;
     void (*run)(void *context);
     void *context;
 };
@@ -21,6 +23,8 @@ CHECKED status queue_thread_start(struct queue_thread *queue, void (*run)(void *
                                   void *context, const char *owner, struct diagnostic *diagnostic);
 void queue_thread_stop(struct queue_thread *queue); /* also one that was never started */
 void queue_thread_submit(struct queue_thread *queue);
-void queue_thread_await(struct queue_thread *queue); /* until what was submitted is done */
+/* Until what was submitted is done; false: the watchdog has fired, and the thread still does not end.  It is then abandoned:
+ * what it uses must stay, and it is not stopped any more. */
+CHECKED bool queue_thread_await(struct queue_thread *queue, struct watchdog *watchdog);
 
 #endif

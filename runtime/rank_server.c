@@ -2,7 +2,10 @@
 #include "runtime/device_specification.h"
 #include "runtime/ranks_internal.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 struct server {
     struct ranks *ranks;
@@ -12,6 +15,11 @@ struct server {
     struct arena *scratch; /* of one request */
     void *payload;
     int64_t payload_bytes;
+    pthread_t beats;
+    bool beating;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool busy, ending; /* under the lock */
 };
 
 struct reply {
@@ -133,6 +141,56 @@ static status carry_out(struct server *server, const struct rank_head *head, str
                 (long long)head->kind);
 }
 
+/* ---- Beats ---- */
+
+/* While a request is carried out rank 0 hears every second that this process lives; never behind the reply. */
+static void *send_beats(void *context)
+{
+    struct server *server = context;
+    const struct rank_head beat = {.kind = RANK_BEAT};
+    struct diagnostic ignored = {0};
+    pthread_mutex_lock(&server->lock);
+    while (!server->ending) {
+        struct timespec time;
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        time.tv_sec += RANK_BEAT_SECONDS;
+        int waited = pthread_cond_timedwait(&server->changed, &server->lock, &time);
+        if (waited == ETIMEDOUT && server->busy)
+            server->ending = ranks_send(server->ranks, 0, &beat, NULL, NULL, &ignored) != STATUS_OK;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return NULL;
+}
+
+static void set_busy(struct server *server, bool busy)
+{
+    pthread_mutex_lock(&server->lock);
+    server->busy = busy;
+    pthread_mutex_unlock(&server->lock);
+}
+
+static status start_beats(struct server *server, struct diagnostic *diagnostic)
+{
+    pthread_mutex_init(&server->lock, NULL);
+    watchdog_condition(&server->changed);
+    if (pthread_create(&server->beats, NULL, send_beats, server))
+        return fail(diagnostic, STATUS_FAILED, "the thread that sends beats could not be started");
+    server->beating = true;
+    return STATUS_OK;
+}
+
+static void stop_beats(struct server *server)
+{
+    if (!server->beating) return;
+    pthread_mutex_lock(&server->lock);
+    server->ending = true;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+    pthread_join(server->beats, NULL);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
+}
+
 static status answer(struct server *server, status code, const struct reply *reply,
                      const struct diagnostic *reason, struct diagnostic *diagnostic)
 {
@@ -141,7 +199,8 @@ static status answer(struct server *server, status code, const struct reply *rep
                                    .first = good ? reply->value : 0,
                                    .bytes =
                                        good ? reply->byte_count : (int64_t)strlen(reason->text)};
-    return ranks_send(server->ranks, 0, &head, good ? reply->bytes : reason->text, diagnostic);
+    return ranks_send(server->ranks, 0, &head, good ? reply->bytes : reason->text, NULL,
+                      diagnostic);
 }
 
 /* `open`: why there is no device, if so; that is the answer to everything then. */
@@ -152,15 +211,17 @@ static status serve_one(struct server *server, const struct diagnostic *open, bo
     struct reply reply = {0};
     struct diagnostic reason = *open;
     arena_reset(server->scratch);
-    TRY(ranks_receive_head(server->ranks, 0, &head, diagnostic));
+    TRY(ranks_receive_head(server->ranks, 0, &head, NULL, diagnostic));
     *ended = head.kind == RANK_END;
     if (*ended) return STATUS_OK;
     server->payload_bytes = head.bytes;
     server->payload = arena_allocate(server->scratch, (size_t)head.bytes + 1, 1);
     TRY_MEMORY(server->payload, diagnostic);
-    TRY(ranks_receive(server->ranks, 0, server->payload, head.bytes, diagnostic));
+    TRY(ranks_receive(server->ranks, 0, server->payload, head.bytes, NULL, diagnostic));
     status code = reason.code;
+    set_busy(server, true);
     if (code == STATUS_OK) code = carry_out(server, &head, &reply, &reason);
+    set_busy(server, false);
     return answer(server, code, &reply, &reason, diagnostic);
 }
 
@@ -184,8 +245,10 @@ status ranks_serve(struct ranks *ranks, const char *own, const struct device_opt
     status code = server.arena && server.scratch ? STATUS_OK : fail_memory(diagnostic, 0);
     if (code == STATUS_OK && open_first(&server, own, options, &open) != STATUS_OK)
         server.device = NULL;
+    if (code == STATUS_OK) code = start_beats(&server, diagnostic);
     for (bool ended = false; !ended && code == STATUS_OK;)
         code = serve_one(&server, &open, &ended, diagnostic);
+    stop_beats(&server);
     device_close(server.device);
     arena_destroy(server.scratch);
     arena_destroy(server.arena);

@@ -1,12 +1,15 @@
 /* Open MPI, loaded by name: the few of its functions that are used, and its handles, which are addresses of objects of the
  * library. */
+#include "base/clock.h"
 #include "base/text.h"
 #include "runtime/device_specification.h"
 #include "runtime/ranks_internal.h"
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Of Open MPI 4 and 5. */
@@ -23,6 +26,11 @@ struct mpi {
     int (*MPI_Send)(const void *bytes, int count, void *type, int to, int tag, void *communicator);
     int (*MPI_Recv)(void *bytes, int count, void *type, int from, int tag, void *communicator,
                     void *state);
+    int (*MPI_Isend)(const void *bytes, int count, void *type, int to, int tag, void *communicator,
+                     void **request);
+    int (*MPI_Irecv)(void *bytes, int count, void *type, int from, int tag, void *communicator,
+                     void **request);
+    int (*MPI_Test)(void **request, int *done, void *state);
     int (*MPI_Finalize)(void);
 };
 
@@ -30,6 +38,7 @@ struct ranks {
     struct arena *arena;
     struct mpi mpi;
     int number, count;
+    atomic_bool lost; /* some rank was given up: MPI would wait for it at its end */
 };
 
 static status find_functions(void *library, struct mpi *mpi, struct diagnostic *diagnostic)
@@ -42,6 +51,9 @@ static status find_functions(void *library, struct mpi *mpi, struct diagnostic *
                 {"MPI_Comm_size", &mpi->MPI_Comm_size},
                 {"MPI_Send", &mpi->MPI_Send},
                 {"MPI_Recv", &mpi->MPI_Recv},
+                {"MPI_Isend", &mpi->MPI_Isend},
+                {"MPI_Irecv", &mpi->MPI_Irecv},
+                {"MPI_Test", &mpi->MPI_Test},
                 {"MPI_Finalize", &mpi->MPI_Finalize},
                 {"ompi_mpi_comm_world", &mpi->world},
                 {"ompi_mpi_byte", &mpi->byte}};
@@ -119,8 +131,10 @@ void ranks_leave(struct ranks *ranks)
     struct diagnostic ignored = {0};
     if (!ranks) return;
     const struct rank_head end = {.kind = RANK_END};
-    for (int r = 1; ranks->number == 0 && r < ranks->count; r++)
-        if (ranks_send(ranks, r, &end, NULL, &ignored) != STATUS_OK) break;
+    bool lost = atomic_load(&ranks->lost);
+    for (int r = 1; !lost && ranks->number == 0 && r < ranks->count; r++)
+        if (ranks_send(ranks, r, &end, NULL, NULL, &ignored) != STATUS_OK) break;
+    if (lost) return; /* the launcher ends the others when this process ends with a failure */
     ranks->mpi.MPI_Finalize();
     arena_destroy(ranks->arena);
 }
@@ -142,40 +156,93 @@ status ranks_device_list(const struct ranks *ranks, const char *own, struct aren
 
 /* ---- Messages ---- */
 
-status ranks_send(struct ranks *ranks, int rank, const struct rank_head *head, const void *payload,
-                  struct diagnostic *diagnostic)
+/* Messages come at once or after a while: it is looked for them without pause only that long. */
+static const double eager_seconds = 0.005;
+
+static void pause_a_little(double start_seconds)
 {
-    const struct mpi *mpi = &ranks->mpi;
-    TRY(check(mpi->MPI_Send(head, sizeof *head, mpi->byte, rank, TAG, mpi->world), "to send",
-              diagnostic));
-    for (int64_t at = 0; at < head->bytes; at += PIECE_BYTES) {
-        int64_t piece = head->bytes - at < PIECE_BYTES ? head->bytes - at : PIECE_BYTES;
-        TRY(check(
-            mpi->MPI_Send((const char *)payload + at, (int)piece, mpi->byte, rank, TAG, mpi->world),
-            "to send", diagnostic));
+    const struct timespec pause = {.tv_nsec = 50000};
+    if (clock_seconds() - start_seconds < eager_seconds)
+        sched_yield();
+    else
+        nanosleep(&pause, NULL);
+}
+
+/* Until the message of `request` is gone or there. */
+static status await_message(struct ranks *ranks, void *request, int rank, struct watchdog *watchdog,
+                            struct diagnostic *diagnostic)
+{
+    double start = clock_seconds();
+    for (;;) {
+        int done = 0;
+        TRY(check(ranks->mpi.MPI_Test(&request, &done, NULL), "to move a message", diagnostic));
+        if (done) break;
+        if (watchdog_expired(watchdog)) {
+            atomic_store(&ranks->lost, true);
+            return fail(diagnostic, STATUS_TIMEOUT, "rank %d", rank);
+        }
+        pause_a_little(start);
     }
+    watchdog_beat(watchdog);
     return STATUS_OK;
 }
 
-status ranks_receive_head(struct ranks *ranks, int rank, struct rank_head *head,
-                          struct diagnostic *diagnostic)
+static status send_piece(struct ranks *ranks, int rank, const void *bytes, int count,
+                         struct watchdog *watchdog, struct diagnostic *diagnostic)
 {
     const struct mpi *mpi = &ranks->mpi;
-    TRY(check(mpi->MPI_Recv(head, sizeof *head, mpi->byte, rank, TAG, mpi->world, NULL),
+    void *request;
+    if (!watchdog)
+        return check(mpi->MPI_Send(bytes, count, mpi->byte, rank, TAG, mpi->world), "to send",
+                     diagnostic);
+    TRY(check(mpi->MPI_Isend(bytes, count, mpi->byte, rank, TAG, mpi->world, &request), "to send",
+              diagnostic));
+    return await_message(ranks, request, rank, watchdog, diagnostic);
+}
+
+static status receive_piece(struct ranks *ranks, int rank, void *bytes, int count,
+                            struct watchdog *watchdog, struct diagnostic *diagnostic)
+{
+    const struct mpi *mpi = &ranks->mpi;
+    void *request;
+    if (!watchdog)
+        return check(mpi->MPI_Recv(bytes, count, mpi->byte, rank, TAG, mpi->world, NULL),
+                     "to receive", diagnostic);
+    TRY(check(mpi->MPI_Irecv(bytes, count, mpi->byte, rank, TAG, mpi->world, &request),
               "to receive", diagnostic));
+    return await_message(ranks, request, rank, watchdog, diagnostic);
+}
+
+static int piece_at(int64_t at, int64_t bytes)
+{
+    return (int)(bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES);
+}
+
+status ranks_send(struct ranks *ranks, int rank, const struct rank_head *head, const void *payload,
+                  struct watchdog *watchdog, struct diagnostic *diagnostic)
+{
+    TRY(send_piece(ranks, rank, head, sizeof *head, watchdog, diagnostic));
+    for (int64_t at = 0; at < head->bytes; at += PIECE_BYTES)
+        TRY(send_piece(ranks, rank, (const char *)payload + at, piece_at(at, head->bytes), watchdog,
+                       diagnostic));
+    return STATUS_OK;
+}
+
+/* Beats of a rank that is still at work are heads as well; they have been counted. */
+status ranks_receive_head(struct ranks *ranks, int rank, struct rank_head *head,
+                          struct watchdog *watchdog, struct diagnostic *diagnostic)
+{
+    do TRY(receive_piece(ranks, rank, head, sizeof *head, watchdog, diagnostic));
+    while (head->kind == RANK_BEAT);
     if (head->bytes >= 0) return STATUS_OK;
     return fail(diagnostic, STATUS_DEVICE, "rank %d sent a message of less than no bytes", rank);
 }
 
 status ranks_receive(struct ranks *ranks, int rank, void *payload, int64_t bytes,
-                     struct diagnostic *diagnostic)
+                     struct watchdog *watchdog, struct diagnostic *diagnostic)
 {
-    const struct mpi *mpi = &ranks->mpi;
-    for (int64_t at = 0; at < bytes; at += PIECE_BYTES) {
-        int64_t piece = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
-        TRY(check(
-            mpi->MPI_Recv((char *)payload + at, (int)piece, mpi->byte, rank, TAG, mpi->world, NULL),
-            "to receive", diagnostic));
-    }
+    for (int64_t at = 0; at < bytes; at += PIECE_BYTES)
+        TRY(receive_piece(ranks, rank, (char *)payload + at, piece_at(at, bytes), watchdog,
+                          diagnostic));
     return STATUS_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "runtime/ranks.h"
+#include "runtime/watchdog.h"
 
 enum rank_request {
     RANK_OPEN,     /* reply: facts, threads, limit of memory */
@@ -27,12 +28,17 @@ struct rank_head {
     int64_t bytes; /* of the payload: of a reply that is no STATUS_OK, the message */
 };
 
-/* Until everything is there; MPI ends all processes when one is lost. */
+/* What a rank sends, in the place of a reply's status, while it carries out a request: it is alive. */
+enum { RANK_BEAT = -1, RANK_BEAT_SECONDS = 1 };
+
+/* Until everything is there, or, with a watchdog, until that fires: STATUS_TIMEOUT, and no rank can be reached any more.  MPI
+ * ends all processes when one is lost. */
 CHECKED status ranks_send(struct ranks *ranks, int rank, const struct rank_head *head,
-                          const void *payload, struct diagnostic *diagnostic);
+                          const void *payload, struct watchdog *watchdog,
+                          struct diagnostic *diagnostic);
 CHECKED status ranks_receive_head(struct ranks *ranks, int rank, struct rank_head *head,
-                                  struct diagnostic *diagnostic);
+                                  struct watchdog *watchdog, struct diagnostic *diagnostic);
 CHECKED status ranks_receive(struct ranks *ranks, int rank, void *payload, int64_t bytes,
-                             struct diagnostic *diagnostic);
+                             struct watchdog *watchdog, struct diagnostic *diagnostic);
 
 #endif

@@ -37,7 +37,9 @@ bool cuda_wait_is_ready(struct event *event)
 status cuda_wait(struct cuda_device *card, struct event *event, struct diagnostic *diagnostic)
 {
     void *found;
-    if (event_await(event, &device_cuda_interface, &found) != EVENT_LEFT) return STATUS_OK;
+    enum event_state state = event_await(event, &card->base, &found);
+    if (state == EVENT_UNMARKED) return device_waited(&card->base, diagnostic);
+    if (state != EVENT_LEFT) return STATUS_OK;
     struct cuda_mark *mark = found;
     if (mark->card == card) return STATUS_OK; /* its own stream is in order */
     if (mark->card->driver.library != card->driver.library) {

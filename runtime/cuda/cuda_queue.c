@@ -163,7 +163,8 @@ status cuda_finish(struct device *device, struct diagnostic *diagnostic)
     struct diagnostic reason = {0};
     if (device->command_count == 0 && !card->submitted) return STATUS_OK;
     cuda_submit(device);
-    if (card->handed_over) queue_thread_await(&card->queue);
+    if (card->handed_over && !queue_thread_await(&card->queue, device->watchdog))
+        return device_give_up(device, "what was submitted", diagnostic);
     card->handed_over = false;
     if (card->failure.code == STATUS_OK) {
         status code = await_stream(card, &reason);

@@ -1,5 +1,5 @@
 """mpirun -n R hone run: with two and four ranks the logits are bit for bit those of one device, text is the same, errors are
-told once with their exit status, and a rank that is killed ends the run at once.
+told once with their exit status, a rank that is killed ends the run at once, and one that hangs within the watchdog's bound.
 
 usage: ranks_test.py HONE SOURCE_FOLDER SCRATCH_FOLDER          exits 77 where Open MPI is not installed
 """
@@ -70,9 +70,10 @@ def rank_of(process):
     return int(numbers[0]) if numbers and mine and name == str(HONE.resolve()) else None
 
 
-def check_kill(model):
+def disturb(model, what, *words):
+    """Sends the signal `what` to rank 1 of two that are at work: exit status and words of the run, and its seconds from there."""
     slow = ("run", model, "--token-ids", "1,15", "--tokens", 4000, "--context", 4096, "--ignore-end", *COMMON[:2], "--threads",
-            1, "--devices", "virtual:640MiB@5MFLOPS,1GB/s", "--quiet")
+            1, "--devices", "virtual:640MiB@5MFLOPS,1GB/s", "--quiet", *words)
     environment = dict(ENVIRONMENT, HONE_RANKS_TEST=str(os.getpid()))
     running = subprocess.Popen(words_of(2, *slow), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     victims = []
@@ -84,11 +85,24 @@ def check_kill(model):
     assert len(victims) == 1, victims
     time.sleep(1)
     assert running.poll() is None, running.communicate()[1].decode()
-    os.kill(victims[0], signal.SIGKILL)
+    os.kill(victims[0], what)
     started = time.monotonic()
     error = running.communicate(timeout=60)[1].decode()
-    assert running.returncode not in (0, None) and "rank 1" in error, (running.returncode, error)
-    assert time.monotonic() - started < 30 and not [name for name in os.listdir("/proc") if name.isdigit() and rank_of(name)]
+    seconds = time.monotonic() - started
+    assert not [name for name in os.listdir("/proc") if name.isdigit() and rank_of(name)], "a rank is left behind"
+    return running.returncode, error, seconds
+
+
+def check_kill(model):
+    code, error, seconds = disturb(model, signal.SIGKILL)
+    assert code not in (0, None) and "rank 1" in error and seconds < 30, (code, error, seconds)
+
+
+def check_hang(model):
+    """A rank that does not answer, without dying."""
+    code, error, seconds = disturb(model, signal.SIGSTOP, "--watchdog", "3s")
+    assert code == 4 and error.count("hone: rank:1") == 1 and "nothing has moved for 3 s" in error, (code, error)
+    assert 2 < seconds < 45, seconds
 
 
 if not shutil.which("mpirun"):
@@ -99,3 +113,4 @@ for model in MODELS:
 check_text(MODELS[0])
 check_errors(MODELS[0])
 check_kill(MODELS[0])
+check_hang(MODELS[0])
