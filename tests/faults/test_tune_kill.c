@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "ops/op_table.h"
 #include "tests/check.h"
+#include "tests/faults/kills.h"
 #include "tests/faults/planted.h"
 #include "tests/ops/op_harness.h"
 #include "tests/scratch_harness.h"
@@ -14,8 +15,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { KILLS = 100 };
 
 /* Mistakes that are over quickly: no hangs, no eating of memory. */
 static const char yaml[] = "variant: planted_cpu\nop: linear\ntarget: cpu\n"
@@ -111,8 +110,8 @@ static void killed_tuning_goes_on_where_it_was(void **unused)
     assert_int_equal(scratch_create(folder), 0);
     bench_make(&bench);
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* workers whose parent was killed come to this process */
-    int before = 0, killed = 0, stores = 0, added = 0;
-    for (uint64_t round = 0; round < KILLS; round++) {
+    int before = 0, killed = 0, stores = 0, added = 0, kills = kills_wanted();
+    for (uint64_t round = 0; round < (uint64_t)kills; round++) {
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) tune_in_child(&bench, folder);
@@ -140,8 +139,8 @@ static void killed_tuning_goes_on_where_it_was(void **unused)
     CHECK_TEXT(report.rows[0].winner, "planted_cpu plant=good");
     assert_int_equal(report.rows[0].known + report.rows[0].measured, CANDIDATES);
     print_message("%d of %d runs were killed while they worked; %d records in %d stores before\n",
-                  killed, KILLS, added + before, stores + 1);
-    assert_true(killed > KILLS / 4);
+                  killed, kills, added + before, stores + 1);
+    assert_true(killed > kills / 4);
     assert_int_equal(scratch_remove(folder), 0);
     arena_destroy(bench.arena);
 }

@@ -127,6 +127,40 @@ static void a_damaged_file_is_survived(void **unused)
     place_remove(&place);
 }
 
+/* A few bits in every page, one at a time: what comes back is what was written. */
+static void a_flipped_bit_in_any_page_is_noticed_or_harmless(void **unused)
+{
+    (void)unused;
+    enum { PAGE_BYTES = 4096, FLIPS = 3 };
+    struct diagnostic diagnostic = {0};
+    struct place place;
+    char *bytes;
+    size_t byte_count;
+    int kept = 0, flips = 0;
+    place_make(&place);
+    struct store *store = open_store(&place);
+    for (int n = 0; n < 40; n++) add_record(store, n);
+    store_close(store);
+    CHECK_OK(file_read(place.path, 1 << 24, place.arena, &bytes, &byte_count, &diagnostic));
+    for (size_t page = 0; page < byte_count / PAGE_BYTES; page++)
+        for (uint64_t flip = 0; flip < FLIPS; flip++) {
+            uint64_t bits = random_bits(7, page, flip);
+            size_t at = page * PAGE_BYTES + bits % PAGE_BYTES;
+            bytes[at] ^= (char)(1 << (bits >> 40) % 8);
+            CHECK_OK(file_write(place.path, bytes, byte_count, &diagnostic));
+            bytes[at] ^= (char)(1 << (bits >> 40) % 8);
+            store = open_store(&place);
+            kept += count_records(store); /* fails when a changed record is let through */
+            store_close(store);
+            assert_int_equal(system(arena_print(place.arena, "rm -f %s*", place.path)), 0);
+            flips++;
+        }
+    print_message("%d bits in %zu pages: %d of %d records are kept\n", flips,
+                  byte_count / PAGE_BYTES, kept, 40 * flips);
+    assert_true(flips >= 3 * FLIPS && kept > 20 * flips);
+    place_remove(&place);
+}
+
 /* A file with this content is moved aside, or used as an empty store; either way the store works.
  */
 static void check_replaced(const char *bytes, size_t byte_count, bool replaced)
@@ -201,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flipped_bit_in_a_row_is_noticed),
         cmocka_unit_test(a_damaged_file_is_survived),
+        cmocka_unit_test(a_flipped_bit_in_any_page_is_noticed_or_harmless),
         cmocka_unit_test(foreign_files_are_moved_aside),
         cmocka_unit_test(a_newer_store_is_left_alone),
     };
