@@ -13,6 +13,7 @@ void demote_apply(const struct engine *engine, struct build_options *build,
         build->bounds.tokens = given_up->chunk;
         if (build->bounds.outputs > given_up->chunk) build->bounds.outputs = given_up->chunk;
     }
+    if (given_up->expert_slots) build->expert_slots = given_up->expert_slots;
     if (given_up->streams) build->stream = given_up->stream;
     if (given_up->split) build->share = (struct share_choice){.kind = SHARE_LAYERS};
     for (int d = 0; d < engine->device_count; d++) {
@@ -28,12 +29,12 @@ bool demote_find_shortage(const struct engine *engine, struct build_shortage *sh
         int64_t missing = device_take_refusal(engine->devices[d]);
         if (missing <= 0 || shortage->found) continue;
         const struct plan_device *device = &engine->plan->devices[d];
-        *shortage = (struct build_shortage){
-            .found = true,
-            .device = d,
-            .missing_bytes = missing,
-            .held_bytes = device->weight_bytes + device->state_bytes + device->arena_bytes,
-            .state_bytes = device->state_bytes};
+        *shortage = (struct build_shortage){.found = true,
+                                            .device = d,
+                                            .missing_bytes = missing,
+                                            .held_bytes = device->weight_bytes +
+                                                          device->state_bytes + device->arena_bytes,
+                                            .state_bytes = device->state_bytes};
     }
     return shortage->found;
 }
@@ -57,6 +58,8 @@ static struct demotion describe(const struct engine *engine, const struct engine
                            .missing_bytes = shortage->missing_bytes};
     if (d < 0) return now;
     now.relieved = has_host(engine) && !device_is_host(engine->devices[d]);
+    now.slots =
+        engine->expert_slots > 1 ? engine->expert_slots : 0; /* without any all are at home */
     now.stream = engine->stream;
     now.state_bytes = given_up->host_states[d] ? 0 : shortage->state_bytes;
     now.room_bytes = shortage->held_bytes;
@@ -74,6 +77,7 @@ static void keep(struct given_up *given_up, const struct engine_demotion *demoti
         given_up->streams = true;
         given_up->stream = next->stream;
         break;
+    case DEMOTION_SLOTS: given_up->expert_slots = next->slots; break;
     case DEMOTION_STATES: given_up->host_states[device] = true; break;
     case DEMOTION_CHUNK: given_up->chunk = next->chunk; break;
     case DEMOTION_LAYERS:
@@ -81,7 +85,6 @@ static void keep(struct given_up *given_up, const struct engine_demotion *demoti
         given_up->limited[device] = true;
         given_up->room_bytes[device] = next->room_bytes;
         break;
-    case DEMOTION_SLOTS:
     case DEMOTION_NOTHING: break;
     }
 }
@@ -89,15 +92,15 @@ static void keep(struct given_up *given_up, const struct engine_demotion *demoti
 static const char *explain_stream(struct arena *arena, const struct engine_demotion *demotion)
 {
     const struct stream_choice *before = &demotion->before.stream, *after = &demotion->after.stream;
-    return arena_print(arena, "%s%d weights are fetched ahead of their use, not %d",
-                       after->kind == before->kind
-                           ? ""
-                           : "the host keeps and sends all weights of its layers; ",
-                       after->ahead, before->ahead);
+    return arena_print(
+        arena, "%s%d weights are fetched ahead of their use, not %d",
+        after->kind == before->kind ? "" : "the host keeps and sends all weights of its layers; ",
+        after->ahead, before->ahead);
 }
 
 /* What is given up, in the user's words. */
-static const char *explain(struct arena *arena, const struct engine_demotion *demotion, bool unsplit)
+static const char *explain(struct arena *arena, const struct engine_demotion *demotion,
+                           bool unsplit)
 {
     char room[32];
     switch (demotion->rung) {
@@ -112,6 +115,8 @@ static const char *explain(struct arena *arena, const struct engine_demotion *de
                            unsplit ? ", and are no longer split" : "",
                            text_bytes((double)demotion->after.room_bytes, room));
     case DEMOTION_SLOTS:
+        return arena_print(arena, "routed experts that cards keep of each layer: %lld, not %lld",
+                           (long long)demotion->after.slots, (long long)demotion->before.slots);
     case DEMOTION_NOTHING: break;
     }
     return "";

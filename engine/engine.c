@@ -117,6 +117,8 @@ static status take_settled(struct engine *engine, const char *path,
     if (options->layer_map) return refuse_settled(path, "layers are", "--layer-map", diagnostic);
     if (options->stream)
         return refuse_settled(path, "streamed weights are", "--stream", diagnostic);
+    if (options->expert_slots)
+        return refuse_settled(path, "expert slots are", "--expert-slots", diagnostic);
     if (options->split) return refuse_settled(path, "split is", "--split", diagnostic);
     if (options->settings)
         return refuse_settled(path, "form of latent attention is", "--mla", diagnostic);

@@ -34,6 +34,8 @@ struct engine_options {
         *split; /* how devices share the model: "tensor=3:1" (planner/share.h); NULL: by layers */
     const char *
         stream; /* what the host keeps and cards use: "experts" (planner/stream.h); NULL: nothing */
+    int64_t
+        expert_slots; /* per layer and card, for experts that the host keeps (docs/expert-cache.md); 0: none */
     int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double
         race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */

@@ -15,8 +15,8 @@ struct step_arrays {
 
 /* For want of memory, beyond what was asked for (demote.c). */
 struct given_up {
-    int64_t chunk; /* 0: as asked */
-    bool streams;  /* what, is in `stream` */
+    int64_t chunk, expert_slots; /* 0: as asked */
+    bool streams;                /* what, is in `stream` */
     struct stream_choice stream;
     bool split; /* whole layers in place of a split */
     bool host_states[GRAPH_DEVICES_MAX];
@@ -39,8 +39,9 @@ struct engine {
         card_compiler; /* of a plan from a file: who made its cards' kernels; NULL: the one that is here */
     struct engine_options settled; /* those that plans are built with, while it is opened */
     bool fixed_plan;               /* it came from a file */
-    enum share_kind share;      /* of the last plan that was built, and what it streams */
+    enum share_kind share;         /* of the last plan that was built, and what it streams */
     struct stream_choice stream;
+    int64_t expert_slots;
     struct build_shortage shortage; /* why it could not be built */
     struct given_up given_up;
     size_t demotion_capacity;

@@ -55,7 +55,8 @@ static status describe_devices(struct engine *engine, const struct engine_option
 status engine_open_store(struct engine *engine, const struct progress *progress,
                          struct store **store, struct diagnostic *diagnostic)
 {
-    return store_open(engine->cache_folder ? engine->cache_folder : "", progress, store, diagnostic);
+    return store_open(engine->cache_folder ? engine->cache_folder : "", progress, store,
+                      diagnostic);
 }
 
 const char *engine_artifact_folder(struct engine *engine)
@@ -105,6 +106,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .layer_map = layer_map,
         .layer_map_count = layer_map_count,
         .previous = engine->first_plan,
+        .expert_slots = options->expert_slots,
         .choose_only = purpose == PURPOSE_CHOOSE,
         .largest = options->largest,
         .devices = devices,
@@ -124,6 +126,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
     demote_apply(engine, &build, devices);
     engine->share = build.share.kind;
     engine->stream = build.stream;
+    engine->expert_slots = build.expert_slots;
     for (int d = 0; d < engine->device_count && purpose == PURPOSE_RUN; d++)
         devices[d].limit_bytes = device_memory_limit(engine->devices[d]);
     if (purpose == PURPOSE_LOWER)

@@ -9,6 +9,11 @@ bool node_is(const struct node *node, const char *op_name)
     return !strcmp(node->op->name, op_name);
 }
 
+bool node_is_launched(const struct node *node)
+{
+    return !node_is(node, "transfer") && !node_is(node, "resolve");
+}
+
 status pass_run(struct graph *graph, pass_body *body, void *context, struct diagnostic *diagnostic)
 {
     struct arena *scratch = arena_create(0);

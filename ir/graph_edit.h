@@ -59,6 +59,8 @@ CHECKED status graph_find_users(const struct graph *graph, struct arena *arena,
 const char *graph_name_in_layer(struct arena *arena, const char *name, int layer, int new_layer);
 
 bool node_is(const struct node *node, const char *op_name);
+/* Whether a plan runs it by a kernel: transfers and resolves are steps of their own kinds. */
+bool node_is_launched(const struct node *node);
 
 /* Runs the body of a pass with an arena for what only it needs. */
 typedef status pass_body(struct graph *graph, void *context, struct arena *scratch,

@@ -67,6 +67,11 @@ CHECKED status pass_place(struct graph *graph, const int *device_of_node, int de
 CHECKED status pass_stream(struct graph *graph, const bool *streamed, int home, int ahead,
                            struct diagnostic *diagnostic);
 
+/* Where a layer's experts are on a device that is `apart` from the host: keeps all of them on device `host` and gives the card
+ * room for `slots` of them, which change while it runs.  Layers with no more experts than that stay as they are. */
+CHECKED status pass_slots(struct graph *graph, int64_t slots, int host, const bool *apart,
+                          struct diagnostic *diagnostic);
+
 /* Gives every result value an offset in its device's arena so that values alive at the same time do not overlap. */
 struct memory_layout {
     int64_t *offsets;      /* per value; -1 where the value has no place in an arena */

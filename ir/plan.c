@@ -210,7 +210,7 @@ static status verify_choices(const struct plan *plan, struct diagnostic *diagnos
     int contexts = bucket_of_context(plan->bounds.context);
     for (int n = 0; n < plan->graph->node_count; n++) {
         int64_t rows;
-        if (node_is(&plan->graph->nodes[n], "transfer")) continue;
+        if (!node_is_launched(&plan->graph->nodes[n])) continue;
         TRY(most_rows(plan, n, &rows, diagnostic));
         for (int r = 0; r <= bucket_of_rows(rows); r++)
             for (int c = 0; c <= contexts; c++) TRY(verify_choice(plan, n, r, c, diagnostic));

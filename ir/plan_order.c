@@ -164,7 +164,8 @@ static status step_launch(struct order *order, const struct plan_step *step)
     const struct graph *graph = order->plan->graph;
     if (step->node < 0 || step->node >= graph->node_count ||
         graph->nodes[step->node].device != step->device || step->queue != QUEUE_WORK ||
-        node_is(&graph->nodes[step->node], "transfer"))
+        node_is_launched(&graph->nodes[step->node]) != (step->kind == STEP_LAUNCH) ||
+        (step->kind == STEP_RESOLVE && !node_is(&graph->nodes[step->node], "resolve")))
         return fail(order->diagnostic, STATUS_BAD_INPUT,
                     "plan: step %d launches node %d, which its device cannot", order->step,
                     step->node);
@@ -223,13 +224,13 @@ static status check_step(struct order *order, const struct plan_step *step)
     int queue = queue_of(order, step);
     clock_of(order, queue)[queue]++;
     switch (step->kind) {
-    case STEP_LAUNCH: return step_launch(order, step);
+    case STEP_LAUNCH:
+    case STEP_RESOLVE: return step_launch(order, step);
     case STEP_COPY: return step_copy(order, step);
     case STEP_SIGNAL: return step_signal(order, step);
     case STEP_WAIT: return step_wait(order, step);
     case STEP_COLLECTIVE:
-    case STEP_HOST_TASK:
-    case STEP_RESOLVE: break;
+    case STEP_HOST_TASK: break;
     }
     return fail(order->diagnostic, STATUS_BAD_INPUT,
                 "plan: step %d is of kind %d, which is not known", order->step, (int)step->kind);

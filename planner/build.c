@@ -1,6 +1,8 @@
 /* The pipeline from a model's graph to a plan. */
-#include "base/text.h"
 #include "planner/build.h"
+
+#include "base/text.h"
+#include "ir/graph_edit.h"
 
 #include <string.h>
 
@@ -34,7 +36,7 @@ status plan_each_bucket(const struct plan *plan, plan_visit *visit, void *contex
                         struct diagnostic *diagnostic)
 {
     for (int n = 0; n < plan->graph->node_count; n++) {
-        if (strcmp(plan->graph->nodes[n].op->name, "transfer") == 0) continue;
+        if (!node_is_launched(&plan->graph->nodes[n])) continue;
         TRY(plan_node_buckets(plan->graph, &plan->bounds, &plan->graph->nodes[n], n, visit, context,
                               diagnostic));
     }

@@ -12,8 +12,10 @@ struct build_device {
     const char *specification;
     const struct device_facts *facts;
     int64_t memory_bytes; /* that plans count on; INT64_MAX: no limit */
-    int64_t limit_bytes; /* that there are: a plan that needs more is refused before it is compiled; 0: not looked at */
-    bool host_states; /* states of its nodes are kept by the host, which does what they are needed for */
+    int64_t
+        limit_bytes; /* that there are: a plan that needs more is refused before it is compiled; 0: not looked at */
+    bool
+        host_states; /* states of its nodes are kept by the host, which does what they are needed for */
     int candidates; /* kernels per problem and bucket, to race where the device is; 1 or less: the chosen one */
     bool apart; /* the host does not read its memory in place */
 };
@@ -36,6 +38,8 @@ struct build_options {
     int device_count;
     struct share_choice share;
     struct stream_choice stream;
+    int64_t
+        expert_slots; /* per layer and card, for experts that the host keeps; 0: experts are at home */
     struct chooser chooser;
     bool choose_only; /* names of kernels and no code: the plan can be shown, not executed */
     const struct plan *

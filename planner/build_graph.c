@@ -19,6 +19,15 @@ static status share(struct plan *plan, const struct build_options *options,
     return share_graph(plan->graph, &options->share, apart, options->device_count, diagnostic);
 }
 
+static status slots(struct plan *plan, const struct build_options *options,
+                    struct diagnostic *diagnostic)
+{
+    bool apart[GRAPH_DEVICES_MAX];
+    find_apart(options, apart);
+    return stream_slots(plan->graph, options->expert_slots, apart, options->device_count,
+                        diagnostic);
+}
+
 static status stream(struct plan *plan, const struct build_options *options,
                      struct diagnostic *diagnostic)
 {
@@ -69,8 +78,10 @@ static status place(struct plan *plan, const struct build_options *options,
     TRY_NEW(devices, plan->arena, options->device_count, diagnostic);
     TRY_NEW(device_of_layer, plan->arena, plan->graph->layer_count + 1, diagnostic);
     for (int d = 0; d < options->device_count; d++)
-        devices[d] = (struct placement_device){.specification = options->devices[d].specification,
-                                               .memory_bytes = options->devices[d].memory_bytes};
+        devices[d] = (struct placement_device){
+            .specification = options->devices[d].specification,
+            .memory_bytes = options->devices[d].memory_bytes,
+            .expert_slots = options->devices[d].apart ? options->expert_slots : 0};
     int64_t missing_bytes;
     status code = placement_by_layers(plan->graph, &plan->bounds, devices, options->device_count,
                                       device_of_layer, &missing_bytes, diagnostic);
@@ -133,6 +144,7 @@ static status lower_once(const struct graph *graph, const struct build_options *
     TRY(graph_verify(plan->graph, diagnostic));
     TRY(move_states(plan, options, diagnostic));
     TRY(graph_verify(plan->graph, diagnostic));
+    TRY(slots(plan, options, diagnostic));
     TRY(offload_fuse(plan, options, diagnostic));
     TRY(memory_bytes ? lower_streams(plan, options, &lowered, diagnostic)
                      : stream(plan, options, diagnostic));

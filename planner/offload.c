@@ -3,6 +3,8 @@
  * A host runs everything (its references do), a card only what it has kernels for. */
 #include "planner/offload.h"
 
+#include "ir/graph_edit.h"
+
 #include <string.h>
 
 /* What has been asked already: layers repeat each other. */
@@ -162,7 +164,7 @@ static status move_unanswered(struct offload *offload, struct graph *graph,
         const struct node *node = &graph->nodes[n];
         bool answered = true;
         devices[n] = node->device;
-        if (strcmp(node->op->name, "transfer") == 0 || !is_card(offload, node->device)) continue;
+        if (!node_is_launched(node) || !is_card(offload, node->device)) continue;
         TRY(ask(offload, graph, node, &answered, diagnostic));
         if (answered) continue;
         if (host < 0) return refuse(offload, graph, node, diagnostic);

@@ -94,6 +94,8 @@ CHECKED status placement_verify(const struct placement *placement, const bool *i
 struct placement_device {
     const char *specification;
     int64_t memory_bytes; /* INT64_MAX: no limit */
+    int64_t
+        expert_slots; /* experts of a layer that it keeps, the same for all that keep few; 0: all */
 };
 
 /* The rule that people use: layers in order onto devices in order, each device as many as its memory holds (weights,

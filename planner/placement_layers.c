@@ -12,6 +12,7 @@ enum { LIVE_VALUES = 6 };
 struct layer_bytes {
     int64_t before, after, reserve;
     int64_t *layers;
+    int64_t *spared; /* of each layer's, where a device keeps `expert_slots` of its experts */
 };
 
 static bool weight_used_by(const struct graph *graph, int node, int value)
@@ -22,17 +23,31 @@ static bool weight_used_by(const struct graph *graph, int node, int value)
     return false;
 }
 
+/* What is not kept of experts' weights: a dispatch sorts rows for them. */
+static int64_t spared_bytes(const struct graph *graph, int node, int v, int64_t bytes,
+                            int64_t expert_slots)
+{
+    const struct value *value = &graph->values[v];
+    int64_t experts = value->type.shape[0].scale;
+    if (value->kind != VALUE_WEIGHT || expert_slots < 1 || expert_slots >= experts ||
+        node_find_input(&graph->nodes[node], "offsets") == VALUE_NONE)
+        return 0;
+    return bytes / experts * (experts - expert_slots);
+}
+
 /* A weight or state counts where it is used first. */
-static void count_value(const struct graph *graph, int v, int64_t bytes, struct layer_bytes *count)
+static void count_value(const struct graph *graph, int v, int64_t bytes, int64_t expert_slots,
+                        struct layer_bytes *count)
 {
     bool layers_seen = false;
     for (int n = 0; n < graph->node_count; n++) {
         int layer = graph->nodes[n].layer;
         layers_seen = layers_seen || layer >= 0;
         if (!weight_used_by(graph, n, v)) continue;
-        if (layer >= 0)
+        if (layer >= 0) {
             count->layers[layer] += bytes;
-        else if (layers_seen)
+            count->spared[layer] += spared_bytes(graph, n, v, bytes, expert_slots);
+        } else if (layers_seen)
             count->after += bytes;
         else
             count->before += bytes;
@@ -54,15 +69,17 @@ int64_t placement_reserve_bytes(const struct graph *graph, const struct plan_bou
 }
 
 static status count_bytes(const struct graph *graph, const struct plan_bounds *bounds,
-                          struct layer_bytes *count, struct diagnostic *diagnostic)
+                          int64_t expert_slots, struct layer_bytes *count,
+                          struct diagnostic *diagnostic)
 {
+    TRY_NEW(count->spared, graph->arena, graph->layer_count + 1, diagnostic);
     TRY_NEW(count->layers, graph->arena, graph->layer_count + 1, diagnostic);
     int64_t symbols[SYMBOL_COUNT];
     plan_symbols(bounds, symbols);
     for (int v = 0; v < graph->value_count; v++) {
         const struct value *value = &graph->values[v];
         if (value->kind == VALUE_WEIGHT || value->kind == VALUE_STATE)
-            count_value(graph, v, tensor_bytes(&value->type, symbols), count);
+            count_value(graph, v, tensor_bytes(&value->type, symbols), expert_slots, count);
     }
     count->reserve = placement_reserve_bytes(graph, bounds);
     return STATUS_OK;
@@ -91,6 +108,14 @@ static status too_small(const struct placement_device *device, int layer, int la
         device->specification, layer, layer_count, text_bytes((double)missing, text));
 }
 
+static int64_t most_slots(const struct placement_device *devices, int device_count)
+{
+    int64_t most = 0;
+    for (int d = 0; d < device_count; d++)
+        if (devices[d].expert_slots > most) most = devices[d].expert_slots;
+    return most;
+}
+
 status placement_by_layers(const struct graph *graph, const struct plan_bounds *bounds,
                            const struct placement_device *devices, int device_count,
                            int *device_of_layer, int64_t *missing_bytes,
@@ -98,14 +123,15 @@ status placement_by_layers(const struct graph *graph, const struct plan_bounds *
 {
     struct layer_bytes count = {0};
     *missing_bytes = 0;
-    TRY(count_bytes(graph, bounds, &count, diagnostic));
+    TRY(count_bytes(graph, bounds, most_slots(devices, device_count), &count, diagnostic));
     int64_t total = count.before + count.after;
     for (int l = 0; l < graph->layer_count; l++) total += count.layers[l];
     int device = 0;
     int64_t used = count.before;
     for (int l = 0; l < graph->layer_count; l++) {
-        int64_t bytes = count.layers[l] + (l == graph->layer_count - 1 ? count.after : 0);
+        int64_t whole = count.layers[l] + (l == graph->layer_count - 1 ? count.after : 0), bytes;
         for (;;) {
+            bytes = whole - (devices[device].expert_slots ? count.spared[l] : 0);
             int64_t limit = devices[device].memory_bytes;
             bool last = device == device_count - 1;
             int64_t share = fair_share(devices, device_count, device, total);

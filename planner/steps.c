@@ -11,20 +11,14 @@
  *
  *     queue of work:      ... | signal A | ... nodes ...      | wait B | user
  *     queue of copies:        | wait A   | copy | signal B | */
+#include "ir/graph_edit.h"
 #include "planner/build.h"
-
-#include <string.h>
 
 static status add_step(struct plan *plan, struct plan_step step, struct diagnostic *diagnostic)
 {
     TRY_APPEND(plan->steps, plan->step_count, plan->step_capacity, plan->arena, diagnostic);
     plan->steps[plan->step_count - 1] = step;
     return STATUS_OK;
-}
-
-static bool is_transfer(const struct node *node)
-{
-    return strcmp(node->op->name, "transfer") == 0;
 }
 
 static bool works_after(const struct graph *graph, int device, int node)
@@ -90,7 +84,9 @@ static status add_launch(struct plan *plan, int n, int *arrived, struct diagnost
         arrived[value] = 0;
         TRY(add_step(plan, wait, diagnostic));
     }
-    const struct plan_step launch = {.kind = STEP_LAUNCH, .device = node->device, .node = n};
+    const struct plan_step launch = {.kind = node_is(node, "resolve") ? STEP_RESOLVE : STEP_LAUNCH,
+                                     .device = node->device,
+                                     .node = n};
     return add_step(plan, launch, diagnostic);
 }
 
@@ -101,7 +97,7 @@ status plan_make_steps(struct plan *plan, struct diagnostic *diagnostic)
     TRY_NEW(arrived, plan->arena, graph->value_count, diagnostic);
     for (int n = 0; n < graph->node_count; n++) {
         const struct node *node = &graph->nodes[n];
-        if (!is_transfer(node))
+        if (!node_is(node, "transfer"))
             TRY(add_launch(plan, n, arrived, diagnostic));
         else if (graph->values[node->inputs[0]].kind == VALUE_WEIGHT)
             TRY(add_fetch(plan, n, arrived, diagnostic));

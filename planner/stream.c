@@ -28,6 +28,14 @@ status stream_choice_parse(const char *text, struct stream_choice *choice,
         text, STREAM_AHEAD_MOST);
 }
 
+/* `device_count`: there is none. */
+static int find_host(const bool *apart, int device_count)
+{
+    int host = 0;
+    while (host < device_count && apart[host]) host++;
+    return host;
+}
+
 static bool is_streamed(const struct value *value, const struct node *user,
                         const struct stream_choice *choice, const bool *apart)
 {
@@ -38,13 +46,25 @@ static bool is_streamed(const struct value *value, const struct node *user,
            (value->type.rank == 3 && node_find_input(user, "offsets") != VALUE_NONE);
 }
 
+status stream_slots(struct graph *graph, int64_t slots, const bool *apart, int device_count,
+                    struct diagnostic *diagnostic)
+{
+    int host = find_host(apart, device_count);
+    if (slots < 1) return STATUS_OK;
+    if (host == device_count)
+        return fail(diagnostic, STATUS_USAGE,
+                    "--expert-slots: the host keeps the experts; add it to the devices "
+                    "(--devices ...,cpu)");
+    TRY(pass_slots(graph, slots, host, apart, diagnostic));
+    return pass_dead_code(graph, diagnostic);
+}
+
 status stream_weights(struct graph *graph, const struct stream_choice *choice, const bool *apart,
                       int device_count, struct diagnostic *diagnostic)
 {
-    int host = 0;
+    int host = find_host(apart, device_count);
     bool *streamed;
     if (choice->kind == STREAM_NOTHING) return STATUS_OK;
-    while (host < device_count && apart[host]) host++;
     if (host == device_count)
         return fail(diagnostic, STATUS_USAGE,
                     "--stream: weights are streamed from the host; add it to the devices "

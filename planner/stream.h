@@ -26,4 +26,8 @@ CHECKED status stream_choice_parse(const char *text, struct stream_choice *choic
 CHECKED status stream_weights(struct graph *graph, const struct stream_choice *choice,
                               const bool *apart, int device_count, struct diagnostic *diagnostic);
 
+/* The same for experts that cards keep for a while: `slots` per layer, in a graph that is not fused yet (ir/pass_slots.c). */
+CHECKED status stream_slots(struct graph *graph, int64_t slots, const bool *apart, int device_count,
+                            struct diagnostic *diagnostic);
+
 #endif

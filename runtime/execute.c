@@ -1,6 +1,6 @@
 /* Running the steps of a bound plan. */
 #include "base/clock.h"
-#include "runtime/executor.h"
+#include "runtime/executor_slots.h"
 
 #include <string.h>
 
@@ -65,8 +65,8 @@ static status check_step(const struct plan *plan, const struct step *step,
     return STATUS_OK;
 }
 
-static status enqueue_launch(struct executor *executor, int s, const struct run *whole,
-                             struct diagnostic *diagnostic)
+status executor_launch(struct executor *executor, int s, const struct run *whole,
+                       struct diagnostic *diagnostic)
 {
     const struct plan *plan = executor->plan;
     const struct plan_step *step = &plan->steps[s];
@@ -97,7 +97,7 @@ static status enqueue_step(struct executor *executor, int s, const struct run *r
     if (step->queue == QUEUE_COPIES && executor->copies[step->device])
         device = executor->copies[step->device];
     switch (step->kind) {
-    case STEP_LAUNCH: return enqueue_launch(executor, s, run, diagnostic);
+    case STEP_LAUNCH: return executor_launch(executor, s, run, diagnostic);
     case STEP_COPY: {
         const struct value *value = &executor->plan->graph->values[step->value];
         return device_copy(device, executor->operands[s][0], executor->devices[value->device],
@@ -109,8 +109,8 @@ static status enqueue_step(struct executor *executor, int s, const struct run *r
     case STEP_WAIT:
         return device_wait(device, executor->events[executor->set][step->event], diagnostic);
     case STEP_COLLECTIVE:
-    case STEP_HOST_TASK:
-    case STEP_RESOLVE: break;
+    case STEP_RESOLVE: return executor_resolve(executor, s, run, diagnostic);
+    case STEP_HOST_TASK: break;
     }
     return fail(diagnostic, STATUS_UNSUPPORTED,
                 "plan step %d has a kind that this runtime does not know", s);
@@ -158,6 +158,7 @@ static status run_steps(struct executor *executor, const struct run *run,
 {
     for (int s = 0; s < executor->plan->step_count; s++) {
         double start = executor->timed ? clock_seconds() : 0;
+        if (executor->plan->steps[s].kind == STEP_RESOLVE) TRY(finish_all(executor, diagnostic));
         TRY(enqueue_step(executor, s, run, diagnostic));
         if (executor->routing.see) TRY(executor_read_routing(executor, s, run, diagnostic));
         if (!executor->timed && !executor->watch.see) continue;

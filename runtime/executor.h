@@ -19,6 +19,8 @@ struct routed {
     int32_t *ids;   /* [the plan's most tokens, used] */
 };
 
+struct expert_slots; /* executor_slots.h */
+
 struct executor {
     struct arena *arena;
     const struct plan *plan;
@@ -45,6 +47,7 @@ struct executor {
     struct routing_watch routing;
     struct routed *routed; /* per router, in the order of their steps */
     int routed_count;
+    struct expert_slots *slots; /* NULL: the plan has none */
 };
 
 /* The copy of input `value` on `device`. */
@@ -61,6 +64,12 @@ static inline struct kernel **executor_kernel(const struct executor *executor, i
 
 /* Where a value is, as seen by work on `device`; NULL for VALUE_NONE. */
 void *executor_address(const struct executor *executor, int device, int value);
+
+/* Looks all addresses of operands up again. */
+void executor_resolve_operands(struct executor *executor);
+/* execute.c: enqueues the launch of step `s`. */
+CHECKED status executor_launch(struct executor *executor, int s, const struct run *whole,
+                               struct diagnostic *diagnostic);
 
 /* executor_routing.c: reads what step `s` has routed, once it is launched; tells all that was read, once it is there. */
 CHECKED status executor_read_routing(struct executor *executor, int s, const struct run *run,

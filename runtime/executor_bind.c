@@ -1,5 +1,5 @@
 /* Binding a plan to devices: memory, weights, kernels, addresses of operands. */
-#include "runtime/executor.h"
+#include "runtime/executor_slots.h"
 
 void *executor_address(const struct executor *executor, int device, int value)
 {
@@ -91,13 +91,18 @@ static void resolve_operands(struct executor *executor, int s)
         operands[0] = executor_address(executor, step->device, step->target);
         operands[1] = executor_address(executor, step->device, step->value);
     }
-    if (step->kind != STEP_LAUNCH) return;
+    if (step->kind != STEP_LAUNCH && step->kind != STEP_RESOLVE) return;
     const struct node *node = &executor->plan->graph->nodes[step->node];
     int inputs = op_input_count(node->op), outputs = op_output_count(node->op);
     for (int i = 0; i < inputs; i++)
         operands[i] = executor_address(executor, step->device, node->inputs[i]);
     for (int o = 0; o < outputs; o++)
         operands[inputs + o] = executor_address(executor, step->device, node->outputs[o]);
+}
+
+void executor_resolve_operands(struct executor *executor)
+{
+    for (int s = 0; s < executor->plan->step_count; s++) resolve_operands(executor, s);
 }
 
 static status allocate_tables(struct executor *executor, struct diagnostic *diagnostic)
@@ -136,6 +141,7 @@ static void take_kernels(struct executor *executor, struct executor *before, int
 static void take_parts(struct executor *executor, struct executor *before)
 {
     const struct plan *plan = executor->plan;
+    executor_drop_slots(before);
     homes_take(before->plan, before->homes, plan, executor->homes);
     for (int d = 0; d < plan->device_count; d++) {
         take_kernels(executor, before, d);
@@ -164,8 +170,8 @@ static status bind_plan(struct executor *executor, struct executor *before,
         for (int e = 0; e < plan->event_count; e++)
             TRY(event_create(&executor->events[set][e], diagnostic));
     TRY(executor_prepare_overlap(executor, diagnostic));
-    for (int s = 0; s < plan->step_count; s++) resolve_operands(executor, s);
-    return STATUS_OK;
+    executor_resolve_operands(executor);
+    return executor_prepare_slots(executor, diagnostic);
 }
 
 /* Without tables. */
@@ -250,6 +256,7 @@ void executor_destroy(struct executor *executor)
     struct diagnostic ignored = {0};
     if (executor->under_way) (void)!executor_finish(executor, &ignored);
     for (int d = 0; d < plan->device_count; d++) free_device_parts(executor, d);
+    executor_free_slots(executor);
     if (executor->homes) homes_free(plan, executor->devices, executor->homes);
     for (int set = 0; set < STEPS_KEPT; set++)
         for (int e = 0; executor->events[set] && e < plan->event_count; e++)

@@ -258,6 +258,8 @@ static const struct op_case expert_cases[] = {
     {"route(f32[tokens,64]) {used=3 post=renormalise floor=0.9}", 0, 0, 17},
     {"route(f32[tokens,1]) {used=1}", 0, 0, 0},
     {"dispatch(i32[tokens,2]) {experts=8}", 0, 0, 0},
+    {"resolve(i32[tokens,2]) {experts=8 slots=3}", 0, 0, 0},
+    {"resolve(i32[tokens,8]) {experts=128 slots=1}", 0, 0, 17},
     {"dispatch(i32[tokens,1]) {experts=1}", 0, 0, 0},
     {"dispatch(i32[tokens,8]) {experts=128}", 0, 0, 17},
     {"grouped_linear(f32[tokens,64], i32[2*tokens], i32[9], q8_0[8,96,64])", 0, 0, 0},

@@ -1,6 +1,7 @@
 /* Routing, dispatch, the grouped operators and combine against their definitions. */
 #include "ops/dispatch/dispatch.h"
 #include "ops/grouped.h"
+#include "ops/resolve/resolve.h"
 #include "ops/route/route.h"
 #include "ops/top/top.h"
 #include "tests/check.h"
@@ -194,9 +195,18 @@ static long double definition_transfer(const struct operands *o, int output, int
     return (long double)o->values[0][r * columns_of(o, 0) + c];
 }
 
+/* Nothing is in a slot: the host has every expert, behind the slots. */
+static long double definition_resolve(const struct operands *o, int output, int64_t r, int64_t c)
+{
+    (void)output;
+    return (long double)o->values[0][r * columns_of(o, 0) + c] +
+           (long double)o->problem->attributes[RESOLVE_SLOTS].integer;
+}
+
 static const struct definition_row definitions[] = {
     {"route", definition_route, 0},
     {"dispatch", definition_dispatch, 0},
+    {"resolve", definition_resolve, 0},
     {"grouped_linear", definition_grouped_linear, 0},
     {"grouped_gated", definition_grouped_gated, 4},
     {"grouped_bias", definition_grouped_bias, 0},

@@ -187,6 +187,7 @@ static void test_inferred(void **state)
         {"select(i32[outputs], f32[tokens,4])", "f32[tokens,4]) -> f32[rows,4]"},
         {"linear_group(f32[tokens,4], f32[3,4], f32[2,4])", "-> f32[rows,3], f32[rows,2], _"},
         {"dispatch(i32[tokens,2]) {experts=8}", "-> i32[2*rows], i32[9], i32[2*rows]"},
+        {"resolve(i32[tokens,2]) {experts=8 slots=3}", "-> i32[rows,2]"},
         {"route(f32[tokens,8]) {used=2}", "-> i32[rows,2], f32[rows,2]"},
         {"grouped_linear(f32[tokens,8], i32[2*tokens], i32[6], f32[5,3,8])", "-> f32[2*rows,3]"},
         {"combine(f32[tokens,2], f32[2*tokens,8], i32[2*tokens])", "-> f32[rows,8]"},
@@ -216,7 +217,7 @@ static void test_table(void **state)
         assert_true(op_attribute_count(*op) <= OP_ATTRIBUTES_MAX);
         assert_ptr_equal(op_by_name(op_table(), (*op)->name), *op);
     }
-    assert_int_equal(count, 26);
+    assert_int_equal(count, 27);
 }
 
 int main(void)

@@ -329,7 +329,7 @@ static const struct spoiling spoilings[] = {
     {spoil_step_device, "step 0 is on device 2 of 2"},
     {spoil_step_other, "step 0 launches node 0, which its device cannot"},
     {spoil_step_node, "step 0 runs node 1 out of order"},
-    {spoil_step_kind, "step 0 is of kind"},
+    {spoil_step_kind, "which its device cannot"},
     {spoil_step_bad_kind, "step 0 is of kind 77"},
     {spoil_copy, "copies something else"},
     {spoil_signal, "signals event 99"},
