@@ -1,4 +1,5 @@
 /* One problem of the report: its row, and from its records the candidates with reasons, their spaces and the search's course. */
+#include "engine/explain_rules.h"
 #include "engine/tuning_page_internal.h"
 #include "ir/ceiling.h"
 
@@ -91,7 +92,27 @@ static const char *rule_class_name(enum rule_class class)
     return names[class];
 }
 
-static void print_space(const struct bound_space *bound, struct page_data *data)
+/* [class, reason, configs that it is the first to exclude] */
+static status print_rules(const struct bound_space *bound, struct arena *arena,
+                          struct page_data *data, struct diagnostic *diagnostic)
+{
+    struct explained_rules *found;
+    TRY(explain_rules(bound, arena, &found, diagnostic));
+    page_data_flag(data, "exact", found->exact);
+    page_data_open(data, "rules", '[');
+    for (int r = 0; r < bound->space->rule_count; r++) {
+        page_data_open(data, NULL, '[');
+        page_data_text(data, NULL, rule_class_name(bound->space->rules[r].class));
+        page_data_text(data, NULL, bound->space->rules[r].reason);
+        page_data_number(data, NULL, found->excluded[r]);
+        page_data_close(data, ']');
+    }
+    page_data_close(data, ']');
+    return STATUS_OK;
+}
+
+static status print_space(const struct bound_space *bound, struct arena *arena,
+                          struct page_data *data, struct diagnostic *diagnostic)
 {
     const struct space *space = bound->space;
     page_data_open(data, NULL, '{');
@@ -102,22 +123,19 @@ static void print_space(const struct bound_space *bound, struct page_data *data)
     page_data_open(data, "tunables", '[');
     for (int t = 0; t < space->tunable_count; t++) print_tunable(&space->tunables[t], data);
     page_data_close(data, ']');
-    page_data_open(data, "rules", '[');
-    for (int r = 0; r < space->rule_count; r++) {
-        page_data_open(data, NULL, '[');
-        page_data_text(data, NULL, rule_class_name(space->rules[r].class));
-        page_data_text(data, NULL, space->rules[r].reason);
-        page_data_close(data, ']');
-    }
-    page_data_close(data, ']');
+    TRY(print_rules(bound, arena, data, diagnostic));
     page_data_close(data, '}');
+    return STATUS_OK;
 }
 
-static void print_spaces(const struct explanation *explanation, struct page_data *data)
+static status print_spaces(const struct explanation *explanation, struct arena *arena,
+                           struct page_data *data, struct diagnostic *diagnostic)
 {
     page_data_open(data, "spaces", '[');
-    for (int s = 0; s < explanation->space_count; s++) print_space(&explanation->spaces[s], data);
+    for (int s = 0; s < explanation->space_count; s++)
+        TRY(print_space(&explanation->spaces[s], arena, data, diagnostic));
     page_data_close(data, ']');
+    return STATUS_OK;
 }
 
 /* Which space, and per tunable which of its values. */
@@ -209,7 +227,7 @@ status tuning_page_detail(const struct tuning_page *page, int problem, struct ar
     page_data_text(&data, "chosen", explanation.chosen);
     page_data_text(&data, "basis", decision_basis_name(explanation.decision.basis));
     page_data_number(&data, "seconds", explanation.decision.seconds);
-    print_spaces(&explanation, &data);
+    TRY(print_spaces(&explanation, arena, &data, diagnostic));
     print_candidates(page, &explanation, &data);
     print_course(&explanation, &data);
     page_data_close(&data, '}');

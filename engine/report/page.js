@@ -101,6 +101,13 @@ function limitTile() {
     return time > 0 ? tile("Of the machine's limit", percent(limit / time), "of all measured kernels together") : null;
 }
 
+/* Other work lowers rates: ceilings that were taken beside it are too low. */
+function lowCeilings() {
+    const above = data.problems.filter((problem) => problem.share > 1.05).length;
+    return above ? html("p", { class: "note" }, `${above} of ${data.problems.length} problems run faster than the ceilings allow: the machine was busier when its rates were measured than ` +
+        "when these kernels were. Tune again while it is quiet for limits that hold.") : null;
+}
+
 function drawSummary(place) {
     const done = data.problems.filter((problem) => problem.state === "done").length;
     const known = sum((problem) => problem.measured) + sum((problem) => problem.known);
@@ -110,7 +117,7 @@ function drawSummary(place) {
         gainTile(), limitTile(),
         tile("Candidates known", count(known), `of ${count(sum((problem) => problem.configurations))} legal; ${count(sum((problem) => problem.measured))} measured in this run`),
         data.seconds > 0 ? tile("Took", seconds(data.seconds), data.restarts ? `workers replaced: ${data.restarts}` : "no worker crashed") : null),
-    data.failure ? html("p", { class: "note" }, data.failure) : null);
+    data.failure ? html("p", { class: "note" }, data.failure) : null, lowCeilings());
 }
 
 /* ---- Problems ---- */
@@ -173,7 +180,7 @@ function drawRejected(place) {
     const total = {};
     for (const problem of data.problems)
         for (const [name, number] of Object.entries(problem.rejected || {})) total[name] = (total[name] || 0) + number;
-    show(place, rejectedBars(total));
+    show(place, rejectedBars(total, data.problems));
 }
 
 function drawChoices(place) {
@@ -202,7 +209,7 @@ function drawSetting(place) {
             ["Numerics", protocol.fast ? "fast: coarser than the weights' type is allowed" : "default: nothing coarser than the weights' type"],
             ["Scope", protocol.scope], ["Records", protocol.store || "in memory only"]])),
         html("div", {}, html("h3", {}, "Machine"), facts([["Device", data.device.name], ["Class", data.device.class],
-            ...data.device.facts.map(([name, value, meaning]) => [html("span", { title: meaning }, name.replace(/_/g, " ")), factText(name, value)])]))));
+            ...data.device.facts.map(([name, value, meaning]) => [html("span", { title: meaning }, name.replace(/_(bytes|nanoseconds)$/, "").replace(/_/g, " ")), factText(name, value)])]))));
 }
 
 function drawAll() {

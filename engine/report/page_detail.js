@@ -8,7 +8,7 @@ const basisTexts = {
 };
 
 /* Shown at first; a button shows the rest. */
-const candidateRows = 20;
+const candidateRows = 20, ruleRows = 10;
 
 function facts(pairs) {
     return html("dl", { class: "facts" }, ...pairs.filter(([, value]) => value !== null && value !== "" && value !== undefined)
@@ -46,10 +46,24 @@ const rejectedTexts = {
     slower: "right, but slower than the winner",
 };
 
-function rejectedBars(rejected) {
+/* Which rules, the ones that exclude most first. */
+function ruleList(problems) {
+    const reasons = new Map();
+    let exact = true;
+    for (const space of problems.flatMap((problem) => (problem.detail || { spaces: [] }).spaces)) {
+        exact = exact && space.exact;
+        for (const [, reason, excluded] of space.rules) if (excluded > 0) reasons.set(reason, (reasons.get(reason) || 0) + excluded);
+    }
+    const sorted = [...reasons].sort((a, b) => b[1] - a[1]).slice(0, ruleRows);
+    if (!sorted.length) return null;
+    return html("details", { class: "rules", open: true }, html("summary", {}, `What the rules say${exact ? "" : " (numbers are estimates from a sample)"}`),
+        html("ul", {}, ...sorted.map(([reason, excluded]) => html("li", {}, reason, " ", html("span", { class: "faint" }, count(Math.round(excluded)))))));
+}
+
+function rejectedBars(rejected, problems) {
     const entries = Object.entries(rejected).filter(([, number]) => number > 0);
     if (!entries.length) return html("p", { class: "faint" }, "No candidate was rejected.");
-    return bars(entries, (name) => rejectedTexts[name] || data.statuses[name]);
+    return [bars(entries, (name) => rejectedTexts[name] || data.statuses[name]), ruleList(problems)];
 }
 
 /* ---- Candidates ---- */
@@ -101,8 +115,10 @@ function candidateTable(problem, choose) {
 
 function spaceRules(space) {
     if (!space.rules.length) return null;
+    const about = space.exact ? "" : "about ";
     return html("details", {}, html("summary", {}, `${count(space.raw - space.legal)} of ${count(space.raw)} configs are excluded by ${space.rules.length} rules`),
-        html("ul", { class: "list" }, ...space.rules.map(([kind, reason]) => html("li", {}, reason, " ", html("span", { class: "faint" }, `(${kind})`)))));
+        html("ul", { class: "list" }, ...[...space.rules].sort((a, b) => b[2] - a[2]).map(([kind, reason, excluded]) =>
+            html("li", {}, reason, " ", html("span", { class: "faint" }, kind === "soft" ? "(discouraged, not excluded)" : `(${kind}; ${about}${count(Math.round(excluded))} first by this)`)))));
 }
 
 function spacePart(problem, choose) {
@@ -157,7 +173,7 @@ function drawProblem(place) {
     show(place, ...head, chosenBox(problem),
         html("div", { class: "pair" },
             html("div", {}, html("h3", {}, "Its search"), course),
-            html("div", {}, html("h3", {}, "Rejected, by reason"), rejectedBars(problem.rejected || countVerdicts(problem)))),
+            html("div", {}, html("h3", {}, "Rejected, by reason"), rejectedBars(problem.rejected || countVerdicts(problem), [problem]))),
         ...parts,
         html("h3", {}, "Its candidates"), ...candidateTable(problem, choose));
     drawCourse(course, problem);

@@ -7,12 +7,16 @@
         page.press("ArrowRight")
         page.screenshot("page.png")
         page.complaints        # messages of the console, exceptions, failed requests
+
+As a program it takes a picture:  browser.py FILE.html PICTURE.png [WIDTH [HEIGHT [dark]]]
 """
 import base64
 import json
 import os
+import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -164,3 +168,14 @@ class Page:
 
     def close(self):
         self.browser.send("Target.closeTarget", targetId=self.target)
+
+
+def main():
+    source, picture, *rest = sys.argv[1:]
+    width, height = (int(word) for word in (rest + ["1280", "900"][len(rest):])[:2])
+    with Browser() as browser:
+        browser.open(pathlib.Path(source).resolve().as_uri(), width, height, dark="dark" in rest).screenshot(picture, whole=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -188,9 +188,15 @@ static void the_page_says_what_the_records_say(void **state)
     CHECK_TEXT(text_of(detail, "basis"), "explored");
     CHECK_TEXT(text_of(candidate_of(first, "quick_cpu n=2"), "verdict"), "chosen");
     CHECK_TEXT(text_of(candidate_of(first, "quick_cpu n=1"), "verdict"), "slower");
-    assert_non_null(strstr(text_of(candidate_of(first, "quick_cpu n=1"), "reason"), "2.00 times the best look"));
+    assert_non_null(strstr(text_of(candidate_of(first, "quick_cpu n=1"), "reason"),
+                           "2.00 times the best look"));
     CHECK_TEXT(text_of(candidate_of(first, "quick_cpu n=3"), "verdict"), "crashed");
     assert_int_equal(json_array_size(json_object_get(detail, "course")), 3);
+    const json_t *space = json_array_get(json_object_get(detail, "spaces"), 0);
+    const json_t *rule = json_array_get(json_object_get(space, "rules"), 0);
+    CHECK_TEXT(json_string_value(json_array_get(rule, 1)), "too many");
+    assert_true(json_is_true(json_object_get(space, "exact")));
+    assert_true(json_number_value(json_array_get(rule, 2)) == 1); /* of n = 1, 2, 3, 4 the last */
     json_decref(data);
     store_close(fixture.store);
 }
