@@ -50,13 +50,16 @@ static const char *describe_scope(const struct engine *engine,
                                   const struct tune_model_options *options, struct arena *arena)
 {
     const struct plan_bounds *bounds = &engine->plan->bounds;
-    return arena_print(
-        arena, "%s%scontext %lld, %lld sequence%s, chunks of %lld tokens, KV %s%s, devices %s",
-        options->op ? options->op : "", options->op ? " only, " : "", (long long)bounds->context,
-        (long long)bounds->sequences, bounds->sequences == 1 ? "" : "s", (long long)bounds->tokens,
-        element_of(options->engine.state_element)->name,
-        options->engine.rotates_states ? " rotated" : "",
-        options->engine.devices ? options->engine.devices : "cpu");
+    struct text text = {.arena = arena};
+    if (options->from) text_print(&text, "the problems of %s, ", options->from);
+    if (options->op) text_print(&text, "%s only, ", options->op);
+    text_print(&text, "context %lld, %lld sequence%s, chunks of %lld tokens, KV %s%s, devices %s",
+               (long long)bounds->context, (long long)bounds->sequences,
+               bounds->sequences == 1 ? "" : "s", (long long)bounds->tokens,
+               element_of(options->engine.state_element)->name,
+               options->engine.rotates_states ? " rotated" : "",
+               options->engine.devices ? options->engine.devices : "cpu");
+    return text_finish(&text);
 }
 
 /* The page is finished whatever became of the run; a failure of the run counts for more than one of the page. */
