@@ -26,6 +26,7 @@ static json_t *row_json(const struct tune_row *row)
         "measured", row->measured, "known", row->known, "finished", row->finished, "rejected",
         rejected_json(&row->rejections), "weight", row->weight);
     json_object_set_new(document, "step_share", json_real(row->step_share));
+    if (row->order_from) json_object_set_new(document, "order_from", json_string(row->order_from));
     if (row->note) json_object_set_new(document, "note", json_string(row->note));
     return document;
 }

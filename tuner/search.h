@@ -19,6 +19,7 @@ struct search_field {
     struct bound_space *spaces; /* those that answer the problem */
     int space_count;
     int effort;
+    uint64_t most; /* candidates to look at; 0: as many as the effort takes */
     uint64_t seed;
     const struct candidate
         *first; /* to be measured in any case and before others: the default, the incumbent */

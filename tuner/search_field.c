@@ -10,6 +10,7 @@ uint64_t search_limit(const struct search_field *field)
 {
     static const uint64_t limits[EFFORT_MOST + 1] = {0, 8, 24, 100, UINT64_MAX};
     uint64_t all = search_count(field), limit = limits[field->effort];
+    if (field->most && field->most < limit) limit = field->most;
     return limit < all ? limit : all;
 }
 

@@ -142,6 +142,14 @@ status store_records(struct store *store, struct hash problem_key, const char *d
                         count, diagnostic);
 }
 
+status store_records_elsewhere(struct store *store, struct hash problem_key,
+                               const char *device_class, struct arena *arena,
+                               struct record **records, int *count, struct diagnostic *diagnostic)
+{
+    return find_records(store, STATEMENT_ELSEWHERE_FILE, &problem_key, 1, device_class, arena,
+                        records, count, diagnostic);
+}
+
 /* Their keys have the high half in common (problem_text_key). */
 status store_routed_records(struct store *store, struct hash problem_key, const char *device_class,
                             struct arena *arena, struct record **records, int *count,

@@ -41,6 +41,12 @@ CHECKED status store_routed_records(struct store *store, struct hash problem_key
                                     struct record **records, int *count,
                                     struct diagnostic *diagnostic);
 
+/* The same of all other classes of devices. */
+CHECKED status store_records_elsewhere(struct store *store, struct hash problem_key,
+                                       const char *device_class, struct arena *arena,
+                                       struct record **records, int *count,
+                                       struct diagnostic *diagnostic);
+
 /* Every good record, until `visit` returns false; the record lives until the call returns. */
 CHECKED status store_each(struct store *store,
                           bool (*visit)(void *context, const struct record *record), void *context,

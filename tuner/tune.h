@@ -82,6 +82,7 @@ struct tune_row {
     int known;               /* candidates known from records */
     struct tune_rejections rejections;
     bool finished;    /* the search ended by itself, not by time */
+    const char *order_from; /* the class of devices whose order was followed; NULL: none was */
     const char *note; /* why it was not tuned, or NULL */
 };
 

@@ -1,6 +1,7 @@
 /* Tuning one problem: what is known, the search, the finals, the row of the report. */
 #include "base/clock.h"
 #include "runtime/threads.h"
+#include "tuner/nearest.h"
 #include "tuner/tune_internal.h"
 
 #include <math.h>
@@ -212,12 +213,34 @@ static status bring_known(struct session *session, struct diagnostic *diagnostic
     return STATUS_OK;
 }
 
+/* A problem that was never measured on this class of devices begins with the order of the nearest one, and needs fewer
+ * candidates for it; only who wants everything measured gets more. */
+static status bring_order(struct session *session, struct candidate **order, int *count,
+                          struct diagnostic *diagnostic)
+{
+    const struct tune_setup *setup = session->tuning->setup;
+    const char *from;
+    *count = 0;
+    if (session->known_count) return STATUS_OK;
+    TRY(nearest_candidates(setup->store, session->problem, setup->facts, setup->catalogue,
+                           session->field.spaces, session->field.space_count, NEAREST_MOST,
+                           session->arena, order, count, &from, diagnostic));
+    if (!*count) return STATUS_OK;
+    if (setup->options.effort < EFFORT_MOST) session->field.most = NEAREST_MOST;
+    session->row->order_from = arena_text(session->tuning->arena, from);
+    TRY_MEMORY(session->row->order_from, diagnostic);
+    return STATUS_OK;
+}
+
 static status search(struct session *session, struct diagnostic *diagnostic)
 {
     struct search *course;
+    struct candidate *order = NULL;
+    int count;
+    TRY(bring_order(session, &order, &count, diagnostic));
     TRY(bring_known(session, diagnostic));
-    TRY(search_open(&session->field, session->tuning->strategy, NULL, 0, session->arena, &course,
-                    diagnostic));
+    TRY(search_open(&session->field, session->tuning->strategy, order, count, session->arena,
+                    &course, diagnostic));
     status code = search_on(session, course, diagnostic);
     search_close(course);
     return code;

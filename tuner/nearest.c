@@ -1,0 +1,151 @@
+/* Ordering the records of other classes of devices. */
+#include "tuner/nearest.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct neighbour {
+    const char *device_class;
+    double distance; /* infinite where nothing is known of it */
+};
+
+/* One candidate of a class. */
+struct merit {
+    const struct record *record;
+    int neighbour;
+};
+
+struct nearest {
+    struct store *store;
+    const struct device_facts *facts;
+    struct arena *arena;
+    struct neighbour *neighbours;
+    int neighbour_count;
+    size_t neighbour_capacity;
+    struct merit *merits;
+    int merit_count;
+    struct diagnostic *diagnostic;
+};
+
+double nearest_distance(const struct device_facts *a, const struct device_facts *b)
+{
+    /* An instruction family that only one of them has makes other kernels the fastest: as much as a factor of e. */
+    const double absent = 1;
+    double distance = 0;
+    if (a->target != b->target) return INFINITY;
+    for (int f = 0; f < FACT_COUNT; f++) {
+        double x = a->values[f], y = b->values[f];
+        if (x > 0 && y > 0)
+            distance += fabs(log(x / y));
+        else if ((x > 0 || y > 0) && !fact_is_measured((enum fact)f))
+            distance += absent;
+    }
+    return distance;
+}
+
+static int neighbour_index(const struct nearest *nearest, const char *device_class)
+{
+    int n = 0;
+    while (n < nearest->neighbour_count &&
+           strcmp(nearest->neighbours[n].device_class, device_class) != 0)
+        n++;
+    return n;
+}
+
+/* The latest origin of a class counts; one that cannot be read says nothing. */
+static bool take_origin(void *context, const struct origin *origin)
+{
+    struct nearest *nearest = context;
+    struct diagnostic ignored = {0};
+    struct device_facts facts;
+    struct yaml *root;
+    int n = neighbour_index(nearest, origin->device_class);
+    if (n == nearest->neighbour_count) return true;
+    if (yaml_parse("origin", origin->facts, strlen(origin->facts), nearest->arena, &root,
+                   &ignored) == STATUS_OK &&
+        device_facts_read(root, nearest->arena, &facts, &ignored) == STATUS_OK)
+        nearest->neighbours[n].distance = nearest_distance(nearest->facts, &facts);
+    return true;
+}
+
+static status list_merits(struct nearest *nearest, const struct record *records, int count)
+{
+    TRY_NEW(nearest->merits, nearest->arena, count + 1, nearest->diagnostic);
+    for (int r = 0; r < count; r++) {
+        int n = neighbour_index(nearest, records[r].device_class);
+        if (records[r].status != RECORD_OK) continue;
+        if (n == nearest->neighbour_count) {
+            TRY_APPEND(nearest->neighbours, nearest->neighbour_count, nearest->neighbour_capacity,
+                       nearest->arena, nearest->diagnostic);
+            nearest->neighbours[n] = (struct neighbour){records[r].device_class, INFINITY};
+        }
+        nearest->merits[nearest->merit_count++] = (struct merit){&records[r], n};
+    }
+    return STATUS_OK;
+}
+
+/* Nearest class, finals before first looks, fastest. */
+static int compare_merits(const void *a, const void *b, void *context)
+{
+    const struct merit *x = a, *y = b;
+    const struct neighbour *neighbours = ((const struct nearest *)context)->neighbours;
+    double near = neighbours[x->neighbour].distance, far = neighbours[y->neighbour].distance;
+    if (near != far) return near < far ? -1 : 1;
+    int classes = strcmp(x->record->device_class, y->record->device_class);
+    if (classes) return classes;
+    if (x->record->stage != y->record->stage) return x->record->stage == RECORD_FINAL ? -1 : 1;
+    if (x->record->median_seconds != y->record->median_seconds)
+        return x->record->median_seconds < y->record->median_seconds ? -1 : 1;
+    return strcmp(x->record->candidate, y->record->candidate);
+}
+
+static bool is_legal(const struct bound_space *spaces, int space_count,
+                     const struct candidate *candidate)
+{
+    for (int s = 0; s < space_count; s++)
+        if (spaces[s].space == candidate->space)
+            return !space_check(&spaces[s], &candidate->config);
+    return false;
+}
+
+static bool is_listed(const struct candidate *candidates, int count,
+                      const struct candidate *candidate)
+{
+    for (int c = 0; c < count; c++)
+        if (candidate_equal(&candidates[c], candidate)) return true;
+    return false;
+}
+
+status nearest_candidates(struct store *store, const struct problem *problem,
+                          const struct device_facts *facts, const struct catalogue *catalogue,
+                          const struct bound_space *spaces, int space_count, int most,
+                          struct arena *arena, struct candidate **candidates, int *count,
+                          const char **from, struct diagnostic *diagnostic)
+{
+    struct nearest nearest = {
+        .store = store, .facts = facts, .arena = arena, .diagnostic = diagnostic};
+    struct record *records;
+    int record_count;
+    *count = 0;
+    *from = NULL;
+    TRY_NEW(*candidates, arena, most + 1, diagnostic);
+    TRY(store_records_elsewhere(store, problem->key, facts->class_name, arena, &records,
+                                &record_count, diagnostic));
+    TRY(list_merits(&nearest, records, record_count));
+    TRY(store_each_origin(store, take_origin, &nearest, diagnostic));
+    qsort_r(nearest.merits, (size_t)nearest.merit_count, sizeof *nearest.merits, compare_merits,
+            &nearest);
+    for (int m = 0; m < nearest.merit_count && *count < most; m++) {
+        const struct record *record = nearest.merits[m].record;
+        struct diagnostic ignored = {0};
+        struct candidate candidate;
+        if (candidate_parse(catalogue, record->candidate, &candidate, &ignored) != STATUS_OK ||
+            !candidate.space || !is_legal(spaces, space_count, &candidate) ||
+            is_listed(*candidates, *count, &candidate))
+            continue;
+        if (!*from) *from = record->device_class;
+        (*candidates)[(*count)++] = candidate;
+    }
+    return STATUS_OK;
+}
