@@ -110,10 +110,12 @@ static const struct {
     {"export", store_run_export, false},
     {"import", store_run_import, false},
     {"merge", store_run_merge, true},
+    {"diff", store_run_diff, true},
+    {"verify", store_run_verify, false},
     {"doctor", doctor, false},
 };
 
-#define ACTIONS "list, export FILE, import FILE, merge A B -o C or doctor"
+#define ACTIONS "list, export FILE, import FILE, merge A B -o C, diff A B, verify or doctor"
 
 status command_store(const struct arguments *arguments, struct console *console,
                      struct arena *arena, struct diagnostic *diagnostic)

@@ -60,24 +60,29 @@ status store_run_import(struct store_run *run, struct diagnostic *diagnostic)
     return console_flush(diagnostic);
 }
 
+status store_open_two(struct store_run *run, const char *what, struct store *stores[2],
+                      struct diagnostic *diagnostic)
+{
+    const char *paths[2];
+    for (int s = 0; s < 2; s++)
+        TRY(command_positional(run->arguments, 1 + s, what, &paths[s], diagnostic));
+    for (int s = 0; s < 2; s++)
+        TRY(store_open_foreign(paths[s], &run->console->progress, &stores[s], diagnostic));
+    return STATUS_OK;
+}
+
 status store_run_merge(struct store_run *run, struct diagnostic *diagnostic)
 {
-    enum { SOURCES = 2 };
-    const char *paths[SOURCES], *output = run->arguments->output;
-    struct store *sources[SOURCES] = {NULL, NULL};
+    const char *output = run->arguments->output;
+    struct store *sources[2] = {NULL, NULL};
     struct store_copied copied;
-    for (int s = 0; s < SOURCES; s++)
-        TRY(command_positional(run->arguments, 1 + s, "two packs: hone store merge A B -o C",
-                               &paths[s], diagnostic));
     if (!output)
         return fail(diagnostic, STATUS_USAGE,
                     "the file to write is missing: hone store merge A B -o C");
-    status code = STATUS_OK;
-    for (int s = 0; s < SOURCES && code == STATUS_OK; s++)
-        code = store_open_foreign(paths[s], &run->console->progress, &sources[s], diagnostic);
+    status code = store_open_two(run, "two packs: hone store merge A B -o C", sources, diagnostic);
     if (code == STATUS_OK)
-        code = store_write_pack(sources, SOURCES, run->arguments->op, output, &copied, diagnostic);
-    for (int s = 0; s < SOURCES; s++) store_close(sources[s]);
+        code = store_write_pack(sources, 2, run->arguments->op, output, &copied, diagnostic);
+    for (int s = 0; s < 2; s++) store_close(sources[s]);
     TRY(code);
     return print_written(run, output, &copied, diagnostic);
 }

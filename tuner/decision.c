@@ -18,7 +18,7 @@ static const double certainty = 1.6;
 /* A record with its candidate. */
 struct entry {
     const struct record *record;
-    struct candidate candidate;
+    struct candidate candidate; /* not where records alone decide */
 };
 
 struct chooser {
@@ -75,13 +75,20 @@ bool decision_record_counts(const struct bound_space *spaces, int space_count,
            strcmp(record->compiler, compiler) == 0 && !space_check(bound, &candidate->config);
 }
 
+static bool is_same(const struct entry *a, const struct entry *b)
+{
+    if (a->candidate.space || b->candidate.space)
+        return candidate_equal(&a->candidate, &b->candidate);
+    return strcmp(a->record->candidate, b->record->candidate) == 0;
+}
+
 /* Wrong once is wrong; what crashed or took too long may have been the machine's fault, so the last
  * word counts. */
-static bool is_disqualified(const struct chooser *chooser, const struct candidate *candidate)
+static bool is_disqualified(const struct chooser *chooser, const struct entry *entry)
 {
     bool disqualified = false;
     for (int e = 0; e < chooser->count; e++) {
-        if (!candidate_equal(&chooser->entries[e].candidate, candidate)) continue;
+        if (!is_same(&chooser->entries[e], entry)) continue;
         enum record_status found = chooser->entries[e].record->status;
         if (found == RECORD_MISMATCH || found == RECORD_NONDETERMINISTIC ||
             found == RECORD_OUT_OF_BOUNDS || found == RECORD_TAMPERED)
@@ -97,7 +104,7 @@ static bool is_finalist(const struct chooser *chooser, int e, int64_t session)
 {
     const struct entry *entry = &chooser->entries[e];
     return entry->record->stage == RECORD_FINAL && entry->record->session == session &&
-           entry->record->status == RECORD_OK && !is_disqualified(chooser, &entry->candidate);
+           entry->record->status == RECORD_OK && !is_disqualified(chooser, entry);
 }
 
 static bool last_session(const struct chooser *chooser, int64_t *session)
@@ -137,10 +144,11 @@ static bool comes_first(const struct entry *a, const struct entry *b)
     return strcmp(a->record->candidate, b->record->candidate) < 0;
 }
 
-static bool choose_by_finals(const struct chooser *chooser, struct decision *decision)
+static const struct entry *choose_by_finals(const struct chooser *chooser,
+                                            struct decision *decision)
 {
     int64_t session;
-    if (!last_session(chooser, &session)) return false;
+    if (!last_session(chooser, &session)) return NULL;
     const struct entry *best = NULL, *incumbent = NULL, *chosen = NULL;
     for (int e = 0; e < chooser->count; e++) {
         const struct entry *entry = &chooser->entries[e];
@@ -160,25 +168,25 @@ static bool choose_by_finals(const struct chooser *chooser, struct decision *dec
     decision->seconds = chosen->record->median_seconds;
     decision->session = session;
     decision->basis = DECISION_FINAL;
-    return true;
+    return chosen;
 }
 
 /* ---- By any record, by estimates ---- */
 
-static bool choose_by_medians(const struct chooser *chooser, struct decision *decision)
+static const struct entry *choose_by_medians(const struct chooser *chooser,
+                                             struct decision *decision)
 {
     const struct entry *best = NULL;
     for (int e = 0; e < chooser->count; e++) {
         const struct entry *entry = &chooser->entries[e];
-        if (entry->record->status != RECORD_OK || is_disqualified(chooser, &entry->candidate))
-            continue;
+        if (entry->record->status != RECORD_OK || is_disqualified(chooser, entry)) continue;
         if (!best || entry->record->median_seconds < best->record->median_seconds) best = entry;
     }
-    if (!best) return false;
+    if (!best) return NULL;
     decision->candidate = best->candidate;
     decision->seconds = best->record->median_seconds;
     decision->basis = DECISION_EXPLORED;
-    return true;
+    return best;
 }
 
 static status choose_by_estimate(const struct chooser *chooser, struct arena *scratch,
@@ -191,7 +199,8 @@ static status choose_by_estimate(const struct chooser *chooser, struct arena *sc
     int count;
     TRY(search_rank(&field, LOOKED_AT, scratch, &ranked, &count, diagnostic));
     for (int r = 0; r < count; r++) {
-        if (is_disqualified(chooser, &ranked[r].candidate)) continue;
+        const struct entry entry = {.candidate = ranked[r].candidate};
+        if (is_disqualified(chooser, &entry)) continue;
         decision->candidate = ranked[r].candidate;
         decision->seconds = isfinite(ranked[r].seconds) ? ranked[r].seconds : 0;
         decision->basis = DECISION_ESTIMATE;
@@ -231,4 +240,21 @@ status decision_make(const struct catalogue *catalogue, const struct problem *pr
         policy->measured_only)
         return STATUS_OK;
     return choose_by_estimate(&chooser, scratch, decision, diagnostic);
+}
+
+status decision_among(const struct record *records, int count, struct arena *scratch,
+                      const struct record **chosen, enum decision_basis *basis,
+                      struct diagnostic *diagnostic)
+{
+    struct chooser chooser = {0};
+    struct decision decision = {.basis = DECISION_REFERENCE};
+    TRY_NEW(chooser.entries, scratch, count + 1, diagnostic);
+    for (int r = 0; r < count; r++)
+        if (records[r].protocol == RECORD_PROTOCOL)
+            chooser.entries[chooser.count++] = (struct entry){.record = &records[r]};
+    const struct entry *entry = choose_by_finals(&chooser, &decision);
+    if (!entry) entry = choose_by_medians(&chooser, &decision);
+    *chosen = entry ? entry->record : NULL;
+    *basis = decision.basis;
+    return STATUS_OK;
 }

@@ -48,6 +48,12 @@ bool decision_record_counts(const struct bound_space *spaces, int space_count,
                             const struct catalogue *catalogue, const char *compiler,
                             const struct record *record, struct candidate *candidate);
 
+/* The record whose candidate the same rules choose among the records of one problem and class, whatever version of Hone,
+ * source or compiler they are of; NULL when none is good.  For packs of devices that are not here. */
+CHECKED status decision_among(const struct record *records, int count, struct arena *scratch,
+                              const struct record **chosen, enum decision_basis *basis,
+                              struct diagnostic *diagnostic);
+
 const char *decision_basis_name(enum decision_basis basis);
 
 #endif

@@ -49,6 +49,35 @@ def test_records_travel():
     assert decided[0] and decided[0] == decided[1]
 
 
+def test_packs_are_compared():
+    whole, part = SCRATCH / "whole.pack", SCRATCH / "part.pack"
+    same = json_of("store", "diff", whole, CACHE)
+    assert same["problems"] == [] and same["counts"]["same"] > 1
+    less = json_of("store", "diff", whole, part)
+    assert less["counts"]["only in A"] == len(less["problems"]) > 0
+    assert all(row["problem"].startswith("rmsnorm(") and row["b"] is None for row in less["problems"])
+    anew = SCRATCH / "anew"
+    json_of("tune", LLAMA, "--cache", anew, "--op", "linear", "--effort", 1, "--seed", 5)
+    other = json_of("store", "diff", CACHE, anew, "--op", "linear")
+    assert sum(other["counts"].values()) == same["counts"]["same"] - less["counts"]["only in A"]
+    for row in other["problems"]:
+        assert row["differs"] in ("times", "choices") and row["ratio"] > 0
+        assert (row["a"]["candidate"] == row["b"]["candidate"]) == (row["differs"] == "times")
+
+
+def test_decisions_are_measured_again():
+    done = subprocess.run([HONE, "store", "verify", "--cache", str(CACHE), "--limit", "3", "--json"],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode in (0, 6), done.stderr  # 6: another load than a minute ago
+    report = json.loads(done.stdout)
+    assert report["measured"] == 3 <= report["decisions"] and report["failed"] == 0
+    assert (done.returncode == 6) == (report["drifted"] > 0)
+    for row in report["problems"]:
+        assert row["then_seconds"] > 0 and row["now_seconds"] > 0 and row["now_spread_seconds"] >= 0
+        assert abs(row["now_seconds"] / row["then_seconds"] - 1 - row["drift"]) < 1e-3 * (1 + abs(row["drift"]))
+    hone("store", "verify", "--cache", SCRATCH / "empty", status=1)
+
+
 def test_wrong_uses_are_refused():
     whole, text = SCRATCH / "whole.pack", SCRATCH / "text.pack"
     text.write_text("no pack")

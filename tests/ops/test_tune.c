@@ -13,6 +13,7 @@
 #include "tests/scratch_harness.h"
 #include "tuner/artifact.h"
 #include "tuner/tune.h"
+#include "tuner/verify_choices.h"
 
 #include <unistd.h>
 
@@ -156,11 +157,121 @@ static void a_budget_is_kept(void **unused)
     bench_close(&bench);
 }
 
+/* A class of devices in the store: facts `times` those of this machine, and what was measured there. */
+static void add_class(struct bench *bench, const char *name, double times)
+{
+    struct diagnostic diagnostic = {0};
+    struct device_facts facts = bench->facts;
+    facts.class_name = name;
+    for (int f = 0; f < FACT_COUNT; f++)
+        if (f != FACT_sm) facts.values[f] *= times;
+    CHECK_OK(store_note_origin(bench->store, &facts, &diagnostic));
+}
+
+static const char *add_measured(struct bench *bench, const char *name,
+                                const struct bound_space *space, uint64_t rank, float seconds)
+{
+    struct diagnostic diagnostic = {0};
+    struct candidate candidate = {.space = space->space};
+    struct text text = {.arena = bench->arena};
+    assert_true(space_unrank(space, rank % space_count(space), &candidate.config));
+    candidate_print(&candidate, &text);
+    const struct record record = {.problem = bench->problems[0].problem->text,
+                                  .problem_key = bench->problems[0].problem->key,
+                                  .candidate = text_finish(&text),
+                                  .device_class = name,
+                                  .source = space->space->source,
+                                  .compiler = compile_identity(TARGET_CPU),
+                                  .protocol = RECORD_PROTOCOL,
+                                  .detail = "",
+                                  .median_seconds = (double)seconds,
+                                  .least_seconds = (double)seconds,
+                                  .sample_count = 1,
+                                  .samples = &seconds};
+    CHECK_OK(store_add(bench->store, &record, &diagnostic));
+    return record.candidate;
+}
+
+/* Looked at in this order: the default, what was best on the nearest class, and few more. */
+static void an_unknown_device_follows_the_nearest(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct bench bench;
+    struct tune_report report;
+    struct bound_space *spaces;
+    struct record *records;
+    int space_count, count;
+    bench_open(&bench);
+    CHECK_OK(decision_bind(&bench.catalogue, bench.problems[0].problem, &bench.facts,
+                           &bench.setup.options.policy, bench.arena, &spaces, &space_count,
+                           &diagnostic));
+    add_class(&bench, "far", 30);
+    add_class(&bench, "near", 1.2);
+    add_class(&bench, "middle", 0.3);
+    add_measured(&bench, "far", &spaces[0], 1, 1e-8f);
+    add_measured(&bench, "middle", &spaces[0], 2, 1e-8f);
+    add_measured(&bench, "near", &spaces[0], 12, 3e-5f);
+    const char *best = add_measured(&bench, "near", &spaces[0], 7, 2e-5f);
+    add_measured(&bench, "a class that nobody knows", &spaces[0], 3, 1e-8f);
+    bench.setup.problem_count = 1;
+    bench.setup.options.effort = 3; /* which would look at a hundred */
+    bench.setup.options.artifact_folder = NULL;
+    CHECK_OK(tune_run(&bench.setup, bench.arena, &report, &diagnostic));
+    print_row(&report.rows[0]);
+    CHECK_TEXT(report.rows[0].order_from, "near");
+    assert_true(report.rows[0].measured >= 6 && report.rows[0].measured <= 16);
+    assert_int_equal(report.rows[0].decision.basis, DECISION_FINAL);
+    CHECK_OK(store_records(bench.store, bench.problems[0].problem->key, bench.facts.class_name,
+                           bench.arena, &records, &count, &diagnostic));
+    assert_true(count > 2);
+    CHECK_TEXT(records[1].candidate, best);
+    bench_close(&bench);
+}
+
+static struct verify_report verify_first(struct bench *bench)
+{
+    struct diagnostic diagnostic = {0};
+    struct verify_report report;
+    CHECK_OK(verify_choices(&bench->setup, "linear", 0, bench->arena, &report, &diagnostic));
+    assert_true(report.choices == 1 && report.row_count == 1 && report.failed == 0);
+    assert_true(report.rows[0].now_seconds > 0 && report.drift_median == report.rows[0].drift);
+    return report;
+}
+
+/* A record as of a machine that is a thousand times slower, or faster, then one of this machine and this minute. */
+static void drift_is_seen(void **unused)
+{
+    (void)unused;
+    struct diagnostic diagnostic = {0};
+    struct bench bench;
+    struct verify_report report;
+    struct bound_space *spaces;
+    int space_count;
+    bench_open(&bench);
+    CHECK_REFUSED(verify_choices(&bench.setup, NULL, 0, bench.arena, &report, &diagnostic),
+                  STATUS_NOT_FOUND, "no measured decision");
+    CHECK_OK(decision_bind(&bench.catalogue, bench.problems[0].problem, &bench.facts,
+                           &bench.setup.options.policy, bench.arena, &spaces, &space_count,
+                           &diagnostic));
+    add_measured(&bench, bench.facts.class_name, &spaces[0], 3, 1e-1f);
+    report = verify_first(&bench);
+    assert_int_equal(report.drifted, 1);
+    assert_true(report.rows[0].drift < -0.5);
+    add_measured(&bench, bench.facts.class_name, &spaces[0], 5, 1e-8f);
+    report = verify_first(&bench);
+    assert_int_equal(report.drifted, 1);
+    assert_true(report.rows[0].drift > 10);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_kernels_are_tuned),
         cmocka_unit_test(a_budget_is_kept),
+        cmocka_unit_test(an_unknown_device_follows_the_nearest),
+        cmocka_unit_test(drift_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
