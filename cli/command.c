@@ -1,6 +1,7 @@
 /* What commands share. */
 #include "cli/command.h"
 
+#include "base/text.h"
 #include "engine/latent_form.h"
 #include "engine/state_type.h"
 #include "ops/top/top.h"
@@ -38,6 +39,17 @@ int64_t command_largest(const struct arguments *arguments)
     const struct sampling sampling = command_sampling(arguments);
     int64_t needed = sampling_needs(&sampling);
     return needed <= TOP_MOST ? needed : 0;
+}
+
+static status parse_host_memory(const char *text, int64_t *bytes, struct diagnostic *diagnostic)
+{
+    uint64_t parsed;
+    if (!text) return STATUS_OK;
+    if (!text_to_bytes(text, &parsed) || parsed == 0 || parsed > INT64_MAX)
+        return fail(diagnostic, STATUS_USAGE,
+                    "--host-memory: \"%.100s\" is no size; write 8GiB or 512MiB", text);
+    *bytes = (int64_t)parsed;
+    return STATUS_OK;
 }
 
 status command_engine_options(const struct arguments *arguments, struct console *console,
@@ -78,6 +90,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
                         "--numerics: \"%s\" is not known; write default or fast",
                         arguments->numerics);
     }
+    TRY(parse_host_memory(arguments->host_memory, &options->host_memory_bytes, diagnostic));
     TRY(latent_form_parse(arguments->mla, options, diagnostic));
     return state_type_parse(arguments->kv, options, diagnostic);
 }

@@ -167,6 +167,7 @@ static status write_down(struct engine *engine, const struct engine_demotion *de
 void demote_tell(struct engine *engine, const struct progress *progress)
 {
     const struct engine_report *report = &engine->report;
+    host_budget_tell(engine, progress);
     for (; engine->demotions_told < report->demotion_count; engine->demotions_told++) {
         const struct engine_demotion *demotion = &report->demotions[engine->demotions_told];
         progress_warn(progress, "out of memory (%.400s): %s", demotion->reason, demotion->text);
@@ -219,16 +220,26 @@ static status plan_again(struct engine *engine, const struct engine_options *opt
     return code;
 }
 
+/* The host's memory first, which no device counts. */
+static status bind(struct engine *engine, const struct engine_options *options,
+                   struct build_shortage *shortage, struct diagnostic *diagnostic)
+{
+    TRY(host_budget_check(engine, options, shortage, diagnostic));
+    status code = executor_create(engine->plan, engine->devices, &engine->model->weights,
+                                  options->progress, &engine->executor, diagnostic);
+    if (code == STATUS_NO_MEMORY && !demote_find_shortage(engine, shortage))
+        *shortage = (struct build_shortage){0};
+    return code;
+}
+
 status demote_until_bound(struct engine *engine, const struct engine_options *options,
                           struct diagnostic *diagnostic)
 {
     for (;;) {
         struct diagnostic reason = {0};
         struct build_shortage shortage;
-        status code = executor_create(engine->plan, engine->devices, &engine->model->weights,
-                                      options->progress, &engine->executor, &reason);
-        if (code != STATUS_NO_MEMORY || !demote_find_shortage(engine, &shortage))
-            return pass_on(&reason, code, diagnostic);
+        status code = bind(engine, options, &shortage, &reason);
+        if (code != STATUS_NO_MEMORY || !shortage.found) return pass_on(&reason, code, diagnostic);
         if (engine->fixed_plan)
             return fail(diagnostic, code,
                         "%.700s; a plan cannot be changed: run its model, which gives up what does "

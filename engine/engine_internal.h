@@ -46,6 +46,7 @@ struct engine {
     struct given_up given_up;
     size_t demotion_capacity;
     int demotions_told; /* of the report's */
+    bool crowded;       /* the host has no room for the pages of the weights that it uses */
     struct executor *executor;
     struct page_pool *pages;
     struct step_arrays arrays;
@@ -88,6 +89,11 @@ CHECKED status demote(struct engine *engine, const struct engine_options *option
                       const struct build_shortage *shortage, const struct diagnostic *reason,
                       struct diagnostic *diagnostic);
 
+/* host_budget.c: STATUS_NO_MEMORY with the shortage where the plan takes more of the host's memory than there is; a warning
+ * where its weights do. */
+CHECKED status host_budget_check(struct engine *engine, const struct engine_options *options,
+                                 struct build_shortage *shortage, struct diagnostic *diagnostic);
+void host_budget_tell(const struct engine *engine, const struct progress *progress);
 /* Says what was given up since it was last said. */
 void demote_tell(struct engine *engine, const struct progress *progress);
 
