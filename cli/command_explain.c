@@ -74,16 +74,16 @@ static status explain_steps(const struct arguments *arguments, struct engine *en
     struct explained_choice *choices = NULL;
     int count = 0;
     int64_t tokens = given_or(arguments->rows, 1), wanted = -1;
+    int steps = plan_schedule(engine_plan(engine), tokens)->step_count;
     if (arguments->positional_count > 1 &&
-        (!text_to_integer(arguments->positional[1], &wanted) || wanted < 0 ||
-         wanted >= engine_plan(engine)->step_count))
+        (!text_to_integer(arguments->positional[1], &wanted) || wanted < 0 || wanted >= steps))
         return fail(diagnostic, STATUS_USAGE, "\"%s\" is no step of this plan (0 to %d)",
-                    arguments->positional[1], engine_plan(engine)->step_count - 1);
+                    arguments->positional[1], steps - 1);
     if (wanted < 0)
         TRY(engine_explain_choices(engine, options, arena, &choices, &count, diagnostic));
     if (!arguments->json && count) print_choices(choices, count);
     json_t *all = json_array();
-    for (int s = 0; s < engine_plan(engine)->step_count; s++) {
+    for (int s = 0; s < steps; s++) {
         if (wanted >= 0 ? s != wanted : !is_first(engine, s, tokens)) continue;
         struct explanation explanation;
         status code = engine_explain(engine, s, tokens, arena, &explanation, diagnostic);

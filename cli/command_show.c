@@ -74,7 +74,7 @@ static void print_returned(const struct engine *engine)
 
 static json_t *plan_json(const struct engine *engine, int64_t tokens, struct arena *arena)
 {
-    const struct plan *plan = engine_plan(engine);
+    const struct plan *plan = plan_schedule(engine_plan(engine), tokens);
     json_t *devices = json_array(), *steps = json_array();
     for (int d = 0; d < plan->device_count; d++)
         json_array_append_new(
@@ -122,7 +122,12 @@ static status print_plan(const struct engine *engine, const struct arguments *ar
     if (engine_report(engine)->layer_map)
         printf("layers in this order: %s\n", engine_report(engine)->layer_map);
     print_returned(engine);
+    if (plan->prefill)
+        printf(
+            "steps of %lld tokens and more have a schedule of their own, which --rows %lld shows\n",
+            (long long)plan->prefill_tokens, (long long)plan->prefill_tokens);
     putchar('\n');
+    plan = plan_schedule(plan, tokens);
     for (int s = 0; s < plan->step_count; s++)
         printf("%4d  %d  %s\n", s, plan->steps[s].device,
                describe_step(plan, s, engine_step_image(engine, s, tokens), arena));
@@ -168,7 +173,7 @@ struct shown_kernel {
 static status find_kernel(struct engine *engine, const struct arguments *arguments,
                           struct shown_kernel *shown, struct diagnostic *diagnostic)
 {
-    const struct plan *plan = engine_plan(engine);
+    const struct plan *plan = plan_schedule(engine_plan(engine), given_or(arguments->rows, 1));
     int64_t step;
     int device_count;
     if (!arguments->kernel)
@@ -264,7 +269,8 @@ static status show(const struct arguments *arguments, struct engine *engine, str
     if (arguments->show_graph)
         return print_graph(engine_model(engine)->graph, arguments, arena, diagnostic);
     if (arguments->show_fused)
-        return print_graph(engine_plan(engine)->graph, arguments, arena, diagnostic);
+        return print_graph(plan_schedule(engine_plan(engine), given_or(arguments->rows, 1))->graph,
+                           arguments, arena, diagnostic);
     if (arguments->kernel || arguments->show_emulated)
         return print_kernel(engine, arguments, arena, diagnostic);
     if (arguments->timeline) return timeline_report(engine, arguments, arena, diagnostic);

@@ -81,7 +81,7 @@ static void add_work(const struct phase *phase, const struct plan_image *image, 
 static status collect(const struct phase *phase, const double *seconds, struct table *table,
                       struct diagnostic *diagnostic)
 {
-    const struct plan *plan = engine_plan(phase->engine);
+    const struct plan *plan = plan_schedule(engine_plan(phase->engine), phase->tokens);
     size_t capacity = 0;
     for (int s = 0; s < plan->step_count; s++) {
         const struct plan_step *step = &plan->steps[s];
@@ -258,14 +258,16 @@ static status feed_phase(struct phase *phase, bool prompt, double *seconds,
 static status measure_phase(struct phase *phase, bool prompt, double **result,
                             struct diagnostic *diagnostic)
 {
-    int steps = engine_plan(phase->engine)->step_count, width = steps + 1;
+    const struct plan *plan = plan_schedule(engine_plan(phase->engine), phase->tokens);
+    int steps = plan->step_count, width = steps + 1;
     double *samples, *medians, wall;
     TRY_NEW(samples, phase->arena, SAMPLES * width, diagnostic);
     TRY_NEW(medians, phase->arena, width, diagnostic);
     for (int n = -WARM_UP_STEPS; n < SAMPLES; n++) {
         TRY(feed_phase(phase, prompt, &wall, diagnostic));
         if (n < 0) continue;
-        memcpy(&samples[n * width], executor_step_seconds(engine_executor(phase->engine)),
+        memcpy(&samples[n * width],
+               executor_step_seconds(engine_executor(phase->engine), phase->tokens),
                (size_t)steps * sizeof *samples);
         samples[n * width + steps] = wall;
     }

@@ -41,7 +41,8 @@ static status write_fresh(struct capture_run *run, struct diagnostic *diagnostic
 static status count_launch(struct capture_run *run, int s, const struct run *step,
                            double *bucket_seconds, struct diagnostic *diagnostic)
 {
-    const struct plan *plan = run->engine->plan;
+    int64_t tokens = step->symbols[SYMBOL_TOKENS];
+    const struct plan *plan = plan_schedule(run->engine->plan, tokens);
     const struct node *node = &plan->graph->nodes[plan->steps[s].node];
     int64_t rows = step->symbols[plan->graph->values[node->inputs[0]].type.shape[0].symbol];
     int image =
@@ -52,12 +53,12 @@ static status count_launch(struct capture_run *run, int s, const struct run *ste
     struct capture_problem *row;
     TRY(capture_add_problem(run->fresh, device_facts(device)->class_name, problem->text, &row,
                             diagnostic));
-    double seconds = executor_step_seconds(run->engine->executor)[s];
+    double seconds = executor_step_seconds(run->engine->executor, tokens)[s];
     row->launches++;
     row->rows += rows;
     row->seconds += seconds;
     *bucket_seconds += seconds;
-    void *const *operands = executor_operands(run->engine->executor, s);
+    void *const *operands = executor_operands(run->engine->executor, tokens, s);
     for (int i = 0; i < problem->input_count + problem->output_count; i++)
         capture_see_operand(row, i, operands[i]);
     return STATUS_OK;
@@ -66,7 +67,7 @@ static status count_launch(struct capture_run *run, int s, const struct run *ste
 static status count_step(struct capture_run *run, const struct run *step,
                          struct diagnostic *diagnostic)
 {
-    const struct plan *plan = run->engine->plan;
+    const struct plan *plan = plan_schedule(run->engine->plan, step->symbols[SYMBOL_TOKENS]);
     struct capture_bucket *bucket;
     TRY(capture_add_bucket(run->fresh, bucket_rows(bucket_of_rows(step->symbols[SYMBOL_TOKENS])),
                            bucket_context(bucket_of_context(step->context)), &bucket, diagnostic));

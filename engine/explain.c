@@ -17,7 +17,7 @@ struct explaining {
 
 int engine_step_image(const struct engine *engine, int step, int64_t tokens)
 {
-    const struct plan *plan = engine->plan;
+    const struct plan *plan = plan_schedule(engine->plan, tokens);
     const struct plan_step *described = &plan->steps[step];
     if (described->kind != STEP_LAUNCH) return -1;
     const struct value *first = &plan->graph->values[plan->graph->nodes[described->node].inputs[0]];
@@ -246,15 +246,15 @@ status engine_explain(struct engine *engine, int step, int64_t tokens, struct ar
                       struct explanation *explanation, struct diagnostic *diagnostic)
 {
     *explanation = (struct explanation){0};
-    int image =
-        step >= 0 && step < engine->plan->step_count ? engine_step_image(engine, step, tokens) : -1;
+    const struct plan *plan = plan_schedule(engine->plan, tokens);
+    int image = step >= 0 && step < plan->step_count ? engine_step_image(engine, step, tokens) : -1;
     if (image < 0)
         return fail(diagnostic, STATUS_USAGE, "step %d runs no kernel; `hone show` lists the steps",
                     step);
-    const struct plan_image *chosen = &engine->plan->images[image];
+    const struct plan_image *chosen = &plan->images[image];
     struct explain_setting setting = {
         .catalogue = &engine->catalogue,
-        .facts = device_facts(engine->devices[engine->plan->steps[step].device]),
+        .facts = device_facts(engine->devices[plan->steps[step].device]),
     };
     setting.compiler = engine_compiler(engine, setting.facts->target);
     TRY(engine_open_store(engine, NULL, &setting.store, diagnostic));

@@ -11,6 +11,7 @@ static double rate(double tokens, double seconds)
 /* Chunks of a prompt follow each other where every device that works has a queue of its own (runtime/execute.h). */
 static int steps_in_flight(const struct plan *plan, struct device *const *devices)
 {
+    if (plan->prefill && steps_in_flight(plan->prefill, devices) == 1) return 1;
     for (int s = 0; s < plan->step_count; s++)
         if (device_is_host(devices[plan->steps[s].device])) return 1;
     return 2;

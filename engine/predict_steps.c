@@ -36,9 +36,9 @@ static status collect(struct engine *engine, const struct device_facts *const *f
                       struct arena *arena, struct phase_comparison *phase,
                       struct diagnostic *diagnostic)
 {
-    const struct plan *plan = engine_plan(engine);
+    const struct plan *plan = plan_schedule(engine_plan(engine), phase->tokens);
     const struct step_costs costs = {.plan = plan, .facts = facts};
-    const double *seconds = executor_step_seconds(engine_executor(engine));
+    const double *seconds = executor_step_seconds(engine_executor(engine), phase->tokens);
     struct run run = {.context = phase->context};
     plan_symbols(&plan->bounds, run.symbols);
     run.symbols[SYMBOL_TOKENS] = phase->tokens;

@@ -76,7 +76,21 @@ struct plan {
     int (*choices)[BUCKET_ROW_COUNT]
                   [BUCKET_CONTEXT_COUNT]; /* per node: index into images, -1: node has no launch */
     struct memory_layout memory;
+    struct plan *
+        prefill; /* the schedule of steps of `prefill_tokens` and more, with an arena of its own, over
+                           * the homes of this one (plan_phases.c); NULL: there is one for all */
+    int64_t prefill_tokens;
+    const struct placement
+        *placement; /* what the planner said (planner/placement.h); NULL: not asked */
 };
+
+/* plan_phases.c: the schedule of a step of so many tokens. */
+const struct plan *plan_schedule(const struct plan *plan, int64_t tokens);
+/* Whether two schedules mean one weight or state of one device. */
+bool plan_same_home(const struct value *a, const struct value *b);
+/* The value of `graph` that is `wanted`; VALUE_NONE: there is none. */
+int plan_find_home(const struct graph *graph, const struct value *wanted);
+CHECKED status plan_verify_phases(const struct plan *plan, struct diagnostic *diagnostic);
 
 /* How many of the largest logits of each row it gives; 0: none but all of them. */
 int64_t plan_top_count(const struct plan *plan);

@@ -356,6 +356,8 @@ status plan_build(const struct graph *graph, const struct build_options *options
     *report = (struct build_report){0};
     TRY(plan_lower(graph, options, &plan, diagnostic));
     status code = build_parts(plan, options, report, diagnostic);
+    if (code == STATUS_OK) code = build_second_schedule(graph, options, plan, report, diagnostic);
+    if (code == STATUS_OK && plan->prefill) code = check_limits(plan, options, diagnostic);
     if (code != STATUS_OK) {
         plan_free(plan);
         return code;
@@ -395,5 +397,7 @@ int64_t plan_decode_weight_bytes(const struct plan *plan)
 
 void plan_free(struct plan *plan)
 {
-    if (plan) arena_destroy(plan->arena);
+    if (!plan) return;
+    plan_free(plan->prefill); /* whose images may be this one's */
+    arena_destroy(plan->arena);
 }

@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "ir/plan.h"
 #include "planner/choose.h"
+#include "planner/placement.h"
 #include "planner/share.h"
 #include "planner/stream.h"
 
@@ -37,6 +38,9 @@ struct build_options {
     const struct build_device *devices;
     int device_count;
     struct share_choice share;
+    const struct placement
+        *placement; /* for SHARE_PLANNED: the planner is not asked; NULL: it is */
+    bool prompts;   /* of SHARE_PLANNED, the schedule of prompts is made; else that of answers */
     struct stream_choice stream;
     int64_t
         expert_slots; /* per layer and card, for experts that the host keeps; 0: experts are at home */
@@ -92,6 +96,11 @@ CHECKED status plan_node_buckets(const struct graph *graph, const struct plan_bo
 /* Bytes of weights that one token of decode reads: all of them, of routed experts only the used ones, of the token
  * embedding one row unless it is the output matrix as well. */
 int64_t plan_decode_weight_bytes(const struct plan *plan);
+
+/* build_phases.c: the schedule of prompts, where the plan's placement has one of its own. */
+CHECKED status build_second_schedule(const struct graph *graph, const struct build_options *options,
+                                     struct plan *plan, struct build_report *report,
+                                     struct diagnostic *diagnostic);
 
 /* steps.c: fills plan->steps and event_count from the partitioned graph. */
 CHECKED status plan_make_steps(struct plan *plan, struct diagnostic *diagnostic);

@@ -152,6 +152,25 @@ static status lower_once(const struct graph *graph, const struct build_options *
     return graph_verify(plan->graph, diagnostic);
 }
 
+/* The graph of the prompts' schedule; NULL: there is none. */
+static status lower_second(const struct graph *graph, const struct build_options *options,
+                           const int64_t *memory_bytes, const struct plan *plan,
+                           const struct graph **second, struct diagnostic *diagnostic)
+{
+    struct plan prefill = {.arena = plan->arena,
+                           .bounds = plan->bounds,
+                           .device_count = plan->device_count,
+                           .devices = plan->devices};
+    struct build_options asked = *options;
+    *second = NULL;
+    if (!lower_differs(options, plan->placement)) return STATUS_OK;
+    asked.placement = plan->placement;
+    asked.prompts = true;
+    TRY(lower_once(graph, &asked, memory_bytes, &prefill, diagnostic));
+    *second = prefill.graph;
+    return STATUS_OK;
+}
+
 /* The planner estimates what activations take; where the lowered graph says more, it plans again with less memory. */
 enum { PLANNED_ROUNDS_MAX = 4 };
 
@@ -167,11 +186,14 @@ status build_lower_graph(const struct graph *graph, const struct build_options *
         return lower_once(graph, options, NULL, plan, diagnostic);
     for (int d = 0; d < options->device_count; d++)
         memory_bytes[d] = options->devices[d].memory_bytes;
+    if (options->placement) return lower_once(graph, options, memory_bytes, plan, diagnostic);
     for (int round = 0; round < PLANNED_ROUNDS_MAX && !fits; round++) {
         status code = lower_once(graph, options, memory_bytes, plan, diagnostic);
         if (code == STATUS_NO_MEMORY) tell_shortage(options, 1);
         TRY(code);
-        TRY(lower_check_memory(plan, options, memory_bytes, &fits, diagnostic));
+        const struct graph *second;
+        TRY(lower_second(graph, options, memory_bytes, plan, &second, diagnostic));
+        TRY(lower_check_memory(plan, second, options, memory_bytes, &fits, diagnostic));
     }
     if (fits) return STATUS_OK;
     tell_shortage(options, 1);

@@ -14,6 +14,11 @@ static bool is_host(const struct build_options *options, int device)
     return !options->devices[device].apart;
 }
 
+static enum placement_phase phase_of(const struct build_options *options)
+{
+    return options->prompts ? PLACEMENT_PREFILL : PLACEMENT_DECODE;
+}
+
 static int first_host(const struct build_options *options)
 {
     for (int d = 0; d < options->device_count; d++)
@@ -54,6 +59,7 @@ static status ask_planner(struct plan *plan, const struct build_options *options
         .prompt_tokens = prompt_usual < context * 0.75 ? prompt_usual : context * 0.75,
         .generated_tokens = generated_usual < context * 0.25 ? generated_usual : context * 0.25,
         .deterministic = true, /* pass_split gathers and never adds over devices */
+        .whole_streams = true,
         .chooser = &options->chooser,
     };
     TRY(place_model(&request, plan->arena, &result, diagnostic));
@@ -90,7 +96,7 @@ static status list_sources(const struct plan *plan, struct lowered *lowered,
 static bool is_streamed(const struct build_options *options, const struct placement_piece *piece)
 {
     for (int d = 0; d < options->device_count; d++) {
-        if (is_host(options, d) && piece->work[PLACEMENT_DECODE][d]) return false;
+        if (is_host(options, d) && piece->work[phase_of(options)][d]) return false;
         if (!is_host(options, d) && piece->home[d]) return false;
     }
     return piece->units > 0;
@@ -105,7 +111,7 @@ static status split_piece(const struct build_options *options, const struct plac
     TRY_NEW(shares, arena, options->device_count, diagnostic);
     bool streamed = is_streamed(options, piece);
     for (int d = 0; d < options->device_count; d++) {
-        int64_t units = piece->work[PLACEMENT_DECODE][d];
+        int64_t units = piece->work[phase_of(options)][d];
         int64_t kept = is_host(options, d) || streamed ? units : piece->home[d];
         shares[d] += (double)kept;
         if (units > kept && host >= 0) shares[host] += (double)(units - kept);
@@ -148,12 +154,30 @@ static status split_graph(struct plan *plan, const struct build_options *options
     return pass_split(plan->graph, &request, diagnostic);
 }
 
+static bool piece_differs(const struct build_options *options, const struct placement_piece *piece)
+{
+    struct build_options decode = *options, prefill = *options;
+    decode.prompts = false;
+    prefill.prompts = true;
+    return is_streamed(&decode, piece) != is_streamed(&prefill, piece);
+}
+
+bool lower_differs(const struct build_options *options, const struct placement *placement)
+{
+    bool differs = piece_differs(options, &placement->output);
+    for (int l = 0; l < placement->layer_count; l++)
+        for (int part = PLACEMENT_ATTENTION; part <= PLACEMENT_EXPERTS; part++)
+            differs = differs || piece_differs(options, &placement->layers[l].pieces[part]);
+    return differs && placement->stream_rows <= options->bounds.tokens;
+}
+
 status lower_planned(struct plan *plan, const struct build_options *options,
                      const int64_t *memory_bytes, struct lowered *lowered,
                      struct diagnostic *diagnostic)
 {
-    *lowered = (struct lowered){0};
-    TRY(ask_planner(plan, options, memory_bytes, lowered, diagnostic));
+    *lowered = (struct lowered){.placement = options->placement};
+    if (!lowered->placement) TRY(ask_planner(plan, options, memory_bytes, lowered, diagnostic));
+    plan->placement = lowered->placement;
     TRY(list_sources(plan, lowered, diagnostic));
     return split_graph(plan, options, lowered->placement, diagnostic);
 }
@@ -201,23 +225,48 @@ status lower_streams(struct plan *plan, const struct build_options *options,
 /* What does not fit is taken off with a little more, so that few rounds are enough. */
 static const double shrink_factor = 1.1;
 
-status lower_check_memory(struct plan *plan, const struct build_options *options,
-                          int64_t *memory_bytes, bool *fits, struct diagnostic *diagnostic)
+/* Weights and states of a graph, but for those that `first` has as well. */
+static void add_homes(const struct graph *graph, const struct graph *first, const int64_t *symbols,
+                      int64_t *needed)
 {
-    int64_t symbols[SYMBOL_COUNT], *needed;
-    struct memory_layout layout;
-    plan_symbols(&plan->bounds, symbols);
-    TRY_NEW(needed, plan->arena, options->device_count, diagnostic);
-    TRY(pass_memory(plan->graph, symbols, options->device_count, plan->arena, &layout, diagnostic));
-    for (int v = 0; v < plan->graph->value_count; v++) {
-        const struct value *value = &plan->graph->values[v];
-        if (value->kind == VALUE_WEIGHT || value->kind == VALUE_STATE)
-            needed[value->device] += tensor_bytes(&value->type, symbols);
+    for (int v = 0; v < graph->value_count; v++) {
+        const struct value *value = &graph->values[v];
+        if (value->kind != VALUE_WEIGHT && value->kind != VALUE_STATE) continue;
+        if (first && plan_find_home(first, value) != VALUE_NONE) continue;
+        needed[value->device] += tensor_bytes(&value->type, symbols);
     }
+}
+
+/* Schedules take turns, so they share the room of the one that needs more. */
+static status count_needed(const struct plan *plan, const struct graph *second, int device_count,
+                           int64_t **result, struct diagnostic *diagnostic)
+{
+    const struct graph *graphs[] = {plan->graph, second};
+    int64_t symbols[SYMBOL_COUNT], *needed, *results;
+    plan_symbols(&plan->bounds, symbols);
+    TRY_NEW(needed, plan->arena, device_count, diagnostic);
+    TRY_NEW(results, plan->arena, device_count, diagnostic);
+    for (int g = 0; g < 2 && graphs[g]; g++) {
+        struct memory_layout layout;
+        TRY(pass_memory(graphs[g], symbols, device_count, plan->arena, &layout, diagnostic));
+        for (int d = 0; d < device_count; d++)
+            if (layout.device_bytes[d] > results[d]) results[d] = layout.device_bytes[d];
+        add_homes(graphs[g], g ? graphs[0] : NULL, symbols, needed);
+    }
+    for (int d = 0; d < device_count; d++) needed[d] += results[d];
+    *result = needed;
+    return STATUS_OK;
+}
+
+status lower_check_memory(const struct plan *plan, const struct graph *second,
+                          const struct build_options *options, int64_t *memory_bytes, bool *fits,
+                          struct diagnostic *diagnostic)
+{
+    int64_t *needed;
+    TRY(count_needed(plan, second, options->device_count, &needed, diagnostic));
     *fits = true;
     for (int d = 0; d < options->device_count; d++) {
         int64_t limit = options->devices[d].memory_bytes;
-        needed[d] += layout.device_bytes[d];
         if (limit == INT64_MAX || needed[d] <= limit) continue;
         *fits = false;
         double less = (double)(needed[d] - limit) * shrink_factor;

@@ -1,8 +1,7 @@
 /* From a placement to a graph on devices: `--split planned`.
  *
- * A plan has one schedule for prompts and answers today, so it is that of answers: what the placement computes in them on a
- * card is computed there, what it would stream to the card whole is streamed, and a share of a part that it would stream in
- * part is computed by the host. */
+ * Either phase has its schedule (options->prompts): what the placement computes in it on a card is computed there, what it
+ * would stream to cards whole is streamed, and a share of a part that it would stream in part is computed by the host. */
 #ifndef PLANNER_LOWER_PLACEMENT_H
 #define PLANNER_LOWER_PLACEMENT_H
 
@@ -16,7 +15,10 @@ struct lowered {
     int source_count;
 };
 
-/* Asks the planner, and splits the plan's unpartitioned graph as it says.  `memory_bytes[device]` is what it may count on. */
+/* Whether prompts have a schedule of their own, and steps that are large enough for it. */
+bool lower_differs(const struct build_options *options, const struct placement *placement);
+
+/* Asks the planner, unless the options have its answer, and splits the plan's unpartitioned graph as it says.  `memory_bytes[device]` is what it may count on. */
 CHECKED status lower_planned(struct plan *plan, const struct build_options *options,
                              const int64_t *memory_bytes, struct lowered *lowered,
                              struct diagnostic *diagnostic);
@@ -25,9 +27,11 @@ CHECKED status lower_planned(struct plan *plan, const struct build_options *opti
 CHECKED status lower_streams(struct plan *plan, const struct build_options *options,
                              const struct lowered *lowered, struct diagnostic *diagnostic);
 
-/* Whether weights, states and activations of the lowered graph fit; where they do not, what the planner may count on next
- * time is made smaller by that.  The planned context is in them: states are counted in full. */
-CHECKED status lower_check_memory(struct plan *plan, const struct build_options *options,
-                                  int64_t *memory_bytes, bool *fits, struct diagnostic *diagnostic);
+/* Whether weights, states and activations of the lowered graph, and of a second schedule's (NULL: there is none), fit; where
+ * they do not, what the planner may count on next time is made smaller by that.  The planned context is in them: states are
+ * counted in full. */
+CHECKED status lower_check_memory(const struct plan *plan, const struct graph *second,
+                                  const struct build_options *options, int64_t *memory_bytes,
+                                  bool *fits, struct diagnostic *diagnostic);
 
 #endif

@@ -13,6 +13,7 @@ struct place_request {
     struct plan_bounds bounds;              /* tokens: the prompt chunk; 0: as the planner likes */
     double prompt_tokens, generated_tokens; /* the work whose time is to be least */
     bool deterministic;                     /* no sum crosses devices: features are gathered */
+    bool whole_streams; /* experts are streamed all of a layer's, or none: what can be run */
     const struct chooser *chooser; /* whose measured times count; NULL, or without a store: rates */
     const struct cost_efficiencies *efficiencies; /* for what was not measured; NULL: usual ones */
 };

@@ -359,6 +359,7 @@ static status fill_input(struct costing *costing, int64_t chunk, struct diagnost
         .network_rate = request->machine->network_rate,
         .network_latency_seconds = request->machine->network_latency_seconds,
         .banned_lead = -1,
+        .whole_streams = request->whole_streams,
     };
     costing->contexts[PLACEMENT_PREFILL] = (int64_t)fmax(1, request->prompt_tokens / 2);
     costing->contexts[PLACEMENT_DECODE] =

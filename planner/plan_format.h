@@ -2,6 +2,7 @@
  *
  *     mark (8 bytes), version, length of the whole file, seal (32 bytes) over everything behind it
  *     header, bounds, devices, graph as text, memory, steps, images, choices
+ *     tokens from which a step has the second schedule (0: there is none), and that: graph ... choices
  *
  * Values are named, not numbered: the graph's text does not keep their order.  All integers have 8 bytes, little-endian; texts and blocks are preceded by their length. */
 #ifndef PLANNER_PLAN_FORMAT_H
@@ -12,7 +13,7 @@
 
 enum {
     PLAN_MARK_BYTES = 8,
-    PLAN_VERSION = 8,
+    PLAN_VERSION = 9,
     PLAN_HEAD_BYTES = PLAN_MARK_BYTES + 16 + PLAN_SEAL_BYTES
 };
 

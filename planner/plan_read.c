@@ -181,12 +181,9 @@ static status get_choices(struct byte_reader *reader, struct plan *plan,
     return bytes_status(reader);
 }
 
-static status get_plan(struct byte_reader *reader, const struct op *const *ops,
-                       struct plan_header *header, struct plan *plan, struct diagnostic *diagnostic)
+static status get_schedule(struct byte_reader *reader, const struct op *const *ops,
+                           struct plan *plan, struct diagnostic *diagnostic)
 {
-    get_header(reader, header);
-    get_bounds(reader, &plan->bounds);
-    TRY(get_devices(reader, plan, diagnostic));
     const char *text = bytes_get_text(reader);
     TRY(bytes_status(reader));
     TRY(graph_parse(reader->file, text, ops, plan->arena, &plan->graph, diagnostic));
@@ -196,10 +193,44 @@ static status get_plan(struct byte_reader *reader, const struct op *const *ops,
     TRY(get_memory(reader, plan, diagnostic));
     TRY(get_steps(reader, plan, diagnostic));
     TRY(get_images(reader, plan, ops, diagnostic));
-    TRY(get_choices(reader, plan, diagnostic));
+    return get_choices(reader, plan, diagnostic);
+}
+
+/* It has an arena of its own, as one that was built (plan_free). */
+static status get_second(struct byte_reader *reader, const struct op *const *ops, struct plan *plan,
+                         struct diagnostic *diagnostic)
+{
+    plan->prefill_tokens = bytes_get_bounded(reader, 0, INT32_MAX, "a number is out of range");
+    TRY(bytes_status(reader));
+    if (!plan->prefill_tokens) return STATUS_OK;
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    plan->prefill = arena_allocate(arena, 1, sizeof *plan->prefill);
+    if (!plan->prefill) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *plan->prefill);
+    }
+    *plan->prefill = (struct plan){.arena = arena,
+                                   .bounds = plan->bounds,
+                                   .device_count = plan->device_count,
+                                   .devices = plan->devices};
+    return get_schedule(reader, ops, plan->prefill, diagnostic);
+}
+
+static status get_plan(struct byte_reader *reader, const struct op *const *ops,
+                       struct plan_header *header, struct plan *plan, struct diagnostic *diagnostic)
+{
+    get_header(reader, header);
+    get_bounds(reader, &plan->bounds);
+    TRY(get_devices(reader, plan, diagnostic));
+    TRY(get_schedule(reader, ops, plan, diagnostic));
+    TRY(get_second(reader, ops, plan, diagnostic));
     if (reader->at != reader->count) bytes_fail(reader, "there are bytes behind the plan");
     TRY(bytes_status(reader));
-    return plan_verify(plan, diagnostic);
+    TRY(plan_verify(plan, diagnostic));
+    if (!plan->prefill) return STATUS_OK;
+    TRY(plan_verify(plan->prefill, diagnostic));
+    return plan_verify_phases(plan, diagnostic);
 }
 
 /* Mark, version, length, seal: nothing behind them is looked at before they are right. */

@@ -109,21 +109,30 @@ static void put_choices(struct byte_writer *writer, const struct plan *plan)
                 bytes_put_integer(writer, plan->choices[n][r][c]);
 }
 
-static status put_plan(struct byte_writer *writer, const struct plan_header *header,
-                       const struct plan *plan, struct diagnostic *diagnostic)
+static status put_schedule(struct byte_writer *writer, const struct plan *plan,
+                           struct diagnostic *diagnostic)
 {
     struct text text = {.arena = writer->arena};
     graph_print(plan->graph, &text);
     const char *graph = text_finish(&text);
     TRY_MEMORY(graph, diagnostic);
-    put_header(writer, header);
-    put_bounds(writer, &plan->bounds);
-    put_devices(writer, plan);
     bytes_put_text(writer, graph);
     put_memory(writer, plan);
     put_steps(writer, plan);
     TRY(put_images(writer, plan, diagnostic));
     put_choices(writer, plan);
+    return STATUS_OK;
+}
+
+static status put_plan(struct byte_writer *writer, const struct plan_header *header,
+                       const struct plan *plan, struct diagnostic *diagnostic)
+{
+    put_header(writer, header);
+    put_bounds(writer, &plan->bounds);
+    put_devices(writer, plan);
+    TRY(put_schedule(writer, plan, diagnostic));
+    bytes_put_integer(writer, plan->prefill ? plan->prefill_tokens : 0);
+    if (plan->prefill) TRY(put_schedule(writer, plan->prefill, diagnostic));
     return writer->failed ? fail_memory(diagnostic, writer->count) : STATUS_OK;
 }
 

@@ -53,13 +53,13 @@ status workload_runs(const struct workload *workload, struct arena *arena,
     TRY_NEW(runs, arena, chunks + workload->generated_tokens, diagnostic);
     for (int64_t c = 0; c < chunks; c++) {
         int64_t begin = c * chunk, end = begin + chunk < total ? begin + chunk : total;
-        runs[c].plan = workload->prefill;
-        runs[c].run = make_run(workload->prefill, end - begin, ends_within(workload, begin, end),
+        runs[c].plan = plan_schedule(workload->prefill, end - begin);
+        runs[c].run = make_run(runs[c].plan, end - begin, ends_within(workload, begin, end),
                                context_within(workload, begin, end));
     }
     for (int64_t g = 0; g < workload->generated_tokens; g++) {
-        runs[chunks + g].plan = workload->decode;
-        runs[chunks + g].run = make_run(workload->decode, workload->sequences, workload->sequences,
+        runs[chunks + g].plan = plan_schedule(workload->decode, workload->sequences);
+        runs[chunks + g].run = make_run(runs[chunks + g].plan, workload->sequences, workload->sequences,
                                         workload->prompt_tokens + g + 1);
     }
     *result = runs;

@@ -45,6 +45,7 @@ struct solve_input {
     int collectives; /* per dealt attention or dense part: 1 adds sums, 2 gathers features */
     double network_rate, network_latency_seconds; /* between nodes */
     int banned_lead;                              /* no layer has this one; -1: none */
+    bool whole_streams; /* experts are streamed all of a layer's, or none */
 };
 
 /* Where one layer's parts are kept and computed; see struct placement_piece. */

@@ -273,7 +273,8 @@ static status add_expert_rests(struct option_list *list, struct draft *draft,
         for (int prefill = 0; prefill < SHARES; prefill++)
             for (int decode = 0; decode < SHARES; decode++) {
                 bool fine = prefill > 1 || decode > 1;
-                if (fine && (disk || list->coarse)) continue;
+                if (fine && (disk || list->coarse || list->input->whole_streams)) continue;
+                if (list->input->whole_streams && choice->eighths && (prefill || decode)) continue;
                 if (draft->lead->host && decode) continue;
                 choice->disk = disk;
                 choice->streamed[PLACEMENT_PREFILL] = shares[PLACEMENT_PREFILL][prefill];

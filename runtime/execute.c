@@ -236,10 +236,12 @@ static status read_outputs(struct executor *executor, const struct run *run, voi
 }
 
 /* Submitting waits for the step before last: every device then is at work on the last one or this one. */
-status executor_begin(struct executor *executor, const struct step *step,
+status executor_begin(struct executor *whole, const struct step *step,
                       struct diagnostic *diagnostic)
 {
+    struct executor *executor;
     struct run run;
+    TRY(executor_of_step(whole, step->token_count, &executor, diagnostic));
     TRY(enqueue(executor, step, &run, diagnostic));
     if (!executor->overlaps || executor->routing.see) {
         TRY(finish_all(executor, diagnostic));
@@ -251,15 +253,17 @@ status executor_begin(struct executor *executor, const struct step *step,
     return STATUS_OK;
 }
 
-status executor_finish(struct executor *executor, struct diagnostic *diagnostic)
+status executor_finish_own(struct executor *executor, struct diagnostic *diagnostic)
 {
     return finish_all(executor, diagnostic);
 }
 
-status executor_step(struct executor *executor, const struct step *step, void *const *results,
+status executor_step(struct executor *whole, const struct step *step, void *const *results,
                      struct diagnostic *diagnostic)
 {
+    struct executor *executor;
     struct run run;
+    TRY(executor_of_step(whole, step->token_count, &executor, diagnostic));
     TRY(enqueue(executor, step, &run, diagnostic));
     status code = finish_all(executor, diagnostic);
     if (code != STATUS_OK) drop_commands(executor);
@@ -273,6 +277,7 @@ status executor_copy_page(struct executor *executor, int from, int to,
                           struct diagnostic *diagnostic)
 {
     const struct graph *graph = executor->plan->graph;
+    TRY(executor_finish(executor, diagnostic));
     for (int v = 0; v < graph->value_count; v++) {
         const struct value *value = &graph->values[v];
         if (value->kind != VALUE_STATE) continue;
@@ -283,30 +288,4 @@ status executor_copy_page(struct executor *executor, int from, int to,
                         page_bytes, diagnostic));
     }
     return finish_all(executor, diagnostic);
-}
-
-void executor_time_steps(struct executor *executor, bool on)
-{
-    executor->timed = on;
-}
-
-void executor_watch(struct executor *executor, const struct step_watch *watch)
-{
-    executor->watch = *watch;
-}
-
-void executor_observe(struct executor *executor, const struct step_observer *observer)
-{
-    executor->observer = *observer;
-    executor->timed = observer->see != NULL;
-}
-
-void *const *executor_operands(const struct executor *executor, int plan_step)
-{
-    return executor->operands[plan_step];
-}
-
-const double *executor_step_seconds(const struct executor *executor)
-{
-    return executor->seconds;
 }

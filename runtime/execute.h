@@ -2,7 +2,8 @@
  *
  * An executor is a plan bound to open devices: weights and states at home, images loaded, operand addresses resolved.
  * A step is a ragged batch; its inputs are copied into the executor's own buffers, so launches are the same from step
- * to step. */
+ * to step.  A plan with two schedules has an executor for each inside, on the same homes; the number of a step's tokens
+ * chooses (plan_schedule). */
 #ifndef RUNTIME_EXECUTE_H
 #define RUNTIME_EXECUTE_H
 
@@ -83,12 +84,13 @@ struct step_observer {
 };
 void executor_observe(struct executor *executor,
                       const struct step_observer *observer); /* see NULL: no more */
-/* Where the operands of a launch lie, inputs before outputs; NULL: absent. */
-void *const *executor_operands(const struct executor *executor, int plan_step);
+/* Where the operands of a launch lie in steps of so many tokens, inputs before outputs; NULL: absent. */
+void *const *executor_operands(const struct executor *executor, int64_t tokens, int plan_step);
 
 /* Seconds of each plan step in the last executor_step run with timing on; a step then waits for its device after every
  * launch, so the sum is a little longer than an ordinary step. */
 void executor_time_steps(struct executor *executor, bool on);
-const double *executor_step_seconds(const struct executor *executor); /* [plan step_count] */
+/* [step_count] of the schedule that steps of so many tokens have */
+const double *executor_step_seconds(const struct executor *executor, int64_t tokens);
 
 #endif

@@ -1,4 +1,4 @@
-/* The inside of executors, for runtime/execute.c and executor_bind.c only. */
+/* The inside of executors, for runtime/execute.c and executor_*.c only. */
 #ifndef RUNTIME_EXECUTOR_H
 #define RUNTIME_EXECUTOR_H
 
@@ -44,6 +44,9 @@ struct executor {
     bool timed;
     struct step_watch watch;
     struct step_observer observer;
+    struct executor
+        *prefill; /* of the plan's second schedule, on homes of this one; NULL: there is none */
+    struct executor *lender; /* of a second schedule: the executor whose homes it uses */
     struct routing_watch routing;
     struct routed *routed; /* per router, in the order of their steps */
     int routed_count;
@@ -75,6 +78,12 @@ CHECKED status executor_launch(struct executor *executor, int s, const struct ru
 CHECKED status executor_read_routing(struct executor *executor, int s, const struct run *run,
                                      struct diagnostic *diagnostic);
 void executor_tell_routing(struct executor *executor);
+
+/* executor_phases.c: the executor of a step of so many tokens, once the other has nothing under way. */
+CHECKED status executor_of_step(struct executor *executor, int64_t tokens, struct executor **chosen,
+                                struct diagnostic *diagnostic);
+/* Waits for the steps of one schedule. */
+CHECKED status executor_finish_own(struct executor *executor, struct diagnostic *diagnostic);
 
 /* executor_overlap.c: what is needed to have two steps under way. */
 CHECKED status executor_prepare_overlap(struct executor *executor, struct diagnostic *diagnostic);

@@ -30,6 +30,22 @@ static status allocate_inputs(struct executor *executor, int device, const int64
     return STATUS_OK;
 }
 
+/* Schedules take turns, so their results share one room. */
+static int64_t results_bytes(const struct plan *plan, int device)
+{
+    int64_t bytes = plan->memory.device_bytes[device];
+    int64_t second = plan->prefill ? plan->prefill->memory.device_bytes[device] : 0;
+    return bytes > second ? bytes : second;
+}
+
+static void borrow(struct executor *executor)
+{
+    const struct executor *lender = executor->lender;
+    homes_lend(lender->plan, lender->homes, executor->plan, executor->homes);
+    for (int d = 0; d < executor->plan->device_count; d++)
+        executor->arenas[d].address = lender->arenas[d].address;
+}
+
 static status allocate_buffers(struct executor *executor, struct diagnostic *diagnostic)
 {
     const struct plan *plan = executor->plan;
@@ -39,9 +55,9 @@ static status allocate_buffers(struct executor *executor, struct diagnostic *dia
         struct home *home = &executor->arenas[d];
         if (!executor->works[d]) continue; /* a card that is full already can still be left out */
         if (!home->address) {
-            TRY(device_allocate(executor->devices[d], plan->memory.device_bytes[d], &home->address,
-                                diagnostic));
-            home->bytes = plan->memory.device_bytes[d];
+            int64_t bytes = results_bytes(plan, d);
+            TRY(device_allocate(executor->devices[d], bytes, &home->address, diagnostic));
+            home->bytes = bytes;
         }
         TRY(allocate_inputs(executor, d, symbols, diagnostic));
     }
@@ -145,7 +161,7 @@ static void take_parts(struct executor *executor, struct executor *before)
     homes_take(before->plan, before->homes, plan, executor->homes);
     for (int d = 0; d < plan->device_count; d++) {
         take_kernels(executor, before, d);
-        if (before->arenas[d].bytes < plan->memory.device_bytes[d]) continue;
+        if (before->arenas[d].bytes < results_bytes(plan, d)) continue;
         executor->arenas[d] = before->arenas[d];
         before->arenas[d] = (struct home){0};
     }
@@ -160,6 +176,7 @@ static status bind_plan(struct executor *executor, struct executor *before,
     if (before && code == STATUS_OK) take_parts(executor, before);
     executor_destroy(before);
     TRY(code);
+    if (executor->lender) borrow(executor);
     TRY(allocate_buffers(executor, diagnostic));
     TRY(homes_fill(plan, executor->devices, weights, progress, executor->arena, executor->homes,
                    diagnostic));
@@ -190,6 +207,16 @@ static status make_executor(const struct plan *plan, struct device *const *devic
     return STATUS_OK;
 }
 
+/* The executor of the second schedule. */
+static status add_second(struct executor *executor, const struct weight_source *weights,
+                         const struct progress *progress, struct diagnostic *diagnostic)
+{
+    if (!executor->plan->prefill) return STATUS_OK;
+    TRY(make_executor(executor->plan->prefill, executor->devices, &executor->prefill, diagnostic));
+    executor->prefill->lender = executor;
+    return bind_plan(executor->prefill, NULL, weights, progress, diagnostic);
+}
+
 static status create_or_replace(struct executor *before, const struct plan *plan,
                                 struct device *const *devices, const struct weight_source *weights,
                                 const struct progress *progress, struct executor **result,
@@ -202,6 +229,7 @@ static status create_or_replace(struct executor *before, const struct plan *plan
         return code;
     }
     code = bind_plan(executor, before, weights, progress, diagnostic);
+    if (code == STATUS_OK) code = add_second(executor, weights, progress, diagnostic);
     if (code != STATUS_OK) {
         executor_destroy(executor);
         return code;
@@ -235,13 +263,13 @@ static void free_device_parts(struct executor *executor, int d)
         struct home *home = executor_input(executor, d, v);
         device_free(executor->devices[d], home->address, home->bytes);
     }
-    if (executor->arenas)
+    if (executor->arenas && !executor->lender)
         device_free(executor->devices[d], executor->arenas[d].address, executor->arenas[d].bytes);
 }
 
 bool executor_hangs(const struct executor *executor)
 {
-    bool hangs = false;
+    bool hangs = executor->prefill && executor_hangs(executor->prefill);
     for (int d = 0; d < executor->plan->device_count; d++) {
         const struct device *copies = executor->copies ? executor->copies[d] : NULL;
         hangs = hangs || device_hangs(executor->devices[d]) || (copies && device_hangs(copies));
@@ -252,9 +280,10 @@ bool executor_hangs(const struct executor *executor)
 void executor_destroy(struct executor *executor)
 {
     if (!executor || executor_hangs(executor)) return;
+    executor_destroy(executor->prefill);
     const struct plan *plan = executor->plan;
     struct diagnostic ignored = {0};
-    if (executor->under_way) (void)!executor_finish(executor, &ignored);
+    if (executor->under_way) (void)!executor_finish_own(executor, &ignored);
     for (int d = 0; d < plan->device_count; d++) free_device_parts(executor, d);
     executor_free_slots(executor);
     if (executor->homes) homes_free(plan, executor->devices, executor->homes);

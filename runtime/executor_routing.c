@@ -42,6 +42,7 @@ status executor_watch_routing(struct executor *executor, const struct routing_wa
 {
     if (!executor->routed) TRY(find_routers(executor, diagnostic));
     executor->routing = *watch;
+    if (executor->prefill) return executor_watch_routing(executor->prefill, watch, diagnostic);
     return STATUS_OK;
 }
 

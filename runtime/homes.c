@@ -316,6 +316,17 @@ void homes_take(const struct plan *from, struct home *from_homes, const struct p
     }
 }
 
+void homes_lend(const struct plan *from, const struct home *from_homes, const struct plan *to,
+                struct home *to_homes)
+{
+    for (int v = 0; v < to->graph->value_count; v++) {
+        const struct value *value = &to->graph->values[v];
+        if (value->kind != VALUE_WEIGHT && value->kind != VALUE_STATE) continue;
+        int lent = plan_find_home(from->graph, value);
+        if (lent != VALUE_NONE) to_homes[v] = (struct home){.address = from_homes[lent].address};
+    }
+}
+
 void homes_free(const struct plan *plan, struct device *const *devices, struct home *homes)
 {
     for (int v = 0; v < plan->graph->value_count; v++) {

@@ -23,6 +23,9 @@ CHECKED status homes_fill(const struct plan *plan, struct device *const *devices
  * for states (not their contents).  homes_fill then fills only what is missing. */
 void homes_take(const struct plan *from, struct home *from_homes, const struct plan *to,
                 struct home *to_homes);
+/* Lends what both schedules of a plan mean, which the lender still owns. */
+void homes_lend(const struct plan *from, const struct home *from_homes, const struct plan *to,
+                struct home *to_homes);
 void homes_free(const struct plan *plan, struct device *const *devices, struct home *homes);
 
 #endif
