@@ -12,7 +12,9 @@ struct explaining {
     const struct problem *problem;
     struct arena *arena;
     struct explanation *explanation;
-    size_t capacity;
+    size_t capacity, slot_count;
+    int *slots;       /* rows by their candidates' hashes */
+    double best_look; /* the best first look at any candidate */
 };
 
 int engine_step_image(const struct engine *engine, int step, int64_t tokens)
@@ -35,11 +37,25 @@ static status add_row(struct explaining *explaining, const struct explained *row
     return STATUS_OK;
 }
 
-static struct explained *find_row(struct explanation *explanation, const char *candidate)
+/* Where the row of a candidate is noted, or is to be: its index + 1; 0: there is none. */
+static int *find_slot(const struct explaining *explaining, const char *candidate)
 {
-    for (int r = 0; r < explanation->row_count; r++)
-        if (strcmp(explanation->rows[r].candidate, candidate) == 0) return &explanation->rows[r];
-    return NULL;
+    const struct explained *rows = explaining->explanation->rows;
+    size_t at = (size_t)hash_bytes(candidate, strlen(candidate)).low;
+    for (;; at++) {
+        int *slot = &explaining->slots[at & (explaining->slot_count - 1)];
+        if (!*slot || strcmp(rows[*slot - 1].candidate, candidate) == 0) return slot;
+    }
+}
+
+/* Searches that look at everything leave tens of thousands of records. */
+static status make_slots(struct explaining *explaining, struct diagnostic *diagnostic)
+{
+    size_t needed = 2 * ((size_t)explaining->explanation->record_count + 1);
+    explaining->slot_count = 1;
+    while (explaining->slot_count < needed) explaining->slot_count *= 2;
+    TRY_NEW(explaining->slots, explaining->arena, explaining->slot_count, diagnostic);
+    return STATUS_OK;
 }
 
 /* ---- Verdicts ---- */
@@ -91,7 +107,6 @@ static const char *why_chosen(const struct explaining *explaining, const struct 
                        finalists);
 }
 
-/* The best first look at any candidate. */
 static double best_look(const struct explanation *explanation)
 {
     double best = INFINITY;
@@ -106,7 +121,7 @@ static double best_look(const struct explanation *explanation)
 static const char *why_slower(const struct explaining *explaining, const struct record *record)
 {
     const struct explanation *explanation = explaining->explanation;
-    double chosen = explanation->decision.seconds, look = best_look(explanation);
+    double chosen = explanation->decision.seconds;
     if (is_of_finals(explaining, record))
         return record->median_seconds < chosen
                    ? "ahead of the chosen one by no more than noise and a per cent"
@@ -115,7 +130,7 @@ static const char *why_slower(const struct explaining *explaining, const struct 
                                  record->median_seconds / chosen);
     if (record->stage == RECORD_FINAL) return "in earlier finals; later ones decided";
     return arena_print(explaining->arena, "%.2f times the best look%s",
-                       record->median_seconds / look,
+                       record->median_seconds / explaining->best_look,
                        explanation->decision.basis == DECISION_FINAL ? "; not in the finals" : "");
 }
 
@@ -152,9 +167,13 @@ static status add_record(struct explaining *explaining, const struct record *rec
         row.reason = arena_print(explaining->arena, "%s%s%s", row.reason, *row.reason ? "; " : "",
                                  record->detail);
     TRY_MEMORY(row.reason, diagnostic);
-    struct explained *known = find_row(explaining->explanation, record->candidate);
-    if (!known) return add_row(explaining, &row, diagnostic);
-    *known = row;
+    int *slot = find_slot(explaining, record->candidate);
+    if (*slot) {
+        explaining->explanation->rows[*slot - 1] = row;
+        return STATUS_OK;
+    }
+    TRY(add_row(explaining, &row, diagnostic));
+    *slot = explaining->explanation->row_count;
     return STATUS_OK;
 }
 
@@ -175,7 +194,7 @@ static const char *why_unmeasured(const struct explaining *explaining)
 static status add_chosen(struct explaining *explaining, struct diagnostic *diagnostic)
 {
     struct explanation *explanation = explaining->explanation;
-    if (find_row(explanation, explanation->chosen)) return STATUS_OK;
+    if (*find_slot(explaining, explanation->chosen)) return STATUS_OK;
     const struct explained row = {.candidate = explanation->chosen,
                                   .verdict = "chosen",
                                   .reason = why_unmeasured(explaining),
@@ -234,6 +253,8 @@ status explain_problem(const struct explain_setting *setting, const struct probl
     candidate_print(&explanation->decision.candidate, &text);
     if (!chosen) explanation->chosen = text_finish(&text);
     TRY_MEMORY(explanation->chosen, diagnostic);
+    explaining.best_look = best_look(explanation);
+    TRY(make_slots(&explaining, diagnostic));
     for (int r = 0; r < explanation->record_count; r++)
         TRY(add_record(&explaining, &explanation->records[r], diagnostic));
     TRY(add_chosen(&explaining, diagnostic));

@@ -124,7 +124,7 @@ function drawSummary(place) {
 
 const columns = [
     { name: "Problem", value: (problem) => problem.op },
-    { name: "Time", number: true, value: timeOf, show: (problem) => seconds(timeOf(problem)) },
+    { name: "Time", number: true, value: timeOf, show: (problem) => (timeOf(problem) > 0 && !isMeasured(problem) ? "≈ " : "") + seconds(timeOf(problem)) },
     { name: "Limit", number: true, wide: true, value: (problem) => problem.limit || 0, show: (problem) => seconds(problem.limit) },
     { name: "Of limit", number: true, value: (problem) => problem.share || 0, show: (problem) => shareCell(problem.share) },
     { name: "Gain", number: true, wide: true, value: (problem) => problem.gain || 0, show: (problem) => problem.gain > 0 ? digits(problem.gain) + "×" : "–" },

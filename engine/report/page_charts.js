@@ -26,7 +26,7 @@ function axes(box, xTicks, yTicks, xText, yText) {
 
 function rooflinePoints() {
     return data.problems.map((problem, index) => ({ problem, index, x: problem.operations / problem.bytes, y: problem.operations / timeOf(problem) }))
-        .filter((point) => isMeasured(point.problem) && point.x > 0 && point.y > 0);
+        .filter((point) => timeOf(point.problem) > 0 && point.x > 0 && point.y > 0);
 }
 
 /* Families of equal rates share a line. */
@@ -61,7 +61,7 @@ function slope(rate, scales, top, className, text) {
 
 function rooflineTip(problem) {
     const share = problem.share > 0 ? `, ${percent(problem.share)} of its limit` : "";
-    return `${shortName(problem)}\n${seconds(timeOf(problem))}${share}\n${operationsPerSecond(problem.operations / timeOf(problem))}` +
+    return `${shortName(problem)}\n${seconds(timeOf(problem))}${isMeasured(problem) ? "" : ", estimated"}${share}\n${operationsPerSecond(problem.operations / timeOf(problem))}` +
         `, ${bytesPerSecond(problem.bytes / timeOf(problem))}\n${problem.winner || (problem.detail && problem.detail.chosen) || ""}`;
 }
 
@@ -70,7 +70,7 @@ function drawRoofline(place) {
     const box = { left: 76, right: width - 10, top: 30, bottom: height - 44 };
     const points = rooflinePoints();
     if (!points.length) {
-        show(place, html("p", { class: "note" }, "No problem with arithmetic has been measured yet."));
+        show(place, html("p", { class: "note" }, "No problem with arithmetic has a time yet."));
         return;
     }
     const scales = rooflineScales(points, box), { memory, cache } = data.ceilings, tops = roofs();
@@ -81,10 +81,11 @@ function drawRoofline(place) {
     const top = tops.length ? tops[0].rate : scales.y.high;
     if (memory > 0) parts.push(...slope(memory, scales, top, "roof", `memory ${bytesPerSecond(memory)}`));
     if (cache > 0) parts.push(...slope(cache, scales, top, "roof cache", `caches ${bytesPerSecond(cache)}`));
-    tops.forEach((roof) => {
-        const y = scales.y(roof.rate), from = Math.max(box.left, scales.x(Math.max(scales.x.low, roof.rate / Math.max(cache, memory, 1))));
+    tops.forEach((roof, index) => {
+        /* Names of lines that lie close stand below their lines. */
+        const y = scales.y(roof.rate), close = index > 0 && y - scales.y(tops[index - 1].rate) < 16, from = Math.max(box.left, scales.x(Math.max(scales.x.low, roof.rate / Math.max(cache, memory, 1))));
         parts.push(svg("path", { class: `roof top family-${roof.index}`, d: `M${from},${y}H${box.right}` }),
-            width < 600 ? null : label(box.right, y - 5, `${roof.name} ${operationsPerSecond(roof.rate)}`, { "text-anchor": "end", class: "faint halo" }));
+            width < 600 ? null : label(box.right, close ? y + 14 : y - 5, `${roof.name} ${operationsPerSecond(roof.rate)}`, { "text-anchor": "end", class: "faint halo" }));
     });
     const largest = Math.max(...points.map((point) => point.problem.weight * timeOf(point.problem)));
     const discs = points.map((point) => {
@@ -92,15 +93,17 @@ function drawRoofline(place) {
         const group = pickable(point.index, rooflineTip(point.problem), () => chooseProblem(point.index),
             svg("circle", { class: "disc", cx: scales.x(point.x), cy: scales.y(point.y), r: radius }));
         group.classList.add("family-" + familyIndex(point.problem));
+        group.classList.toggle("estimated", !isMeasured(point.problem));
         group.classList.toggle("chosen", point.index === view.problem);
         return [radius, group];
     }).sort((a, b) => b[0] - a[0]).map(([, group]) => group);
     roving(discs);
-    const left = data.problems.filter(isMeasured).length - points.length;
+    const left = data.problems.filter((problem) => timeOf(problem) > 0).length - points.length;
     show(place, 
         frame(width, height, "Roofline of all kernels", "Operations per second over operations per byte, both logarithmic; lines are the ceilings of the machine.", ...parts, ...discs),
         html("ul", { class: "legend" }, ...data.ceilings.families.map(([name, rate], index) =>
             html("li", { class: "family-" + index }, html("i"), `multiplies as ${name}: ${operationsPerSecond(rate)}`)),
+        points.some((point) => !isMeasured(point.problem)) ? html("li", { class: "hollow" }, html("i"), "only estimated") : null,
         left ? html("li", {}, `without arithmetic, in the table only: ${left}`) : null));
 }
 
