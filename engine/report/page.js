@@ -104,7 +104,7 @@ function limitTile() {
 /* Other work lowers rates: ceilings that were taken beside it are too low. */
 function lowCeilings() {
     const above = data.problems.filter((problem) => problem.share > 1.05).length;
-    return above ? html("p", { class: "note" }, `${above} of ${data.problems.length} problems run faster than the ceilings allow: the machine was busier when its rates were measured than ` +
+    return above ? html("p", { class: "note" }, `Faster than the ceilings allow: ${above} of ${data.problems.length} problems. The machine was busier when its rates were measured than ` +
         "when these kernels were. Tune again while it is quiet for limits that hold.") : null;
 }
 
