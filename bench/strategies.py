@@ -3,13 +3,20 @@
 Kernel Tuner answers from a cache in its simulation mode; Hone writes that cache (hone lab export --format cache).  The number
 compared is best time possible / best time found within the budget, the mean over seeds.
 
-usage: strategies.py HONE FOLDER... -o RESULT.json [--seeds N] [--hone-seeds N] [--strategies LIST] [--seconds S]
+usage: strategies.py HONE FOLDER... -o RESULT.json [--seeds N] [--hone-seeds N] [--strategies LIST] [--seconds S] [--again]
+
+RESULT.json is written after every strategy of every space; the same command goes on from it (--again: from nothing).  The whole
+corpus with a hundred seeds of everybody's is
+
+    bench/strategies.py build/release/bin/hone bench/spaces FOLDER-OF-PUBLIC-SPACES -o bench/results/strategies.json --seeds 100 \\
+        --seconds 3600
 
 Needs the package kernel_tuner.  A strategy of Kernel Tuner that takes longer than S seconds on a space (default 60) ends with
 the seeds it has done.
 """
 import argparse
 import contextlib
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -102,41 +109,64 @@ def check_schemas(kernel_tuner, arguments, space, cache_path, folder):
     return {"t1": "valid", "t4": "valid", "tuned_by_tune_kernel_T1": len(results)}
 
 
-def run_space(kernel_tuner, arguments, space):
+def run_space(kernel_tuner, arguments, space, row, keep):
+    """Does what is not in the row yet; `keep` writes it down."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "cache.json"
         subprocess.run([arguments.hone, "lab", "export", str(space), "--format", "cache", "-o", str(path)], check=True,
                        capture_output=True)
         cache, times = read_cache(path)
         count = len(cache["cache"])
-        row = {"space": space.name, "configs": count, "budget": budget_of(count), "hone": run_ours(arguments, space, False),
-               "hone_blind": run_ours(arguments, space, True)}
-        try:
-            row["exports"] = check_schemas(kernel_tuner, arguments, space, path, pathlib.Path(folder))
-        except Exception as error:
-            row["exports"] = {"error": f"{type(error).__name__}: {error}"[:300]}
-        row["kernel_tuner"] = [run_theirs(kernel_tuner, cache, times, path, strategy, arguments)
-                               for strategy in arguments.strategies.split(",")]
-    return row
+        if "exports" not in row:
+            row.update({"configs": count, "budget": budget_of(count), "hone": run_ours(arguments, space, False),
+                        "hone_blind": run_ours(arguments, space, True), "kernel_tuner": []})
+            try:
+                row["exports"] = check_schemas(kernel_tuner, arguments, space, path, pathlib.Path(folder))
+            except Exception as error:
+                row["exports"] = {"error": f"{type(error).__name__}: {error}"[:300]}
+            keep()
+        done = {result["strategy"] for result in row["kernel_tuner"]}
+        for strategy in arguments.strategies.split(","):
+            if strategy not in done:
+                row["kernel_tuner"].append(run_theirs(kernel_tuner, cache, times, path, strategy, arguments))
+                keep()
 
 
 def mean_shares(rows, kind):
     """Over the spaces that every strategy could take."""
     shares = {}
     for row in rows:
-        for result in row[kind]:
+        for result in row.get(kind, []):
             shares.setdefault(result["strategy"], []).append(result.get("share"))
     return {name: statistics.mean(values) if None not in values else None for name, values in shares.items()}
 
 
+def conditions(arguments):
+    """What must be the same for an earlier run to be gone on with."""
+    return {"kernel_tuner": importlib.metadata.version("kernel_tuner"),
+            "hone": subprocess.run([arguments.hone, "--version"], capture_output=True, text=True).stdout.strip(),
+            "seeds": arguments.seeds, "hone_seeds": arguments.hone_seeds}
+
+
+def earlier_rows(arguments):
+    """By the hash of the space's file."""
+    if arguments.again or not arguments.output.exists():
+        return {}
+    report = json.loads(arguments.output.read_text())
+    wanted = conditions(arguments)
+    if any(report.get(key) != value for key, value in wanted.items()):
+        sys.exit(f"{arguments.output} is of another run ({', '.join(f'{key}: {report.get(key)}' for key in wanted)}); "
+                 "give another file, or --again")
+    return {row["sha256"]: row for row in report["spaces"] if "sha256" in row}
+
+
 def write_report(arguments, rows):
-    report = {"date": time.strftime("%Y-%m-%d"), "python": platform.python_version(),
-              "kernel_tuner": importlib.metadata.version("kernel_tuner"),
-              "hone": subprocess.run([arguments.hone, "--version"], capture_output=True, text=True).stdout.strip(),
+    report = {"date": time.strftime("%Y-%m-%d"), "python": platform.python_version(), **conditions(arguments),
               "command": "bench/strategies.py " + " ".join(word for word in sys.argv[2:] if "/" not in word),
-              "seeds": arguments.seeds, "hone_seeds": arguments.hone_seeds,
               "means": {kind: mean_shares(rows, kind) for kind in ("hone", "hone_blind", "kernel_tuner")}, "spaces": rows}
-    arguments.output.write_text(json.dumps(report, indent=1) + "\n")
+    unfinished = arguments.output.with_name(arguments.output.name + ".new")
+    unfinished.write_text(json.dumps(report, indent=1) + "\n")
+    unfinished.replace(arguments.output)  # an interruption leaves the one before
 
 
 def main():
@@ -148,19 +178,21 @@ def main():
     parser.add_argument("--hone-seeds", type=int, default=100)
     parser.add_argument("--strategies", default=THEIRS)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     import kernel_tuner
     logging.disable(logging.CRITICAL)
     spaces = [path for folder in arguments.folders for path in
               ([folder] if folder.is_file() else sorted([*folder.glob("*.csv"), *folder.glob("*.json")]))]
-    rows = []
+    earlier, rows = earlier_rows(arguments), []
     for space in spaces:
-        rows.append(run_space(kernel_tuner, arguments, space))
-        row = rows[-1]
+        digest = hashlib.sha256(space.read_bytes()).hexdigest()
+        rows.append(earlier.get(digest, {"space": space.name, "sha256": digest}))
+    for space, row in zip(spaces, rows):
+        run_space(kernel_tuner, arguments, space, row, lambda: write_report(arguments, rows))
         best = max(row["kernel_tuner"], key=lambda result: result.get("share", 0))
         print(f"{row['space']:40} {row['configs']:6} {row['budget']:4}  guided {row['hone'][0]['share']:.4f} blind "
               f"{row['hone_blind'][0]['share']:.4f}  best of Kernel Tuner {best.get('share', 0):.4f} {best['strategy']}", flush=True)
-        write_report(arguments, rows)  # what is done is kept
     print(json.dumps({kind: mean_shares(rows, kind) for kind in ("hone", "hone_blind", "kernel_tuner")}, indent=1))
 
 
