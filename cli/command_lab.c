@@ -10,7 +10,7 @@ static const struct {
 } actions[] = {
     {"compare", "FILE...", "search strategies on recorded spaces", lab_compare},
     {"record", "MODEL", "every config of a problem, or a sample, measured here", lab_record},
-    {"import", "FILE", "a recorded space of another tuner as Hone's CSV", lab_import},
+    {"import", "FILE", "a recorded space of another tuner as Hone's CSV, a T1 file as a space", lab_import},
     {"export", "FILE", "a recorded space in the form of another tuner", lab_export},
     {"loop", "FOLDER", "experiments with a kernel of yours, kept or taken back", lab_loop},
     {"count", "FILE", "what a recorded space holds", lab_count},

@@ -1,6 +1,7 @@
 /* hone lab import, export, count: recorded spaces in the files of several tuners. */
 #include "cli/lab.h"
 #include "engine/space_file.h"
+#include "engine/space_t1.h"
 
 #include <stdio.h>
 
@@ -56,9 +57,52 @@ static status convert(const struct arguments *arguments, struct arena *arena, co
     return report(arguments, space, diagnostic);
 }
 
+/* ---- T1: a space without results ---- */
+
+static status read_t1(const struct arguments *arguments, struct arena *arena,
+                      struct space_t1 **space, struct diagnostic *diagnostic)
+{
+    const char *path;
+    TRY(command_positional(arguments, 1, "a recorded space: hone lab ACTION FILE", &path,
+                           diagnostic));
+    return space_t1_read(path, arena, space, diagnostic);
+}
+
+static status report_t1(const struct arguments *arguments, const struct space_t1 *space,
+                        struct diagnostic *diagnostic)
+{
+    if (arguments->json)
+        return console_print_json(json_pack("{s:s, s:i, s:i, s:I, s:I}", "kernel", space->kernel,
+                                            "parameters", space->parameter_count, "rules",
+                                            space->rule_count, "raw", (json_int_t)space->raw_count,
+                                            "legal", (json_int_t)space->legal_count),
+                                  diagnostic);
+    printf("%d parameters, %d rules: %llu of %llu configs are legal%s%s\n", space->parameter_count,
+           space->rule_count, (unsigned long long)space->legal_count,
+           (unsigned long long)space->raw_count, arguments->output ? "; written to " : "",
+           arguments->output ? arguments->output : "");
+    return console_flush(diagnostic);
+}
+
+static status import_t1(const struct arguments *arguments, const struct space_t1 *space,
+                        struct arena *arena, struct diagnostic *diagnostic)
+{
+    if (!arguments->output)
+        return fail(diagnostic, STATUS_USAGE, "the file to write is missing: -o FILE.yaml");
+    if (!arguments->op)
+        return fail(diagnostic, STATUS_USAGE,
+                    "this is a space in the T1 schema; say which operator its kernel answers: "
+                    "--op NAME");
+    TRY(space_t1_write(space, arguments->op, arguments->output, arena, diagnostic));
+    return report_t1(arguments, space, diagnostic);
+}
+
 LAB_ACTION(import)
 {
+    struct space_t1 *t1;
     (void)console;
+    TRY(read_t1(arguments, arena, &t1, diagnostic));
+    if (t1) return import_t1(arguments, t1, arena, diagnostic);
     return convert(arguments, arena, "csv", diagnostic);
 }
 
@@ -75,6 +119,9 @@ LAB_ACTION(count)
 {
     (void)console;
     struct recorded_space *space;
+    struct space_t1 *t1;
+    TRY(read_t1(arguments, arena, &t1, diagnostic));
+    if (t1) return report_t1(arguments, t1, diagnostic);
     TRY(read_named(arguments, arena, &space, diagnostic));
     return report(arguments, space, diagnostic);
 }

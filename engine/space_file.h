@@ -3,7 +3,7 @@
  *     csv           Hone's own form (tuner/recorded.h), and CSV of others
  *     cache         Kernel Tuner's cache; one that was cut off (a comma at the end, brackets open) is read as Kernel Tuner reads it
  *     t4            results in the open T4 schema
- *     t1            the space in the open T1 schema; written only, it has no results
+ *     t1            the space in the open T1 schema; written only, it has no results (engine/space_t1.h reads it)
  *     ktt           the JSON of the Kernel Tuning Toolkit
  *
  * Times are milliseconds in cache and t4, and what `TimeUnit` says in ktt. */

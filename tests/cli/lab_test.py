@@ -2,6 +2,7 @@
 
 usage: lab_test.py HONE SOURCE SCRATCH
 """
+import itertools
 import json
 import pathlib
 import re
@@ -65,6 +66,67 @@ def test_every_form_is_written_and_read():
     lab("export", bowl, "--format", "t1", "-o", SCRATCH / "bowl.t1")
     space = json.loads((SCRATCH / "bowl.t1").read_text())
     assert [p["Name"] for p in space["ConfigurationSpace"]["TuningParameters"]] == ["a", "b", "c"]
+    check_t1(space)
+    check_t4(json.loads((SCRATCH / "bowl.t4").read_text()))
+
+
+def check_members(value, /, **kinds):
+    assert isinstance(value, dict), value
+    for name, kind in kinds.items():
+        assert isinstance(value.get(name), kind) and not (kind is int and isinstance(value[name], bool)), (name, value.get(name))
+
+
+def check_t1(space):
+    """What the published schema of T1 requires (draft-07 of TuningSchema.json), by hand; bench/strategies.py asks the schema itself."""
+    check_members(space, ConfigurationSpace=dict, KernelSpecification=dict, General=dict, Search=dict)
+    for parameter in space["ConfigurationSpace"]["TuningParameters"]:
+        check_members(parameter, Name=str, Type=str, Values=str)
+        assert parameter["Type"] in ("int", "uint", "float", "bool", "string"), parameter
+    for condition in space["ConfigurationSpace"]["Conditions"]:
+        check_members(condition, Parameters=list, Expression=str)
+        assert all(isinstance(name, str) for name in condition["Parameters"])
+    kernel = space["KernelSpecification"]
+    check_members(kernel, Language=str, KernelName=str, KernelFile=str, GlobalSize=dict, LocalSize=dict, Device=dict)
+    assert kernel["Language"] in ("OpenCL", "CUDA", "Vulkan", "Hypertuner") and isinstance(kernel["Device"]["Name"], str)
+    assert isinstance(kernel["GlobalSize"]["X"], str) and isinstance(kernel["LocalSize"]["X"], str)
+    check_members(space["General"], FormatVersion=int)
+    assert space["General"]["TimeUnit"] in ("Nanoseconds", "Microseconds", "Milliseconds", "Seconds")
+
+
+def check_t4(document):
+    """The same for results in T4."""
+    check_members(document, schema_version=str, results=list, metadata=dict)
+    for result in document["results"]:
+        check_members(result, configuration=dict, times=dict, invalidity=str, correctness=(int, float), measurements=list,
+                      objectives=list)
+        assert result["invalidity"] in ("timeout", "compile", "runtime", "correctness", "constraints", "correct"), result
+        check_members(result["times"], compilation=(int, float), runtimes=list, framework=(int, float),
+                      search_algorithm=(int, float), validation=(int, float))
+        for measurement in result["measurements"]:
+            check_members(measurement, name=str, value=(int, float), unit=str)
+
+
+def test_a_t1_file_becomes_a_space():
+    """Its conditions mean what they mean in Python."""
+    values = {"block_x": "[16, 32, 64, 128]", "block_y": "list(range(1, 9))", "tile": "range(4)", "mode": "['plain', 'vector']",
+              "pad": "[True, False]"}
+    conditions = ["32 <= block_x * block_y <= 512", "tile in [0, 1, 2] and not (pad == True and mode == 'plain')",
+                  "block_x % 32 == 0 or block_y // 2 > 1", "block_x / block_y >= 4.5 if mode == 'vector' else True",
+                  "min(block_x, 8 * block_y) - abs(-tile) not in (15, 23)"]
+    path, written = SCRATCH / "gemm.json", SCRATCH / "gemm.yaml"
+    path.write_text(json.dumps({
+        "ConfigurationSpace": {"TuningParameters": [{"Name": name, "Type": "int", "Values": text} for name, text in values.items()],
+                               "Conditions": [{"Parameters": [], "Expression": text} for text in conditions]},
+        "KernelSpecification": {"KernelName": "gemm"}}))
+    configs = [dict(zip(values, config)) for config in itertools.product(*(list(eval(text)) for text in values.values()))]
+    legal = [config for config in configs if all(eval(text, {}, dict(config)) for text in conditions)]
+    counted = json_of("lab", "count", path)
+    assert counted == {"kernel": "gemm", "parameters": 5, "rules": 5, "raw": len(configs), "legal": len(legal)}, counted
+    assert 0 < len(legal) < len(configs)
+    lab("import", path, "--op", "linear", "-o", written)
+    assert "condition 5 of the T1 file" in written.read_text()
+    assert "--op" in lab("import", path, "-o", written, status=2).stderr
+    assert "there is no operator" in lab("import", path, "--op", "lineal", "-o", written, status=2).stderr
 
 
 def test_strategies_are_compared():
