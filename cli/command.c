@@ -78,6 +78,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .allow_unknown_keys = arguments->allow_unknown_keys,
         .check_numbers = arguments->check_tensors,
         .sums = arguments->sha256,
+        .signer = arguments->sign,
         .cache_folder = arguments->cache,
         .variants_folder = arguments->variants,
         .models_folder = arguments->models,

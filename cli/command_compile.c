@@ -1,5 +1,6 @@
 /* hone compile: a plan with its kernels in one file, for `hone run PLAN` to start from without tuning or compiling. */
 #include "cli/command.h"
+#include "planner/signing_key.h"
 
 #include <stdio.h>
 
@@ -25,6 +26,13 @@ static status report(const struct arguments *arguments, const struct engine *eng
     return console_flush(diagnostic);
 }
 
+/* A key that is not there is better known before the kernels are compiled. */
+static status check_signer(const char *name, struct diagnostic *diagnostic)
+{
+    uint8_t key[SIGNING_PUBLIC_BYTES], signature[SIGNING_BYTES];
+    return signing_key_sign(name, "", 0, key, signature, diagnostic);
+}
+
 status command_compile(const struct arguments *arguments, struct console *console,
                        struct arena *arena, struct diagnostic *diagnostic)
 {
@@ -33,6 +41,7 @@ status command_compile(const struct arguments *arguments, struct console *consol
     TRY(command_positional(arguments, 0, "a model file or folder", &path, diagnostic));
     if (!arguments->output)
         return fail(diagnostic, STATUS_USAGE, "`hone compile` needs the file to write: -o PLAN");
+    if (arguments->sign) TRY(check_signer(arguments->sign, diagnostic));
     struct engine_options options;
     TRY(command_engine_options(arguments, console, &options, diagnostic));
     options.largest = command_largest(arguments);

@@ -96,7 +96,8 @@ static json_t *plan_json(const struct engine *engine, int64_t tokens, struct are
         json_array_append_new(steps, step);
     }
     const struct returned returned = returned_by(engine);
-    return json_pack("{s:s?, s:o, s:o, s:I, s:I}", "layer_map", engine_report(engine)->layer_map,
+    return json_pack("{s:s?, s:s?, s:o, s:o, s:I, s:I}", "layer_map",
+                     engine_report(engine)->layer_map, "signer", engine_report(engine)->signer,
                      "devices", devices, "steps", steps, "returned_bytes_per_token",
                      (json_int_t)returned.bytes, "logit_bytes_per_token",
                      (json_int_t)returned.all_bytes);
@@ -119,6 +120,7 @@ static status print_plan(const struct engine *engine, const struct arguments *ar
            "tokens per step\n",
            (long long)plan->bounds.tokens, (long long)plan->bounds.sequences,
            (long long)plan->bounds.context, (long long)tokens);
+    if (engine_report(engine)->signer) printf("signed by %s\n", engine_report(engine)->signer);
     if (engine_report(engine)->layer_map)
         printf("layers in this order: %s\n", engine_report(engine)->layer_map);
     print_returned(engine);

@@ -153,6 +153,7 @@ static status prepare_plan(struct engine *engine, const char *path,
                     "`hone compile`",
                     path, model);
     engine->card_compiler = header.compiler;
+    engine->report.signer = header.signer;
     const char *devices = options->devices;
     if (!devices) TRY(engine_plan_devices(engine, purpose == PURPOSE_RUN, &devices, diagnostic));
     TRY(open_devices(engine, devices, &merged, diagnostic));

@@ -46,6 +46,8 @@ struct engine_options {
     bool deterministic; /* every split, chunking and device of one kind gives the same bits */
     bool references;    /* run references only: the oracle */
     bool allow_unknown_keys;
+    const char *
+        signer; /* engine_save_plan: the key that signs (planner/signing_key.h); NULL: this user's seal */
     bool check_numbers; /* of all tensors, before anything else */
     const char
         *sums; /* what the model's files must hash to (models/check_files.h); NULL: anything */
@@ -80,6 +82,7 @@ struct engine_report {
     int kernels_raced;  /* of both, measured at this start */
     int64_t weight_bytes, state_bytes, arena_bytes; /* over all devices */
     const char *layer_map;          /* as it was asked for; NULL: every layer once */
+    const char *signer;             /* of the plan file; NULL: this user, or no plan file */
     int64_t weight_bytes_per_token; /* read for one token of decode, experts counted as used */
     struct engine_demotion *demotions;
     int demotion_count;

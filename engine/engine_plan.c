@@ -166,6 +166,7 @@ status engine_save_plan(struct engine *engine, const struct engine_options *opti
         .compiler = has_cards(engine) ? engine_compiler(engine, TARGET_CUDA) : "",
         .layer_map = engine->report.layer_map,
         .settings = engine->settings,
+        .signer = options->signer,
         .state_element = options->state_element,
         .rotates_states = options->rotates_states,
         .fast = options->fast,

@@ -1,7 +1,8 @@
 /* Plan files: a plan with its compiled kernels, ready to start without tuning or compiling.
  *
  * A plan holds machine code, so it is code: it is sealed with a key that only this user has on this machine
- * (~/.config/hone/plan.key), and nothing of a file with another seal is ever mapped executable.  Weights are not in it;
+ * (~/.config/hone/plan.key) or signed with one that this user trusts (planner/signing_key.h), and nothing of a file with
+ * another seal is ever mapped executable.  Weights are not in it;
  * the file names the model and its identity, and refuses another model under the same name. */
 #ifndef PLANNER_PLAN_FILE_H
 #define PLANNER_PLAN_FILE_H
@@ -18,6 +19,7 @@ struct plan_header {
         *compiler; /* of the cards' kernels, compile_identity(TARGET_CUDA); "": there are none */
     const char *layer_map; /* as asked for: "0..51,45..79"; "": every layer once */
     const char *settings;  /* of the model: "mla=naive"; "": its defaults */
+    const char *signer;    /* the key that signs, not in the file's body; NULL: this user's seal */
     enum element_type state_element;
     bool rotates_states, fast, references;
 };

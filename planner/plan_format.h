@@ -1,6 +1,6 @@
 /* The layout of plan files, shared by plan_write.c and plan_read.c.
  *
- *     mark (8 bytes), version, length of the whole file, seal (32 bytes) over everything behind it
+ *     mark (8 bytes), version, length of the whole file, seal (planner/plan_seal.h) over everything behind it
  *     header, bounds, devices, graph as text, memory, steps, images, choices
  *     tokens from which a step has the second schedule (0: there is none), and that: graph ... choices
  *

@@ -234,8 +234,8 @@ static status get_plan(struct byte_reader *reader, const struct op *const *ops,
 }
 
 /* Mark, version, length, seal: nothing behind them is looked at before they are right. */
-static status check_head(const char *path, const uint8_t *bytes, size_t count,
-                         struct diagnostic *diagnostic)
+static status check_head(const char *path, const uint8_t *bytes, size_t count, struct arena *arena,
+                         const char **signer, struct diagnostic *diagnostic)
 {
     struct byte_reader reader = {
         .file = path, .bytes = bytes, .count = count, .diagnostic = diagnostic};
@@ -253,14 +253,8 @@ static status check_head(const char *path, const uint8_t *bytes, size_t count,
                     "%s: offset 16: the file should have %lld bytes and has %zu: it was cut or "
                     "damaged, build it again with `hone compile`",
                     path, (long long)length, count);
-    uint8_t seal[PLAN_SEAL_BYTES];
-    TRY(plan_seal(bytes + PLAN_HEAD_BYTES, count - PLAN_HEAD_BYTES, false, seal, diagnostic));
-    if (memcmp(seal, bytes + reader.at, sizeof seal) != 0)
-        return fail(diagnostic, STATUS_BAD_INPUT,
-                    "%s: offset 24: the seal is not this user's: a plan holds machine code and "
-                    "runs only where it was built; build it with `hone compile`",
-                    path);
-    return STATUS_OK;
+    return plan_seal_check(path, bytes + PLAN_HEAD_BYTES, count - PLAN_HEAD_BYTES,
+                           bytes + reader.at, arena, signer, diagnostic);
 }
 
 static status read_file(const char *path, const struct op *const *ops, struct plan_header *header,
@@ -269,14 +263,17 @@ static status read_file(const char *path, const struct op *const *ops, struct pl
     char *bytes;
     size_t count;
     TRY(file_read(path, PLAN_LIMIT_BYTES, plan->arena, &bytes, &count, diagnostic));
-    TRY(check_head(path, (const uint8_t *)bytes, count, diagnostic));
+    const char *signer;
+    TRY(check_head(path, (const uint8_t *)bytes, count, plan->arena, &signer, diagnostic));
     struct byte_reader reader = {.file = path,
                                  .bytes = (const uint8_t *)bytes,
                                  .count = count,
                                  .at = PLAN_HEAD_BYTES,
                                  .arena = plan->arena,
                                  .diagnostic = diagnostic};
-    return get_plan(&reader, ops, header, plan, diagnostic);
+    TRY(get_plan(&reader, ops, header, plan, diagnostic));
+    header->signer = signer;
+    return STATUS_OK;
 }
 
 status plan_file_read(const char *path, const struct op *const *ops, struct plan_header *header,

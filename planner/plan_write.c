@@ -136,11 +136,11 @@ static status put_plan(struct byte_writer *writer, const struct plan_header *hea
     return writer->failed ? fail_memory(diagnostic, writer->count) : STATUS_OK;
 }
 
-static status seal_and_write(const char *path, const struct byte_writer *body, struct arena *arena,
-                             struct diagnostic *diagnostic)
+static status seal_and_write(const char *path, const char *signer, const struct byte_writer *body,
+                             struct arena *arena, struct diagnostic *diagnostic)
 {
     uint8_t seal[PLAN_SEAL_BYTES];
-    TRY(plan_seal(body->bytes, body->count, true, seal, diagnostic));
+    TRY(plan_seal_make(body->bytes, body->count, signer, seal, diagnostic));
     struct byte_writer file = {.arena = arena};
     bytes_put(&file, plan_mark, PLAN_MARK_BYTES);
     bytes_put_integer(&file, PLAN_VERSION);
@@ -158,7 +158,7 @@ status plan_file_write(const char *path, const struct plan_header *header, const
     TRY_MEMORY(arena, diagnostic);
     struct byte_writer body = {.arena = arena};
     status code = put_plan(&body, header, plan, diagnostic);
-    if (code == STATUS_OK) code = seal_and_write(path, &body, arena, diagnostic);
+    if (code == STATUS_OK) code = seal_and_write(path, header->signer, &body, arena, diagnostic);
     arena_destroy(arena);
     return code;
 }

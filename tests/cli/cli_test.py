@@ -184,6 +184,21 @@ def test_plans_start_without_compiling_and_refuse_what_they_must():
     assert "not the model" in hone("run", plan, *words, status=3)[1]
 
 
+def test_signed_plans_run_where_their_key_is_trusted():
+    plan, stranger = SCRATCH / "signed.plan", {"XDG_CONFIG_HOME": str(SCRATCH / "runner")}
+    hone("compile", LLAMA, "-o", plan, "--sign", "team", status=2)
+    key = json_of("keys", "new", "team")
+    json_of("compile", LLAMA, "-o", plan, "--sign", "team")
+    words = ("run", plan, "--token-ids", "1,2,3,4,5", *GREEDY, "--cache", "")
+    assert "not trusted here" in hone(*words, status=3, env=stranger)[1]
+    assert json_of("keys", "trust", key["file"], env=stranger)["fingerprint"] == key["fingerprint"]
+    assert json_of(*words, env=stranger)["tokens"] == greedy(LLAMA)
+    assert json_of("show", plan, env=stranger)["signer"] == "team"
+    hone("keys", "forget", key["fingerprint"], env=stranger)
+    hone(*words, status=3, env=stranger)
+    assert [k["name"] for k in json_of("keys", "list")["keys"]] == ["team"]
+
+
 def test_show_prints_graph_plan_and_kernel():
     assert hone("show", LLAMA, "--graph")[0].startswith("graph ")
     assert "add_rmsnorm" in hone("show", LLAMA, "--fused")[0]

@@ -104,8 +104,8 @@ static void seal_again(uint8_t *bytes, size_t count)
 {
     struct diagnostic diagnostic = {0};
     for (int b = 0; b < 8; b++) bytes[LENGTH_OFFSET + b] = (uint8_t)(count >> (8 * b));
-    CHECK_OK(
-        plan_seal(bytes + HEAD_BYTES, count - HEAD_BYTES, false, bytes + SEAL_OFFSET, &diagnostic));
+    CHECK_OK(plan_seal_make(bytes + HEAD_BYTES, count - HEAD_BYTES, NULL, bytes + SEAL_OFFSET,
+                            &diagnostic));
 }
 
 static void a_plan_is_read_back_as_written(void **state)
@@ -192,8 +192,8 @@ static void wrong_seals_are_refused(void **state)
             CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "seal");
             copy[at] ^= (uint8_t)(1 << bit);
         }
-    CHECK_OK(plan_seal(file->bytes + HEAD_BYTES, file->count - HEAD_BYTES - 1, false,
-                       copy + SEAL_OFFSET, &diagnostic));
+    CHECK_OK(plan_seal_make(file->bytes + HEAD_BYTES, file->count - HEAD_BYTES - 1, NULL,
+                            copy + SEAL_OFFSET, &diagnostic));
     CHECK_REFUSED(read_changed(copy, file->count, &diagnostic), STATUS_BAD_INPUT, "seal");
     print_message("%d wrong seals\n", 2 * (HEAD_BYTES - SEAL_OFFSET) + 1);
 }
