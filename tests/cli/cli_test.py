@@ -12,33 +12,9 @@ import subprocess
 import sys
 import time
 
-HONE, SOURCE, SCRATCH = (pathlib.Path(word) for word in sys.argv[1:4])
-VECTORS = SOURCE / "tests/oracle/vectors/models"
-LLAMA = VECTORS / "llama/llama-f32.gguf"
-MIXTRAL = VECTORS / "mixtral/mixtral-q8_0.gguf"
-DEMO = SOURCE / "models/demo/demo-moe.gguf"
-
-
-def hone(*words, status=0, env=None, stdin=None, timeout=120, cwd=None):
-    """Runs hone and checks its exit status; gives (stdout, stderr)."""
-    environment = dict(os.environ, XDG_CACHE_HOME=str(SCRATCH / "cache"), XDG_CONFIG_HOME=str(SCRATCH / "config"))
-    environment.update(env or {})
-    done = subprocess.run([str(HONE), *map(str, words)], capture_output=True, env=environment, timeout=timeout,
-                          input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, cwd=cwd)
-    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    shown = " ".join(map(str, words))
-    assert done.returncode == status, f"hone {shown}: exit {done.returncode}, expected {status}\n{out}\n{err}"
-    if status not in (0, 130):
-        lines = err.splitlines()  # a slow run may have told its progress before
-        told = [line for line in lines if line.startswith("hone: ")]
-        assert told == lines[-1:], f"hone {shown}: not one clear error: {err!r}"
-        assert out == "", f"hone {shown}: data before an error: {out!r}"
-    return out, err
-
-
-def json_of(*words, **options):
-    out, _ = hone(*words, "--json", **options)
-    return json.loads(out)
+sys.dont_write_bytecode = True
+from command_harness import (  # noqa: E402
+    DEMO, GREEDY, HONE, LLAMA, MIXTRAL, SCRATCH, SOURCE, VECTORS, greedy, hone, json_of, run_tests)
 
 
 def read_npy(path):
@@ -123,13 +99,6 @@ def test_logits_are_written_as_numpy():
 GREEDY = ("--tokens", 12, "--temperature", 0)
 
 
-def greedy(model, *words):
-    """Of LLAMA in f32, where kernels hardly differ, or of a trained model, which is sure of its tokens: the random models
-    of other types have near ties, which the rounding of one kernel or another decides."""
-    prompt = ("-p", "Once upon a time") if model == DEMO else ("--token-ids", "1,2,3,4,5")
-    return json_of("run", model, *prompt, *GREEDY, *words)["tokens"]
-
-
 def test_the_same_tokens_on_any_devices():
     for model in (LLAMA, DEMO):
         expected = greedy(model)
@@ -161,42 +130,6 @@ def test_sequences_run_side_by_side():
     drawn, again = json_of(*words), json_of(*words)
     assert drawn["sequences"] == again["sequences"]
     assert len({tuple(s["tokens"]) for s in drawn["sequences"]}) > 1
-
-
-def test_plans_start_without_compiling_and_refuse_what_they_must():
-    plan = SCRATCH / "model.plan"
-    report = json_of("compile", LLAMA, "-o", plan, "--devices", "virtual:8MiB,virtual:8MiB")
-    assert report["kernels"] > 0
-    words = ("--token-ids", "1,2,3,4,5", *GREEDY)
-    started = json_of("run", plan, *words, "--cache", "")
-    assert started["kernels_compiled"] == 0 and started["tokens"] == greedy(LLAMA)
-    data = bytearray(plan.read_bytes())
-    data[-1] ^= 1
-    plan.write_bytes(data)
-    assert "seal" in hone("run", plan, *words, status=3)[1]
-    data[-1] ^= 1
-    plan.write_bytes(data)
-    hone("run", plan, *words, status=3, env={"XDG_CONFIG_HOME": str(SCRATCH / "stranger")})
-    copy = SCRATCH / "moved.gguf"
-    shutil.copy(MIXTRAL, copy)
-    json_of("compile", copy, "-o", plan)
-    shutil.copy(LLAMA, copy)
-    assert "not the model" in hone("run", plan, *words, status=3)[1]
-
-
-def test_signed_plans_run_where_their_key_is_trusted():
-    plan, stranger = SCRATCH / "signed.plan", {"XDG_CONFIG_HOME": str(SCRATCH / "runner")}
-    hone("compile", LLAMA, "-o", plan, "--sign", "team", status=2)
-    key = json_of("keys", "new", "team")
-    json_of("compile", LLAMA, "-o", plan, "--sign", "team")
-    words = ("run", plan, "--token-ids", "1,2,3,4,5", *GREEDY, "--cache", "")
-    assert "not trusted here" in hone(*words, status=3, env=stranger)[1]
-    assert json_of("keys", "trust", key["file"], env=stranger)["fingerprint"] == key["fingerprint"]
-    assert json_of(*words, env=stranger)["tokens"] == greedy(LLAMA)
-    assert json_of("show", plan, env=stranger)["signer"] == "team"
-    hone("keys", "forget", key["fingerprint"], env=stranger)
-    hone(*words, status=3, env=stranger)
-    assert [k["name"] for k in json_of("keys", "list")["keys"]] == ["team"]
 
 
 def test_show_prints_graph_plan_and_kernel():
@@ -492,24 +425,4 @@ def test_text_that_is_no_utf8_is_still_json():
     torn.unlink()
 
 
-def main():
-    shutil.rmtree(SCRATCH, ignore_errors=True)
-    SCRATCH.mkdir(parents=True)
-    chosen = sys.argv[4:]
-    tests = {name[5:]: function for name, function in globals().items() if name.startswith("test_")}
-    failed = 0
-    for name, function in tests.items():
-        if chosen and name not in chosen:
-            continue
-        start = time.monotonic()
-        try:
-            function()
-            print(f"ok      {name} ({time.monotonic() - start:.1f} s)", flush=True)
-        except Exception as error:  # every kind of failure is a failed test
-            failed += 1
-            print(f"FAILED  {name}: {type(error).__name__}: {error}", flush=True)
-    print(f"{len(tests) - failed} passed, {failed} failed")
-    sys.exit(failed > 0)
-
-
-main()
+run_tests(globals())
