@@ -36,11 +36,12 @@ static json_t *report_json(const struct tune_model_report *report)
     json_t *rows = json_array();
     for (int r = 0; r < report->tuned.row_count; r++)
         json_array_append_new(rows, row_json(&report->tuned.rows[r]));
-    return json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:i, s:i, s:b, s:b, s:o}", "model",
+    return json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:f, s:i, s:i, s:b, s:b, s:o}", "model",
                      report->model, "device_class", report->facts.class_name, "store",
                      report->store, "kept", report->kept, "seconds", report->tuned.seconds,
-                     "coverage", report->tuned.coverage, "measured", report->tuned.measured,
-                     "restarts", report->tuned.restarts, "interrupted", report->tuned.interrupted,
+                     "coverage", report->tuned.coverage, "expected_gain",
+                     report->tuned.expected_gain, "measured", report->tuned.measured, "restarts",
+                     report->tuned.restarts, "interrupted", report->tuned.interrupted,
                      "out_of_time", report->tuned.out_of_time, "problems", rows);
 }
 
@@ -67,8 +68,10 @@ static void print_report(const struct tune_model_report *report, const char *pag
            tuned->measured, text_seconds(tuned->seconds, seconds), tuned->restarts,
            report->kept ? report->store : "memory only");
     if (page) printf("the report is %s\n", page);
-    printf("%.1f %% of the time of a step lies in kernels that were raced\n",
-           100 * tuned->coverage);
+    printf(
+        "%.1f %% of the time of a step lies in kernels that were raced; more work may be expected "
+        "to gain %.2g %%\n",
+        100 * tuned->coverage, 100 * tuned->expected_gain);
     if (tuned->interrupted || tuned->out_of_time)
         printf("stopped %s: the next `hone tune` goes on from here\n",
                tuned->interrupted ? "by you" : "at the budget");

@@ -31,6 +31,7 @@ struct child {
 struct compile_pool {
     struct arena *arena, *jobs_arena;
     struct compile_limits limits;
+    struct work_clock *clock; /* NULL: nobody's */
     int process_count, restarts;
     struct process *processes;
     struct child *children;
@@ -246,18 +247,34 @@ static int64_t next_deadline(const struct compile_pool *pool)
     return next;
 }
 
+/* The first child with something to say, -1 when none has by the deadline. */
+static int wait_for_child(struct compile_pool *pool, int64_t deadline)
+{
+    for (;;) {
+        int64_t glance = clock_nanoseconds() + (int64_t)(WORK_CLOCK_GLANCE_SECONDS * 1e9);
+        int child = process_wait_any(pool->processes, pool->process_count,
+                                     glance < deadline ? glance : deadline);
+        if (pool->clock) (void)work_clock_look(pool->clock);
+        if (child >= 0 || clock_nanoseconds() >= deadline) return child;
+    }
+}
+
 /* Takes in what is there; waits for one answer if asked to. */
 static status turn(struct compile_pool *pool, bool waits, struct diagnostic *diagnostic)
 {
     int64_t deadline = waits ? next_deadline(pool) : 0;
-    for (int c; (c = process_wait_any(pool->processes, pool->process_count, deadline)) >= 0;
-         deadline = 0)
+    for (int c; (c = wait_for_child(pool, deadline)) >= 0; deadline = 0)
         TRY(take_in(pool, c, diagnostic));
     bury_late(pool);
     return dispatch_waiting(pool, diagnostic);
 }
 
 /* ---- What callers ask for ---- */
+
+void compile_pool_use_clock(struct compile_pool *pool, struct work_clock *clock)
+{
+    pool->clock = clock;
+}
 
 status compile_pool_tend(struct compile_pool *pool, struct diagnostic *diagnostic)
 {

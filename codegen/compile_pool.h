@@ -6,6 +6,7 @@
 #ifndef CODEGEN_COMPILE_POOL_H
 #define CODEGEN_COMPILE_POOL_H
 
+#include "base/work_clock.h"
 #include "codegen/compile.h"
 
 struct compile_pool;
@@ -14,6 +15,8 @@ struct compile_pool;
  * work on copies of what there was when they were started. */
 CHECKED status compile_pool_create(int processes, struct compile_limits limits,
                                    struct compile_pool **pool, struct diagnostic *diagnostic);
+/* Is looked at while the pool waits (base/work_clock.h). */
+void compile_pool_use_clock(struct compile_pool *pool, struct work_clock *clock);
 void compile_pool_destroy(struct compile_pool *pool); /* NULL is allowed */
 
 /* Forgets all that was added and all results; what is being compiled is dropped when it is done. */

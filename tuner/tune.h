@@ -76,6 +76,7 @@ struct tune_row {
     double limit_seconds; /* what the machine needs at least; 0: unknown */
     double limit_share;   /* limit_seconds / decision.seconds; 0: unknown */
     double gain;          /* the default's time / the winner's; 0: unknown */
+    double expected_gain; /* seconds of a step that more work on it may gain (tuner/gain.h) */
     double step_share;    /* of the time of all these problems, as often as each runs; 0: unknown */
     uint64_t configurations; /* legal configs of all variants that answer */
     int measured;            /* candidates measured in this run */
@@ -92,6 +93,8 @@ struct tune_report {
     int measured, restarts;
     double seconds;
     double coverage; /* the share of that time that lies in problems whose winner was raced */
+    double
+        expected_gain; /* the share of that time that more work may gain: what is left to be had */
     bool interrupted, out_of_time;
 };
 

@@ -1,5 +1,4 @@
 /* Finals: the best candidates, the default and the incumbent side by side, sample by sample. */
-#include "base/clock.h"
 #include "tuner/tune_internal.h"
 
 #include <math.h>
@@ -135,7 +134,7 @@ static status load_finalists(struct session *session, struct finals *finals,
 static struct measure_limits limits_of(const struct session *session, int count)
 {
     struct measure_limits limits = final_limits[session->tuning->setup->options.effort];
-    double left = session->finals_deadline - clock_seconds();
+    double left = session->finals_deadline - work_clock_look(&session->tuning->clock);
     limits.seconds *= count;
     if (limits.seconds > left) limits.seconds = left > 0 ? left : 0;
     if (limits.samples_least * count * session->best_seconds > left) limits.samples_least = 3;
@@ -174,7 +173,9 @@ status session_finals(struct session *session, struct diagnostic *diagnostic)
 {
     struct finals finals = {.count = 0};
     bool decided, again = true;
-    if (clock_seconds() > session->finals_deadline && !measured_anything(session)) return STATUS_OK;
+    if (work_clock_look(&session->tuning->clock) > session->finals_deadline &&
+        !measured_anything(session))
+        return STATUS_OK;
     TRY(are_decided(session, &decided, diagnostic));
     if (decided) return STATUS_OK;
     /* Who failed gives its place to somebody who was left out. */

@@ -2,7 +2,9 @@
 #ifndef TUNER_TUNE_INTERNAL_H
 #define TUNER_TUNE_INTERNAL_H
 
+#include "base/work_clock.h"
 #include "codegen/compile_pool.h"
+#include "tuner/gain.h"
 #include "tuner/tune.h"
 
 /* One run over all problems. */
@@ -14,9 +16,11 @@ struct tuning {
     struct compile_pool *pool; /* NULL: the worker compiles */
     const struct problem **problems;
     struct tune_report *report;
-    struct arena *arena;    /* the report's */
-    double start, deadline; /* of clock_seconds; deadline infinite without a budget */
-    int done;               /* problems */
+    struct arena *arena; /* the report's */
+    struct work_clock clock;
+    double start, deadline;  /* of the clock; deadline infinite without a budget */
+    int done;                /* problems */
+    struct session *current; /* whose operands the worker has; NULL: nobody's */
 };
 
 /* What is known of a candidate. */
@@ -49,19 +53,30 @@ struct session {
     int known_count;
     size_t known_capacity;
     int64_t id;
+    struct search *course;            /* NULL before the first unit */
+    int unit;                         /* candidates that this unit may measure yet */
     double deadline, finals_deadline; /* of the search, and of the finals */
     double best_seconds;
-    bool prepared, negligible;
+    bool prepared, searched; /* searched: nothing is left to search */
     int problem_index;
 };
+
+/* tune_budget.c: all problems, the most promising first. */
+CHECKED status tune_by_gain(struct tuning *tuning, struct diagnostic *diagnostic);
 
 /* tune.c */
 void tuning_tell(const struct tuning *tuning, int problem, bool done);
 
 /* tune_problem.c */
-/* `negligible`: no search can bring enough; the estimate or earlier records decide. */
-CHECKED status tune_problem(struct tuning *tuning, int index, bool negligible, double deadline,
+/* A problem's session: opened with what records know, worked on in units of GAIN_UNIT measurements, and closed by finals and
+ * the row of the report.  After a failure it can only be dropped. */
+CHECKED status session_open(struct tuning *tuning, int index, struct session **session,
                             struct diagnostic *diagnostic);
+CHECKED status session_work(struct session *session, double deadline,
+                            struct diagnostic *diagnostic);
+CHECKED status session_finish(struct session *session, double deadline,
+                              struct diagnostic *diagnostic);
+void session_drop(struct session *session); /* NULL is allowed */
 /* The candidate among those that the session is restricted to; NULL when it is not, or nothing is. */
 const struct tune_packed *session_packed(const struct session *session,
                                          const struct candidate *candidate);

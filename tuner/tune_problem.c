@@ -7,9 +7,6 @@
 #include <math.h>
 #include <unistd.h>
 
-/* Of a problem's time, so much is kept for the finals. */
-static const double finals_share = 0.25;
-
 struct known *session_find(struct session *session, const struct candidate *candidate)
 {
     for (int k = 0; k < session->known_count; k++)
@@ -120,10 +117,10 @@ static void report_progress(const struct session *session, uint64_t asked, uint6
     const struct progress *progress = tuning->setup->options.progress;
     double part = planned ? fmin(1, (double)asked / (double)planned) : 0;
     double done = tuning->done + part, total = tuning->setup->problem_count;
-    double elapsed = clock_seconds() - tuning->start;
+    double now = work_clock_look(&session->tuning->clock), elapsed = now - tuning->start;
     double left = done > 0.5 ? elapsed / done * (total - done) : -1;
     if (isfinite(tuning->deadline)) {
-        double budget = tuning->deadline - clock_seconds();
+        double budget = tuning->deadline - now;
         if (left < 0 || left > budget) left = budget;
     }
     const struct progress_state state = {.stage = "tuning",
@@ -168,13 +165,13 @@ static status compile_ahead(struct session *session, const struct search *course
     return compile_pool_tend(session->tuning->pool, diagnostic);
 }
 
-/* Until it is over or the time is up. */
-static status search_on(struct session *session, struct search *course,
-                        struct diagnostic *diagnostic)
+/* Until it is over, the unit is used up, or the time is. */
+static status search_on(struct session *session, struct diagnostic *diagnostic)
 {
     const struct tune_options *options = &session->tuning->setup->options;
+    struct search *course = session->course;
     struct search_request request;
-    uint64_t asked = 0, planned = search_limit(&session->field);
+    uint64_t planned = search_limit(&session->field);
     while (search_ask(course, &request)) {
         struct search_result result;
         if (!is_known(session, &request, &result)) {
@@ -182,19 +179,20 @@ static status search_on(struct session *session, struct search *course,
                 session->tuning->report->interrupted = true;
                 return STATUS_OK;
             }
-            if (clock_seconds() > session->deadline) return STATUS_OK;
-            report_progress(session, asked, planned);
+            report_progress(session, (uint64_t)session->known_count, planned);
             TRY(compile_ahead(session, course, diagnostic));
             TRY(session_measure(session, &request.candidate, request.level, diagnostic));
             tuning_tell(session->tuning, session->problem_index, false);
             const struct known *known = session_find(session, &request.candidate);
             result = (struct search_result){.good = known->status == RECORD_OK,
                                             .seconds = known->seconds};
+            session->unit--;
         }
         search_tell(course, &request, &result);
-        asked++;
+        if (session->unit <= 0 || work_clock_look(&session->tuning->clock) > session->deadline)
+            return STATUS_OK;
     }
-    session->row->finished = true;
+    session->searched = session->row->finished = true;
     return STATUS_OK;
 }
 
@@ -232,18 +230,14 @@ static status bring_order(struct session *session, struct candidate **order, int
     return STATUS_OK;
 }
 
-static status search(struct session *session, struct diagnostic *diagnostic)
+static status begin_search(struct session *session, struct diagnostic *diagnostic)
 {
-    struct search *course;
     struct candidate *order = NULL;
     int count;
     TRY(bring_order(session, &order, &count, diagnostic));
     TRY(bring_known(session, diagnostic));
-    TRY(search_open(&session->field, session->tuning->strategy, order, count, session->arena,
-                    &course, diagnostic));
-    status code = search_on(session, course, diagnostic);
-    search_close(course);
-    return code;
+    return search_open(&session->field, session->tuning->strategy, order, count, session->arena,
+                       &session->course, diagnostic);
 }
 
 /* One look at each packed candidate that has none yet; the finals do the rest. */
@@ -256,12 +250,12 @@ static status look_at_packed(struct session *session, struct diagnostic *diagnos
             session->tuning->report->interrupted = true;
             return STATUS_OK;
         }
-        if (clock_seconds() > session->deadline) return STATUS_OK;
+        if (work_clock_look(&session->tuning->clock) > session->deadline) return STATUS_OK;
         report_progress(session, (uint64_t)p, (uint64_t)session->packed_count);
         TRY(session_measure(session, candidate, 0, diagnostic));
         tuning_tell(session->tuning, session->problem_index, false);
     }
-    session->row->finished = true;
+    session->searched = session->row->finished = true;
     return STATUS_OK;
 }
 
@@ -281,50 +275,82 @@ static status choose_searched(struct session *session, struct diagnostic *diagno
     return STATUS_OK;
 }
 
-static status tune_session(struct session *session, struct diagnostic *diagnostic)
+static status recall_session(struct session *session, struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
     TRY(decision_bind(setup->catalogue, session->problem, setup->facts, &setup->options.policy,
                       session->arena, &session->spaces, &session->space_count, diagnostic));
     TRY(choose_searched(session, diagnostic));
     TRY(recall(session, diagnostic));
-    if (!session->field.space_count) {
-        session->row->note = "no variant answers it";
-        session->row->finished = true;
-    } else if (session->negligible && !session->packed) {
-        session->row->note = "too small a part of the step to be searched";
-        session->row->finished = true;
-    } else if (setup->options.effort > 0) {
-        TRY(session->packed ? look_at_packed(session, diagnostic) : search(session, diagnostic));
-        if (!session->tuning->report->interrupted) TRY(session_finals(session, diagnostic));
-    }
-    return session_report(session, diagnostic);
+    if (!session->field.space_count) session->row->note = "no variant answers it";
+    session->searched = session->row->finished = !session->field.space_count;
+    return STATUS_OK;
 }
 
-status tune_problem(struct tuning *tuning, int index, bool negligible, double deadline,
+status session_open(struct tuning *tuning, int index, struct session **result,
                     struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = tuning->setup;
-    double now = clock_seconds();
-    struct session session = {
+    struct arena *arena = arena_create(0);
+    TRY_MEMORY(arena, diagnostic);
+    struct session *session = arena_allocate(arena, 1, sizeof *session);
+    if (!session) {
+        arena_destroy(arena);
+        return fail_memory(diagnostic, sizeof *session);
+    }
+    *session = (struct session){
         .tuning = tuning,
         .problem = setup->problems[index].problem,
         .packed = setup->problems[index].packed,
         .packed_count = setup->problems[index].packed_count,
         .problem_index = index,
         .row = &tuning->report->rows[index],
-        .arena = arena_create(0),
+        .arena = arena,
         .field = {.effort = setup->options.effort, .seed = setup->options.seed},
         .id = new_id(),
-        .deadline = isfinite(deadline) ? deadline - finals_share * (deadline - now) : deadline,
-        .finals_deadline = deadline,
         .best_seconds = INFINITY,
-        .negligible = negligible,
     };
-    TRY_MEMORY(session.arena, diagnostic);
+    *result = session;
+    return recall_session(session, diagnostic);
+}
+
+/* The worker and the pool have one problem at a time. */
+static status take_worker(struct session *session, struct diagnostic *diagnostic)
+{
+    struct tuning *tuning = session->tuning;
+    if (tuning->current == session) return STATUS_OK;
     if (tuning->pool) TRY(compile_pool_clear(tuning->pool, diagnostic));
-    status code = tune_session(&session, diagnostic);
-    tuning->report->measured += session.row->measured;
-    arena_destroy(session.arena);
-    return code;
+    tuning->current = session;
+    session->prepared = false;
+    return STATUS_OK;
+}
+
+status session_work(struct session *session, double deadline, struct diagnostic *diagnostic)
+{
+    TRY(take_worker(session, diagnostic));
+    session->deadline = deadline;
+    session->unit = GAIN_UNIT;
+    if (session->packed) return look_at_packed(session, diagnostic);
+    if (!session->course) TRY(begin_search(session, diagnostic));
+    return search_on(session, diagnostic);
+}
+
+status session_finish(struct session *session, double deadline, struct diagnostic *diagnostic)
+{
+    const struct tuning *tuning = session->tuning;
+    session->finals_deadline = deadline;
+    if (tuning->setup->options.effort > 0 && session->field.space_count &&
+        (session->course || session->known_count) && !tuning->report->interrupted) {
+        TRY(take_worker(session, diagnostic));
+        TRY(session_finals(session, diagnostic));
+    }
+    return session_report(session, diagnostic);
+}
+
+void session_drop(struct session *session)
+{
+    if (!session) return;
+    if (session->tuning->current == session) session->tuning->current = NULL;
+    search_close(session->course);
+    arena_destroy(session->arena);
 }

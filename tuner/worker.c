@@ -67,7 +67,7 @@ struct patience {
  * gets a little more, once. */
 static const double starved_seconds = 1;
 /* Between looks at what the child does. */
-static const double glance_seconds = 0.1;
+static const double glance_seconds = WORK_CLOCK_GLANCE_SECONDS;
 
 static int64_t nanoseconds_after(double seconds)
 {
@@ -90,6 +90,7 @@ static bool await_answer(struct worker *worker, const struct patience *patience)
         int64_t glance = nanoseconds_after(glance_seconds), until = limit < end ? limit : end;
         if (process_wait_any(&worker->process, 1, glance < until ? glance : until) >= 0)
             return true;
+        if (worker->setup->clock) (void)work_clock_look(worker->setup->clock);
         unsigned now = atomic_load(&worker->page->steps);
         if (now != steps) {
             steps = now;

@@ -8,6 +8,7 @@
 #define TUNER_WORKER_H
 
 #include "base/process.h"
+#include "base/work_clock.h"
 #include "tuner/measure.h"
 #include "tuner/trial.h"
 
@@ -20,6 +21,7 @@ struct worker_setup {
     const struct problem *const *problems;
     int problem_count;
     uint64_t seed;
+    struct work_clock *clock;   /* looked at while waiting; NULL: none */
     int64_t memory_limit_bytes; /* of one workload's operands */
     uint64_t child_bytes; /* address space that the child may add to the parent's; 0: no limit, as
                              CUDA drivers need it, which reserve more than any machine has */
