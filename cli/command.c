@@ -65,6 +65,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .layer_map = arguments->layer_map,
         .split = arguments->split,
         .stream = arguments->stream,
+        .routing = arguments->routing,
         .expert_slots = given_or(arguments->expert_slots, 0),
         .candidates = (int)given_or(arguments->candidates, 0),
         .race_seconds = arguments->race < 0   ? 0

@@ -2,6 +2,7 @@
  * rounds. */
 #include "cli/command.h"
 #include "cli/demotion_json.h"
+#include "cli/expert_report.h"
 #include "cli/prediction.h"
 #include "cli/roofline.h"
 #include "engine/measure_rates.h"
@@ -62,7 +63,11 @@ static status bench_with_engine(const struct arguments *arguments, struct engine
     TRY(measure_rates(engine, options, &rates, diagnostic));
     console_clear_line(console);
     json_t *document = rates_json(engine, options, &rates);
-    if (!arguments->json) print_rates(engine, options, &rates);
+    json_object_set_new(document, "experts", expert_report_json(engine));
+    if (!arguments->json) {
+        print_rates(engine, options, &rates);
+        expert_report_print(engine);
+    }
     status code = STATUS_OK;
     if (arguments->roofline)
         code = roofline_report(engine, options->prompt_tokens, arena,

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/demotion_json.h"
+#include "cli/expert_report.h"
 #include "cli/generation_json.h"
 #include "cli/npy.h"
 #include "cli/run_chat.h"
@@ -112,6 +113,7 @@ static status print_results_json(struct running *running, struct diagnostic *dia
     json_object_set_new(document, "kernels_compiled", json_integer(report->kernels_compiled));
     json_object_set_new(document, "kernels_raced", json_integer(report->kernels_raced));
     json_object_set_new(document, "demotions", demotion_json(report));
+    json_object_set_new(document, "experts", expert_report_json(running->engine));
     json_object_set_new(document, "load_seconds", json_real(report->load_seconds));
     json_object_set_new(document, "first_token_seconds",
                         json_real(report->load_seconds + times->first_token_seconds));
@@ -144,6 +146,7 @@ static void print_rates(const struct running *running)
         report->load_seconds, report->kernels, report->kernels_compiled,
         (long long)times->prompt_tokens, (double)times->prompt_tokens / times->prefill_seconds,
         (double)times->decode_tokens / times->decode_seconds);
+    expert_report_print(running->engine);
 }
 
 static status run_with_engine(struct running *running, struct diagnostic *diagnostic)

@@ -167,6 +167,7 @@ static status start(struct engine *engine, const struct engine_options *options,
                     struct diagnostic *diagnostic)
 {
     TRY(demote_until_bound(engine, options, diagnostic));
+    TRY(engine_choose_experts(engine, options->routing, diagnostic));
     TRY(create_pages(engine, diagnostic));
     return feed_prepare(engine, diagnostic);
 }
@@ -285,6 +286,7 @@ status engine_change_layers(struct engine *engine, const struct engine_options *
     status code = replace_executor(engine, options, diagnostic);
     if (before != engine->first_plan) plan_free(before);
     if (code == STATUS_OK) count_bytes(engine);
+    if (code == STATUS_OK) code = engine_choose_experts(engine, options->routing, diagnostic);
     return code;
 }
 

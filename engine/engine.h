@@ -36,6 +36,8 @@ struct engine_options {
         stream; /* what the host keeps and cards use: "experts" (planner/stream.h); NULL: nothing */
     int64_t
         expert_slots; /* per layer and card, for experts that the host keeps (docs/expert-cache.md); 0: none */
+    const char *
+        routing; /* a trace of the model's routing, by which the policy of these slots is chosen; NULL: none */
     int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double
         race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
@@ -81,6 +83,7 @@ struct engine_report {
     int kernels_packed; /* beside these, to be raced on the cards that the plan is for */
     int kernels_raced;  /* of both, measured at this start */
     int64_t weight_bytes, state_bytes, arena_bytes; /* over all devices */
+    const char *expert_policy;                      /* of experts in slots; NULL: there are none */
     const char *layer_map;          /* as it was asked for; NULL: every layer once */
     const char *signer;             /* of the plan file; NULL: this user, or no plan file */
     int64_t weight_bytes_per_token; /* read for one token of decode, experts counted as used */

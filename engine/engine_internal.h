@@ -108,6 +108,10 @@ CHECKED status engine_check_plan(struct engine *engine, const char *path,
 CHECKED status engine_race_plan(struct engine *engine, const struct engine_options *options,
                                 bool fast, struct diagnostic *diagnostic);
 
+/* expert_choice.c: which experts are kept in slots, by a trace (NULL: by the default policy). */
+CHECKED status engine_choose_experts(struct engine *engine, const char *path,
+                                     struct diagnostic *diagnostic);
+
 /* feed.c */
 CHECKED status feed_prepare(struct engine *engine, struct diagnostic *diagnostic);
 

@@ -366,6 +366,19 @@ status plan_build(const struct graph *graph, const struct build_options *options
     return STATUS_OK;
 }
 
+/* Whether the node works on experts in slots; the host, which has all of them, counts what is used. */
+static bool uses_slots(const struct graph *graph, const struct node *node)
+{
+    int value = node_find_input(node, "offsets");
+    static const char *const makers[] = {"dispatch", "transfer", "resolve"};
+    for (size_t m = 0; m < sizeof makers / sizeof *makers; m++) {
+        int producer = value == VALUE_NONE ? -1 : graph->values[value].producer;
+        if (producer < 0 || !node_is(&graph->nodes[producer], makers[m])) return false;
+        value = graph->nodes[producer].inputs[0];
+    }
+    return true;
+}
+
 /* What node `n` reads of its input `i` for one token. */
 static int64_t decode_bytes(const struct graph *graph, int n, int i)
 {
@@ -374,6 +387,7 @@ static int64_t decode_bytes(const struct graph *graph, int n, int i)
     int64_t symbols[SYMBOL_COUNT] = {0};
     int64_t bytes = tensor_bytes(&value->type, symbols);
     if (strcmp(node->op->name, "embed") == 0) return bytes / value->type.shape[0].scale;
+    if (uses_slots(graph, node)) return 0;
     /* A transfer moves all of it, whatever is used. */
     if (value->type.rank != 3 || strcmp(node->op->name, "transfer") == 0) return bytes;
     /* Experts [e, n, k]: the order operand has one entry per used expert and token. */

@@ -223,9 +223,13 @@ static status begin_step(struct simulator *simulator, int q, bool *held,
         *held = !live->marked[step->event];
         if (*held) return STATUS_OK;
         break;
+    case STEP_RESOLVE:
+        return fail(diagnostic, STATUS_UNSUPPORTED,
+                    "plan step %d resolves experts: what lies in their slots is not simulated; "
+                    "leave --expert-slots away for a prediction",
+                    queue->at);
     case STEP_COLLECTIVE:
     case STEP_HOST_TASK:
-    case STEP_RESOLVE:
         return fail(diagnostic, STATUS_UNSUPPORTED,
                     "plan step %d has a kind that the simulator does not know", queue->at);
     }

@@ -192,6 +192,13 @@ def test_cache_policies_are_compared_on_routings():
     report = json_of("lab", "cache", demo)
     assert report["experts"] == 8 and report["used"] == 2 and report["layers"] == 5 and report["steps"] >= 8
     assert [size["slots"] for size in report["sizes"]] == [1, 2, 3, 4, 5, 6, 7]
+    run = ("run", SOURCE / "models/demo/demo-moe.gguf", "-p", "Once upon a time", "--tokens", 12, "--seed", 1,
+           "--references", "--cache", "", "--devices", "virtual:64MiB,cpu")
+    slots = json_of(*run, "--expert-slots", 4, "--routing", demo)["experts"]
+    assert slots["slots"] == 4 and slots["policy"] in {row["policy"] for row in report["sizes"][0]["policies"]}
+    assert 0 < slots["hits"] < slots["asked"] == slots["hits"] + slots["fetched"] + slots["computed"]
+    assert json_of(*run)["experts"] is None
+    assert "--expert-slots N" in hone(*run, "--routing", demo, status=2).stderr
     assert json_of("lab", "trace", "zipf=1.2", "experts=32", "used=4", "tokens=400", "-o", drawn)["steps"] == 400
     size = json_of("lab", "cache", drawn, "--slots", "8")["sizes"][0]
     rates = {row["policy"]: row["hit_rate"] for row in size["policies"]}

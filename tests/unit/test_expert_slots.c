@@ -2,6 +2,7 @@
  * many slots there are; hits where there are slots, and fewer bytes over the link than streaming all of them takes. */
 #include "base/file.h"
 #include "engine/record_routing.h"
+#include "planner/build.h"
 #include "planner/expert_replay.h"
 #include "runtime/expert_slots.h"
 #include "tests/check.h"
@@ -103,6 +104,12 @@ static void fewer_bytes_cross_the_link_than_by_streaming(void **state)
     /* Two of eight experts are used: four slots of eight leave less than a quarter. */
     assert_true(counts.fetched_bytes > 0);
     assert_true(counts.fetched_bytes < (SPLIT_PROMPT + SPLIT_GENERATED) * streamed / 4);
+    /* What a token reads is what it reads on one device: each expert once, here or there. */
+    static const struct slotted host = {"cpu", NULL, 64, 0, NULL, 1};
+    struct engine *alone = open_slotted(HONE_SOURCE_FOLDER "/models/demo/demo-moe.gguf", &host,
+                                        false, scratch->folder);
+    assert_int_equal(plan_decode_weight_bytes(plan), plan_decode_weight_bytes(engine_plan(alone)));
+    engine_close(alone);
     /* The card keeps half of the experts, the host has all of them where its file is mapped. */
     assert_true(plan->devices[0].weight_bytes < plan->devices[1].weight_bytes);
     engine_close(engine);
@@ -268,6 +275,38 @@ static void plan_files_keep_the_slots(void **state)
     engine_close(engine);
 }
 
+/* A trace of the model chooses the policy when the engine is opened. */
+static void a_trace_chooses_the_policy(void **state)
+{
+    static float logits[SPLIT_LOGITS_MOST];
+    const struct slotted row = {"virtual:64MiB,cpu", "tensor=1:0", 1, 2, &quick_link, 1};
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    const char *model = split_synthesise(scratch, "small-moe", ELEMENT_Q8_0);
+    const char *path = file_join(scratch->arena, scratch->folder, "model.routing");
+    struct engine *engine = open_slotted(model, &row, true, "");
+    struct routing_recorder *recorder;
+    const struct routing_trace *trace;
+    CHECK_TEXT(engine_report(engine)->expert_policy, expert_policy_default()->name);
+    CHECK_OK(routing_record(engine, scratch->arena, &recorder, &diagnostic));
+    split_run(engine, logits);
+    CHECK_OK(routing_recorded(recorder, &trace, &diagnostic));
+    CHECK_OK(routing_trace_write(trace, path, &diagnostic));
+    engine_close(engine);
+    struct expert_comparison comparison;
+    CHECK_OK(expert_compare(trace, 2, false, &comparison, &diagnostic));
+    const struct placing placing = {row.devices, row.split, NULL, row.chunk};
+    struct engine_options options = placing_options(&placing, true, "");
+    options.expert_slots = 2;
+    options.routing = path;
+    CHECK_OK(engine_open(model, &options, &engine, &diagnostic));
+    CHECK_TEXT(engine_report(engine)->expert_policy, expert_policies[comparison.best].name);
+    engine_close(engine);
+    options.expert_slots = 0;
+    CHECK_REFUSED(engine_open(model, &options, &engine, &diagnostic), STATUS_USAGE,
+                  "--expert-slots N");
+}
+
 /* A card that holds the slots but not all experts gets the layers. */
 static void layers_are_dealt_by_what_their_slots_take(void **state)
 {
@@ -321,6 +360,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(running_out_while_growing_leaves_none, scratch_set_up,
                                         scratch_tear_down),
         cmocka_unit_test_setup_teardown(a_record_settles_what_is_kept, scratch_set_up,
+                                        scratch_tear_down),
+        cmocka_unit_test_setup_teardown(a_trace_chooses_the_policy, scratch_set_up,
                                         scratch_tear_down),
         cmocka_unit_test_setup_teardown(repeated_layers_share_their_slots, scratch_set_up,
                                         scratch_tear_down),
