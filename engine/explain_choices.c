@@ -4,8 +4,16 @@
 
 #include "engine/engine_internal.h"
 #include "ir/layout.h"
+#include "planner/placement.h"
 
 #include <string.h>
+
+/* What lies on a device, and what runs there. */
+struct held {
+    bool *layers;
+    int nodes;
+    int64_t weight_bytes, state_bytes;
+};
 
 struct choosing {
     const struct engine *engine;
@@ -15,6 +23,8 @@ struct choosing {
     struct explained_choice *choices;
     int count;
     size_t capacity;
+    struct held *held;   /* by each device */
+    int64_t whole_bytes; /* by all of them */
 };
 
 /* Texts that could not be made are told here, once for all. */
@@ -35,12 +45,6 @@ static const char *asked_or(bool asked, const char *otherwise)
 }
 
 /* ---- Placement ---- */
-
-struct held {
-    bool *layers;
-    int nodes;
-    int64_t weight_bytes, state_bytes;
-};
 
 static status find_held(const struct choosing *choosing, int device, struct held *held,
                         struct diagnostic *diagnostic)
@@ -83,7 +87,29 @@ static const char *describe_held(const struct choosing *choosing, const char *na
     return text_finish(&text);
 }
 
-static const char *why_placed(const struct choosing *choosing)
+/* By the rule of layers in order: what there is room for. */
+static const char *why_so_many(const struct choosing *choosing, int device, const struct held *held)
+{
+    const struct engine *engine = choosing->engine;
+    int64_t limit = device_memory_limit(engine->devices[device]);
+    char room[32], reserve[32];
+    int64_t first = device_memory_limit(engine->devices[0]);
+    if (choosing->whole_bytes <
+        first - placement_reserve_bytes(choosing->graph, &engine->plan->bounds))
+        return "in proportion to the memory sizes: the first device would hold them all";
+    if (limit == INT64_MAX)
+        return held->nodes ? "layers in order: what those before it do not hold"
+                           : "layers in order: those before it hold them all";
+    text_bytes((double)limit, room);
+    text_bytes((double)placement_reserve_bytes(choosing->graph, &engine->plan->bounds), reserve);
+    return arena_print(choosing->arena,
+                       held->nodes
+                           ? "layers in order: its %s hold so many beside some %s of activations"
+                           : "layers in order: its %s hold none beside some %s of activations",
+                       room, reserve);
+}
+
+static const char *why_placed(const struct choosing *choosing, int device, const struct held *held)
 {
     const char *split = choosing->options->split;
     if (choosing->engine->device_count == 1) return "the only device";
@@ -94,18 +120,17 @@ static const char *why_placed(const struct choosing *choosing)
     if (split && strncmp(split, "tensor", 6) == 0)
         return "every matrix by its output features and attention by its heads, as asked for";
     if (split && strncmp(split, "experts", 7) == 0) return "experts by number, as asked for";
-    return "layers in order, to each device as many as its memory holds";
+    return why_so_many(choosing, device, held);
 }
 
 static status add_placement(struct choosing *choosing, struct diagnostic *diagnostic)
 {
     const struct engine *engine = choosing->engine;
     for (int d = 0; d < engine->device_count; d++) {
-        struct held held;
-        TRY(find_held(choosing, d, &held, diagnostic));
+        const struct held *held = &choosing->held[d];
         TRY(add(choosing, "placement",
-                describe_held(choosing, device_specification(engine->devices[d]), &held),
-                why_placed(choosing), "--devices, --split", diagnostic));
+                describe_held(choosing, device_specification(engine->devices[d]), held),
+                why_placed(choosing, d, held), "--devices, --split", diagnostic));
     }
     const char *stream = choosing->options->stream;
     if (engine->device_count > 1)
@@ -181,11 +206,7 @@ static status add_states(struct choosing *choosing, struct diagnostic *diagnosti
 {
     enum element_type type = state_type(choosing->graph);
     int64_t bytes = 0;
-    for (int d = 0; d < choosing->engine->device_count; d++) {
-        struct held held;
-        TRY(find_held(choosing, d, &held, diagnostic));
-        bytes += held.state_bytes;
-    }
+    for (int d = 0; d < choosing->engine->device_count; d++) bytes += choosing->held[d].state_bytes;
     char size[32];
     if (!bytes) return STATUS_OK;
     TRY(add(choosing, "KV type",
@@ -261,6 +282,11 @@ status engine_explain_choices(const struct engine *engine, const struct engine_o
 {
     struct choosing choosing = {
         .engine = engine, .options = options, .graph = engine->plan->graph, .arena = arena};
+    TRY_NEW(choosing.held, arena, engine->device_count, diagnostic);
+    for (int d = 0; d < engine->device_count; d++) {
+        TRY(find_held(&choosing, d, &choosing.held[d], diagnostic));
+        choosing.whole_bytes += choosing.held[d].weight_bytes + choosing.held[d].state_bytes;
+    }
     TRY(add_placement(&choosing, diagnostic));
     TRY(add_layouts(&choosing, diagnostic));
     TRY(add_states(&choosing, diagnostic));

@@ -110,6 +110,11 @@ def choose_candidates(page, data):
     assert name in page.evaluate("decodeURIComponent(location.hash.replaceAll('+', ' '))")
 
 
+def test_what_cannot_be_written_is_said_before_tuning(_, path):
+    refused = tune(path / "report.html", "--effort", "1", status=1)
+    assert refused.stdout == "" and refused.stderr.count("\n") == 1 and str(path) in refused.stderr, refused
+
+
 def test_wide_and_narrow_light_and_dark(browser, path):
     data = data_of(path)
     for width in WIDTHS:
@@ -184,10 +189,10 @@ def main():
     assert first["measured"] > 0 and second["measured"] == 0
     assert [p["winner"] for p in first["problems"]] == [p["winner"] for p in second["problems"]], "records tell the same"
     with Browser() as browser:
-        for test in (test_wide_and_narrow_light_and_dark, test_names_are_text, test_it_lives_while_tuning_goes_on):
+        for test in (test_what_cannot_be_written_is_said_before_tuning, test_wide_and_narrow_light_and_dark, test_names_are_text, test_it_lives_while_tuning_goes_on):
             test(browser, recorded)
             print("ok", test.__name__, flush=True)
-    print("3 passed, 0 failed")
+    print("4 passed, 0 failed")
 
 
 main()
