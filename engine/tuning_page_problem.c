@@ -41,6 +41,7 @@ static void print_found(const struct tuning_page *page, const struct tune_row *r
     page_data_number(data, "share", row->limit_share);
     page_data_number(data, "gain", row->gain);
     page_data_number(data, "step", row->step_share);
+    page_data_number(data, "expected", row->expected_gain);
     page_data_number(data, "configurations", (double)row->configurations);
     page_data_number(data, "measured", row->measured);
     page_data_number(data, "known", row->known);

@@ -112,6 +112,7 @@ void tuning_page_summary(const struct tuning_page *page, struct page_data *data)
     page_data_text(data, "failure", page->failure);
     page_data_number(data, "written", (double)clock_wall_seconds());
     page_data_number(data, "coverage", report ? report->coverage : 0);
+    page_data_number(data, "expected", report ? report->expected_gain : 0);
     page_data_number(data, "measured", report ? report->measured : 0);
     page_data_number(data, "restarts", report ? report->restarts : 0);
     page_data_number(data, "seconds", report ? report->seconds : 0);

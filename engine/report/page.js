@@ -114,7 +114,7 @@ function drawSummary(place) {
     show(place, html("dl", { class: "tiles" },
         tile("Problems", `${done} of ${data.problems.length}`, data.state === "tuning" ? "done so far" : "of this model on this device"),
         tile("Step time raced", percent(data.coverage, 1), "in kernels whose finals were held"),
-        gainTile(), limitTile(),
+        gainTile(), data.expected > 0 ? tile("Left to gain", percent(data.expected, 1), "of a step, expected of more search") : null, limitTile(),
         tile("Candidates known", count(known), `of ${count(sum((problem) => problem.configurations))} legal; ${count(sum((problem) => problem.measured))} measured in this run`),
         data.seconds > 0 ? tile("Took", seconds(data.seconds), data.restarts ? `workers replaced: ${data.restarts}` : "no worker crashed") : null),
     data.failure ? html("p", { class: "note" }, data.failure) : null, lowCeilings());
@@ -146,7 +146,7 @@ function knownCell(problem) {
 function problemRow(problem, index) {
     const row = html("tr", { class: "row", onclick: () => chooseProblem(index) },
         html("td", {}, html("button", { type: "button", class: "op", onclick: (event) => { event.stopPropagation(); chooseProblem(index); byId("detail").scrollIntoView(); } }, shortName(problem)),
-            problem.state === "tuning" ? html("span", { class: "badge busy" }, "now") : null,
+            problem.state === "tuning" ? html("span", { class: "badge busy" }, "under way") : null,
             html("span", { class: "text code", title: problem.problem }, problem.problem)),
         ...columns.slice(1).map((column) => html("td", { class: "number" + (column.wide ? " wide" : "") }, column.show(problem))));
     row.dataset.index = index;

@@ -25,6 +25,7 @@ function chosenBox(problem) {
             ["Time", timeOf(problem) > 0 ? seconds(timeOf(problem)) + (problem.gain > 0 ? `, ${digits(problem.gain)} times as fast as the default` : "") : null],
             ["Limit", problem.limit > 0 ? `${seconds(problem.limit)}, set by ${bound}${problem.share > 0 ? `; ${percent(problem.share)} of it reached` : ""}` : null],
             ["Work", `${count(problem.operations)} operations, ${byteText(problem.bytes)} moved`],
+            ["More search", problem.expected > 0 ? `expected to gain ${seconds(problem.expected)} of a step` : null],
             ["Note", problem.note],
         ]));
 }

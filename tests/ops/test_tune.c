@@ -86,13 +86,31 @@ static void print_row(const struct tune_row *row)
                   decision_basis_name(row->decision.basis));
 }
 
+/* Who looks on sees every measurement, and every problem end once. */
+struct seen {
+    int changes, done[PROBLEMS];
+};
+
+static void count_changes(void *context, const struct tune_report *report, int problem, bool done)
+{
+    struct seen *seen = context;
+    assert_true(problem >= 0 && problem < report->row_count);
+    assert_false(seen->done[problem]);
+    seen->done[problem] += done;
+    seen->changes += !done;
+    if (done) assert_non_null(report->rows[problem].winner);
+}
+
 static void real_kernels_are_tuned(void **unused)
 {
     (void)unused;
     struct diagnostic diagnostic = {0};
     struct bench bench;
     struct tune_report report;
+    struct seen seen = {0};
+    const struct tune_watch watch = {.context = &seen, .changed = count_changes};
     bench_open(&bench);
+    bench.setup.options.watch = &watch;
     CHECK_OK(tune_run(&bench.setup, bench.arena, &report, &diagnostic));
     print_message("%d candidates of %d problems in %.1f s\n", report.measured, PROBLEMS,
                   report.seconds);
@@ -117,6 +135,10 @@ static void real_kernels_are_tuned(void **unused)
         assert_true(artifact_read(bench.setup.options.artifact_folder, compile_key(&generation),
                                   bench.arena, &image, &bytes));
     }
+
+    assert_true(seen.changes >= report.measured);
+    for (int p = 0; p < PROBLEMS; p++) assert_int_equal(seen.done[p], 1);
+    bench.setup.options.watch = NULL;
 
     struct tune_report again; /* nothing is measured twice */
     CHECK_OK(tune_run(&bench.setup, bench.arena, &again, &diagnostic));
