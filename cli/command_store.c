@@ -112,10 +112,11 @@ static const struct {
     {"merge", store_run_merge, true},
     {"diff", store_run_diff, true},
     {"verify", store_run_verify, false},
+    {"gc", store_run_gc, true},
     {"doctor", doctor, false},
 };
 
-#define ACTIONS "list, export FILE, import FILE, merge A B -o C, diff A B, verify or doctor"
+#define ACTIONS "list, export FILE, import FILE, merge A B -o C, diff A B, verify, gc or doctor"
 
 status command_store(const struct arguments *arguments, struct console *console,
                      struct arena *arena, struct diagnostic *diagnostic)

@@ -22,5 +22,6 @@ CHECKED status store_open_two(struct store_run *run, const char *what, struct st
 
 store_action store_run_diff;   /* store_diff.c */
 store_action store_run_verify; /* store_verify.c */
+store_action store_run_gc;     /* store_gc.c */
 
 #endif

@@ -3,16 +3,27 @@
 
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 /* Far above any kernel: the largest seen is below 100 KiB. */
-enum { LIMIT_BYTES = 16 << 20 };
+enum { LIMIT_BYTES = 16 << 20, MARK_SECONDS = 24 * 3600 };
 
 static const char *artifact_path(const char *folder, struct hash key, struct arena *arena)
 {
     char text[HASH_TEXT_BYTES];
     hash_print(key, text);
-    return arena_print(arena, "%s/%.2s/%s.image", folder, text, text);
+    return arena_print(arena, "%s/%.2s/%s" ARTIFACT_SUFFIX, folder, text, text);
+}
+
+/* Says that the file is in use (tuner/artifact_sweep.h), once a day: a start reads a hundred of them. */
+static void mark_used(const char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) == 0 && time(NULL) - facts.st_mtim.tv_sec > MARK_SECONDS)
+        (void)utimensat(AT_FDCWD, path, NULL, 0);
 }
 
 bool artifact_read(const char *folder, struct hash key, struct arena *arena, void **encoded,
@@ -30,7 +41,9 @@ bool artifact_read(const char *folder, struct hash key, struct arena *arena, voi
     memcpy(&stored, bytes, sizeof stored);
     *encoded = bytes + sizeof stored;
     *byte_count = count - sizeof stored;
-    return hash_equal(stored, hash_bytes(*encoded, *byte_count));
+    if (!hash_equal(stored, hash_bytes(*encoded, *byte_count))) return false;
+    mark_used(path);
+    return true;
 }
 
 status artifact_write(const char *folder, struct hash key, const void *encoded, size_t byte_count,

@@ -8,6 +8,8 @@
 
 #include "ir/image.h"
 
+#define ARTIFACT_SUFFIX ".image"
+
 /* The encoded image, in `arena`; false when there is none. */
 bool artifact_read(const char *folder, struct hash key, struct arena *arena, void **encoded,
                    size_t *byte_count);
