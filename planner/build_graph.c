@@ -23,6 +23,10 @@ static status slots(struct plan *plan, const struct build_options *options,
                     struct diagnostic *diagnostic)
 {
     bool apart[GRAPH_DEVICES_MAX];
+    if (options->expert_slots && options->share.kind == SHARE_PLANNED)
+        return fail(
+            diagnostic, STATUS_USAGE,
+            "--expert-slots: the planner places experts itself; leave --split planned away");
     find_apart(options, apart);
     return stream_slots(plan->graph, options->expert_slots, apart, options->device_count,
                         diagnostic);

@@ -217,17 +217,39 @@ void executor_drop_slots(struct executor *executor)
     if (slots) slots->slots = 0;
 }
 
-static status allocate_group(struct executor *executor, const struct slot_group *group, int slots,
-                             struct diagnostic *diagnostic)
+/* What is there stays there where the card has room for both homes for a moment. */
+static status resize_home(struct executor *executor, const struct slot_group *group,
+                          const struct slot_weight *weight, int count, bool *kept,
+                          struct diagnostic *diagnostic)
 {
-    for (int w = 0; w < group->weight_count && slots; w++) {
-        const struct slot_weight *weight = &group->weights[w];
-        struct home *home = &executor->homes[weight->card];
-        int64_t bytes = weight->expert_bytes * slots;
-        TRY(device_allocate(executor->devices[group->device], bytes, &home->address, diagnostic));
-        home->bytes = bytes;
-    }
-    return STATUS_OK;
+    struct device *card = executor->devices[group->device];
+    struct home *home = &executor->homes[weight->card], before = *home;
+    int64_t bytes = weight->expert_bytes * count;
+    int64_t both = before.bytes < bytes ? before.bytes : bytes;
+    *kept = *kept && both > 0 && device_memory_limit(card) - device_memory_used(card) >= bytes;
+    if (!*kept) free_home(executor, weight->card);
+    if (count == 0) return STATUS_OK;
+    TRY(device_allocate(card, bytes, &home->address, diagnostic));
+    home->bytes = bytes;
+    if (!*kept) return STATUS_OK;
+    status code = device_copy(card, home->address, card, before.address, both, diagnostic);
+    if (code == STATUS_OK) code = executor_finish(executor, diagnostic);
+    device_free(card, before.address, before.bytes);
+    return code;
+}
+
+static status resize_group(struct executor *executor, struct slot_group *group, int count,
+                           struct diagnostic *diagnostic)
+{
+    bool kept = true;
+    status code = STATUS_OK;
+    for (int w = 0; w < group->weight_count && code == STATUS_OK; w++)
+        code = resize_home(executor, group, &group->weights[w], count, &kept, diagnostic);
+    if (code == STATUS_OK && kept)
+        expert_cache_resize(&group->cache, count);
+    else
+        expert_cache_empty(&group->cache, count);
+    return code;
 }
 
 status executor_resize_expert_slots(struct executor *executor, int count,
@@ -240,14 +262,14 @@ status executor_resize_expert_slots(struct executor *executor, int count,
         return fail(diagnostic, STATUS_USAGE, "the plan has %d expert slots per layer, not %d",
                     slots->groups[0].slots, count);
     TRY(executor_finish(executor, diagnostic));
-    executor_drop_slots(executor);
     status code = STATUS_OK;
     for (int g = 0; g < slots->group_count && code == STATUS_OK; g++)
-        code = allocate_group(executor, &slots->groups[g], count, diagnostic);
-    if (code != STATUS_OK) executor_drop_slots(executor);
-    slots->slots = code == STATUS_OK ? count : 0;
-    for (int g = 0; g < slots->group_count; g++)
-        expert_cache_empty(&slots->groups[g].cache, slots->slots);
+        code = resize_group(executor, &slots->groups[g], count, diagnostic);
+    slots->slots = count;
+    if (code != STATUS_OK) {
+        executor_drop_slots(executor);
+        for (int g = 0; g < slots->group_count; g++) expert_cache_empty(&slots->groups[g].cache, 0);
+    }
     executor_resolve_operands(executor);
     return code;
 }

@@ -47,6 +47,17 @@ void expert_cache_empty(struct expert_cache *cache, int slots)
     for (int s = 0; s < cache->shadow_count; s++) expert_cache_empty(&cache->shadows[s], slots);
 }
 
+void expert_cache_resize(struct expert_cache *cache, int slots)
+{
+    for (int s = slots; s < cache->slots; s++) {
+        if (cache->expert_of[s] >= 0) cache->slot_of[cache->expert_of[s]] = -1;
+        cache->expert_of[s] = -1;
+    }
+    for (int s = cache->slots; s < slots; s++) cache->expert_of[s] = -1;
+    cache->slots = slots;
+    for (int s = 0; s < cache->shadow_count; s++) expert_cache_resize(&cache->shadows[s], slots);
+}
+
 /* log2(2^a + 2^b) */
 static double add_logarithms(double a, double b)
 {

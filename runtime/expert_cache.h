@@ -68,7 +68,8 @@ int expert_cache_room(const struct expert_cache *cache, int expert, bool forced)
 void expert_cache_place(struct expert_cache *cache, int expert, int slot);
 /* What an expert is worth now. */
 double expert_cache_worth(const struct expert_cache *cache, int expert);
-/* Another number of slots, at most those it was made with, all of them empty. */
+/* Another number of slots, at most those it was made with: those that stay keep what they hold, or all are empty. */
+void expert_cache_resize(struct expert_cache *cache, int slots);
 void expert_cache_empty(struct expert_cache *cache, int slots);
 
 #endif

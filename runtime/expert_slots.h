@@ -9,8 +9,8 @@
 /* Slots per layer and card that there are now; 0: none, or the plan has none. */
 int executor_expert_slots(const struct executor *executor);
 
-/* Another number of them, 0 up to what the plan has: memory of the card is given back, or taken again.  The slots are empty
- * afterwards and fill as they are used.  To be called between steps.  After STATUS_NO_MEMORY there are none, the host computes
+/* Another number of them, 0 up to what the plan has: memory of the card is given back, or taken again.  Slots that stay keep
+ * their experts where the card has room for a second home of one matrix meanwhile; else all are empty and fill as they are used.  To be called between steps.  After STATUS_NO_MEMORY there are none, the host computes
  * everything, and a smaller number may be asked for. */
 CHECKED status executor_resize_expert_slots(struct executor *executor, int slots,
                                             struct diagnostic *diagnostic);

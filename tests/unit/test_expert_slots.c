@@ -118,8 +118,8 @@ static void fewer_bytes_cross_the_link_than_by_streaming(void **state)
 static void slots_are_given_up_and_taken_again(void **state)
 {
     static float expected[SPLIT_LOGITS_MOST], logits[SPLIT_LOGITS_MOST];
-    static const int sizes[] = {1, 0, 3};
-    const struct slotted row = {"virtual:64MiB,cpu", "tensor=1:0", 4, 3, &quick_link, 4};
+    static const int sizes[] = {2, 1, 0, 3};
+    const struct slotted row = {"virtual:64MiB,cpu", "tensor=1:0", 4, 3, &slow_link, 4};
     struct scratch *scratch = *state;
     struct diagnostic diagnostic = {0};
     const char *model = split_synthesise(scratch, "small-moe", ELEMENT_Q8_0);
@@ -130,7 +130,7 @@ static void slots_are_given_up_and_taken_again(void **state)
     struct device *card = engine_devices(engine, &device_count)[0];
     assert_int_equal(executor_expert_slots(executor), 3);
     int64_t full = device_memory_used(card), before = full;
-    for (int s = 0; s < 3; s++) {
+    for (int s = 0; s < 4; s++) {
         CHECK_OK(executor_resize_expert_slots(executor, sizes[s], &diagnostic));
         assert_int_equal(executor_expert_slots(executor), sizes[s]);
         int64_t hits = executor_expert_counts(executor).hits;
@@ -140,6 +140,9 @@ static void slots_are_given_up_and_taken_again(void **state)
         split_run(engine, logits);
         assert_memory_equal(logits, expected, (size_t)numbers * sizeof *logits);
         assert_true((executor_expert_counts(executor).hits > hits) == (sizes[s] > 0));
+        /* Until all were given up the slots kept what was in them from the start. */
+        assert_true((executor_expert_counts(executor).fetched > 0) == (s == 3));
+        if (sizes[s] == 0) executor_set_miss_times(executor, &quick_link);
     }
     CHECK_REFUSED(executor_resize_expert_slots(executor, 4, &diagnostic), STATUS_USAGE,
                   "has 3 expert slots");
@@ -335,6 +338,7 @@ static void mistakes_are_explained(void **state)
     static const struct {
         const char *devices, *split, *words;
     } rows[] = {{"virtual:64MiB", NULL, "add it to the devices"},
+                {"virtual:64MiB,cpu", "planned", "leave --split planned away"},
                 {"virtual:64MiB,virtual:64MiB,cpu", "experts=1:1:0", "are split over devices"}};
     struct scratch *scratch = *state;
     const char *model = split_synthesise(scratch, "small-moe", ELEMENT_Q8_0);
