@@ -40,10 +40,10 @@ static const struct unit_row accumulation_rows[] = {
     {"f64", 0x1p-53}, {"f32", 0x1p-24}, {"i32", 0x1p-24}, {"f16", 0x1p-11}, {NULL, 0},
 };
 
-/* q15 is two bytes, the second of which has 7 bits.  Halves of a step relative to the block's largest magnitude: of e4m3 relative to the number itself, of e2m1 at 5,
+/* Halves of a step relative to the block's largest magnitude: of e4m3 relative to the number itself, of e2m1 at 5,
  * between 4 and 6. */
 static const struct unit_row block_rows[] = {
-    {"q8", 0.5 / 127}, {"q15", 0.5 / (127 * 128)}, {"e4m3", 0x1p-4}, {"e2m1", 0.2}, {NULL, 0}};
+    {"q8", 0.5 / 127}, {"q11", 0.5 / 1023}, {"e4m3", 0x1p-4}, {"e2m1", 0.2}, {NULL, 0}};
 
 static bool unit_find(const struct unit_row *rows, const char *name, double *unit)
 {

@@ -5,7 +5,7 @@
 #include "codegen/cpu/llvm_vector.h"
 
 /* sum[i] + the products of the four bytes in lane i of `positive` (unsigned, none above `largest`)
- * and of `signs` (signed, none below -127).  All three are vectors of i32 lanes; the result is
+ * and of `signs` (signed, none below -127 where `largest` is above 127).  All three are vectors of i32 lanes; the result is
  * exact on every target: one instruction with VNNI, three or eight with AVX2 or AVX-512 (`largest`
  * decides), plain integer vectors elsewhere. */
 value dot_bytes(struct emitter *e, value sum, value positive, int largest, value signs);

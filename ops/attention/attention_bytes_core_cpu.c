@@ -56,7 +56,8 @@ int bytes_offset(const struct emitter *e, enum element_type element)
 value bytes_dot(struct emitter *e, enum element_type element, value sum, value codes, value signs)
 {
     if (element == ELEMENT_Q4_0) return dot_bytes(e, sum, codes, 15, signs);
-    if (keeps_signs(e, element)) return dot_pairs_sum(e, sum, dot_pairs_of_signed(e, codes, signs));
+    /* Codes of states are never -128: kernels write them. */
+    if (keeps_signs(e, element)) return dot_pairs_sum(e, sum, dot_pairs_of_signed(e, signs, codes));
     value positive = bit_xor(e, codes, splat_i32(e, (int32_t)0x80808080, lanes_of(codes)));
     return dot_bytes(e, sum, positive, 255, signs);
 }
@@ -71,9 +72,9 @@ value bytes_choose_scale(struct emitter *e, value largest, value *scale)
 
 void bytes_split(struct emitter *e, value whole, value *planes)
 {
-    value mask = splat_i32(e, (1 << BYTES_PLANE_BITS) - 1, lanes_of(whole));
-    planes[0] = truncate_to(e, bit_and(e, whole, mask), e->i8);
-    planes[1] = truncate_to(e, shift_right_signed(e, whole, BYTES_PLANE_BITS), e->i8);
+    value half = splat_i32(e, 1 << (BYTES_PLANE_BITS - 1), lanes_of(whole));
+    planes[0] = truncate_to(e, whole, e->i8);
+    planes[1] = truncate_to(e, shift_right_signed(e, add(e, whole, half), BYTES_PLANE_BITS), e->i8);
 }
 
 value bytes_join(struct emitter *e, value low, value high)

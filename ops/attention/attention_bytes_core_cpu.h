@@ -1,11 +1,11 @@
 /* One row's attention to a block of tokens whose keys and values are blocks of 32 (q8_0, q4_0),
  * multiplied byte by byte.
  *
- * Scores: queries are rounded to 15 bits, two bytes, 32 columns with a scale, once for each row.  A register
+ * Scores: queries are rounded to 16 bits, two bytes, 32 columns with a scale, once for each row.  A register
  * holds four columns of as many tokens as it has lanes, so each lane adds up one token's products,
  * and a block of 32 columns costs each head sixteen products, a conversion and a multiply-add.
  *
- * Sums: a token's weight times the scale of its values is rounded to 15 bits as well, relative to
+ * Sums: a token's weight times the scale of its values is rounded to 16 bits as well, relative to
  * the largest of the block of tokens, for each head and each 32 columns.  Bytes of four tokens are
  * put side by side, so that a lane adds up one column of four tokens.
  *
@@ -48,10 +48,10 @@ void bytes_finish(struct emitter *e, const struct bytes_strand *strand);
 
 enum { BYTES_BLOCK = 32, BYTES_HALF = 16, BYTES_SCALE = 2 };
 
-/* What meets the codes has 15 bits: 128 times the byte of its high plane plus that of its low one, 0
- * to 127.  A single byte would move scores, which are exponents, too far, and would round small
+/* What meets the codes has 16 bits: 256 times the byte of its high plane plus that of its low one, both
+ * signed.  A single byte would move scores, which are exponents, too far, and would round small
  * weights beside a large one too coarsely. */
-enum { BYTES_PLANES = 2, BYTES_PLANE_BITS = 7 };
+enum { BYTES_PLANES = 2, BYTES_PLANE_BITS = 8 };
 
 /* What numbers are multiplied with, and its inverse, from the bits of the largest magnitude (i32); the
  * two planes of the whole numbers they become, as i8; and sums of products with both. */

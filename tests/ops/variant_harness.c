@@ -246,13 +246,10 @@ static status run_image(struct variant_check *check, struct device *device,
                   : op_trial_check(trial, image_run, &run, bound, diagnostic);
 }
 
-/* Rounding a single operand may cost as much.  Scores of attention are exponents: where queries are
- * rounded in blocks, a score of 10 moves its weight by ten times that. */
+/* Rounding a single operand may cost as much. */
 static double bound_for(const struct generation *generation, double bound)
 {
-    const struct numerics *numerics = &generation->space->numerics;
-    bool exponents = strcmp(generation->problem->op->name, "attention") == 0;
-    double unit = numerics->operand_unit * (exponents && numerics->operand_block > 1 ? 10 : 1);
+    double unit = generation->space->numerics.operand_unit;
     bound *= sums_of(generation->problem);
     return bound > 0 && unit > bound ? unit : bound;
 }
