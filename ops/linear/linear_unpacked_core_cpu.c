@@ -162,11 +162,100 @@ static void fill_piece(struct emitter *e, const struct linear_tile *tile, value 
     }
 }
 
+/* ---- Blocks of 256 as bytes ---- */
+
+/* Registers of codes as they are unpacked, of as many rows as those have words, change places at once: word w of all
+ * rows is a unit of one record. */
+struct super_rows {
+    const struct linear_work *work;
+    const struct linear_tile *tile;
+    struct unpack_request request;
+    int first;      /* row of the panel */
+    value from[16]; /* the rows' blocks */
+};
+
+static value super_place(struct emitter *e, const struct super_rows *rows, value to, int record,
+                         int word)
+{
+    const struct linear_tile *tile = rows->tile;
+    return address_at(e, to,
+                      record * tile->panel_record_bytes +
+                          4 * ((int64_t)word * tile->outputs + rows->first));
+}
+
+static void fill_super_part(struct emitter *e, const struct super_rows *rows, int part, value to)
+{
+    int lanes = rows->tile->lanes;
+    value codes[TRANSPOSE_MAX], words[TRANSPOSE_MAX], parts[UNPACK_PARTS_MAX];
+    for (int i = 0; i < lanes; i++) {
+        unpack_parts(e, &rows->request, rows->from[i], parts); /* unused parts cost nothing */
+        codes[i] = rows->tile->is_signed ? linear_flip_signs(e, parts[part]) : parts[part];
+    }
+    transpose(e, codes, lanes, lanes, words);
+    for (int w = 0; w < lanes; w++) {
+        int group = unpack_group_at(&rows->request, part, w / 4);
+        store(e, words[w], super_place(e, rows, to, group / 2, group % 2 * 4 + w % 4), 4);
+    }
+}
+
+/* Scales or minima, 16 lanes of each row; `first` and `step`: the lanes that records have. */
+static void store_super_scales(struct emitter *e, const struct super_rows *rows,
+                               const value *of_rows, int first, int step, int word, value to)
+{
+    int lanes = rows->tile->lanes, records = rows->tile->form->block / LINEAR_BLOCK;
+    value words[TRANSPOSE_MAX];
+    transpose(e, of_rows, lanes, UNPACK_GROUPS_MAX, words);
+    for (int r = 0; r < records; r++)
+        store(e, words[first + r * step], super_place(e, rows, to, r, word), 4);
+}
+
+static void fill_super_scales(struct emitter *e, const struct super_rows *rows, value to)
+{
+    const struct linear_tile *tile = rows->tile;
+    value scales[TRANSPOSE_MAX], minima[TRANSPOSE_MAX];
+    bool paired = unpack_is_paired(rows->request.type);
+    for (int i = 0; i < tile->lanes; i++) {
+        if (paired) {
+            scales[i] = unpack_paired_scales(e, rows->from[i]);
+            minima[i] = negf(e, scales[i]);
+        } else {
+            unpack_scales(e, &rows->request, rows->from[i], &scales[i], &minima[i]);
+        }
+    }
+    int step = paired ? 1 : 2, behind = paired ? UNPACK_GROUPS_MAX / 2 : 0;
+    for (int half = 0; half < tile->halves; half++) {
+        store_super_scales(e, rows, scales, half, step, LINEAR_UNITS + half, to);
+        if (tile->form->has_minima)
+            store_super_scales(e, rows, minima, behind + half, step,
+                               LINEAR_UNITS + tile->halves + half, to);
+    }
+}
+
+static void fill_super(struct emitter *e, const struct linear_work *work,
+                       const struct linear_tile *tile, int64_t most, value weights, value to)
+{
+    struct super_rows rows = {.work = work, .tile = tile};
+    rows.request = (struct unpack_request){work->element, 1, 1, tile->lanes};
+    for (int v = 0; v < tile->vectors; v++) {
+        rows.first = v * tile->lanes;
+        for (int i = 0; i < tile->lanes; i++) {
+            int64_t row = rows.first + i < most ? rows.first + i : most - 1;
+            rows.from[i] = address_at(e, weights, row * work->row_bytes);
+        }
+        for (int p = 0; p < unpack_part_count(&rows.request); p++) fill_super_part(e, &rows, p, to);
+        fill_super_scales(e, &rows, to);
+    }
+}
+
 void linear_fill_unpacked(struct emitter *e, const struct linear_work *work,
                           const struct linear_tile *tile, int64_t most, value weights, value to)
 {
     int records = LINEAR_BLOCK / tile->record_columns, pieces = tile->form->block / LINEAR_BLOCK;
     int64_t groups_bytes = 4 * LINEAR_BLOCK / UNPACK_GROUP;
+    if (linear_takes_bytes(tile->dot) && tile->form->block == LINEAR_SUPER) {
+        fill_super(e, work, tile, most, weights, to);
+        return;
+    }
     unpack_rows(e, work, tile, most, weights);
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), constant_i64(e, pieces), 1, NULL, 0);
