@@ -32,7 +32,7 @@ enum {
     GRAPH_NODES_MAX = 1 << 17,
     GRAPH_OUTPUTS_MAX = 256,
     GRAPH_LAYERS_MAX = 1 << 14,
-    GRAPH_DEVICES_MAX = 64,
+    GRAPH_DEVICES_MAX = 128,
     GRAPH_NAME_BYTES_MAX =
         127 /* letters, digits and _ . / @ - ; "_" alone stands for an absent operand */
 };

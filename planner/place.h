@@ -40,6 +40,9 @@ struct place_result {
 CHECKED status place_model(const struct place_request *request, struct arena *arena,
                            struct place_result *result, struct diagnostic *diagnostic);
 
+/* Shares of the rates that kernels of a target are assumed to reach where nothing was measured. */
+const struct cost_efficiencies *place_usual_efficiencies(enum target target);
+
 /* What a decode step and a prompt reach. */
 double place_decode_rate(const struct place_plan *plan);
 double place_prefill_rate(const struct place_plan *plan, double prompt_tokens);

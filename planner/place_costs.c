@@ -25,6 +25,11 @@ static const struct cost_efficiencies efficiencies_host = {.share = {[COST_PRODU
                                                                      [COST_ATTENTION] = 0.50,
                                                                      [COST_REST] = 0.50}};
 
+const struct cost_efficiencies *place_usual_efficiencies(enum target target)
+{
+    return target == TARGET_CPU ? &efficiencies_host : &efficiencies_card;
+}
+
 /* Of memory that nobody may count on: the driver's contexts, fragments and a screen on a card; the system on a host. */
 static const double margin_card = 0.04, margin_host = 0.10;
 /* Of what a host gives, the share that may be pinned: more than that, and systems begin to swap. */
@@ -159,8 +164,7 @@ static status node_seconds(struct costing *costing, const struct cost_node *node
     TRY(measured_seconds(costing, node, node->problems[phase], facts, &measured, diagnostic));
     const struct cost_efficiencies *usual = costing->request->efficiencies
                                                 ? costing->request->efficiencies
-                                            : facts->target == TARGET_CPU ? &efficiencies_host
-                                                                          : &efficiencies_card;
+                                                : place_usual_efficiencies(facts->target);
     bool modelled = facts->values[FACT_modelled_rate] > 0;
     const struct launch_cost launch = {.problem = node->problems[phase],
                                        .bound_seconds = measured,
@@ -356,6 +360,7 @@ static status fill_input(struct costing *costing, int64_t chunk, struct diagnost
         .steps = {ceil(request->prompt_tokens / (double)chunk), request->generated_tokens},
         .row_bytes = row_bytes(request->graph),
         .collectives = request->deterministic ? 2 : 1,
+        .gathers_slots = request->deterministic,
         .network_rate = request->machine->network_rate,
         .network_latency_seconds = request->machine->network_latency_seconds,
         .banned_lead = -1,

@@ -43,6 +43,7 @@ struct solve_input {
     double steps[PLACEMENT_PHASES]; /* chunks of the prompt, tokens of the answer */
     double row_bytes;               /* of the activations that move between devices, per token */
     int collectives; /* per dealt attention or dense part: 1 adds sums, 2 gathers features */
+    bool gathers_slots; /* of experts each used one's result moves, and not their sum */
     double network_rate, network_latency_seconds; /* between nodes */
     int banned_lead;                              /* no layer has this one; -1: none */
     bool whole_streams; /* experts are streamed all of a layer's, or none */

@@ -163,27 +163,57 @@ static void count_disk(const struct counting *counting, double share)
     add_time(counting, SOLVE_DISK, host, bytes * share / input->devices[host].disk_rate);
 }
 
+/* Bytes that come in for a part's work, and those of its result: of experts the sum, or each one's for itself. */
+static double input_bytes(const struct counting *counting)
+{
+    return counting->input->rows[counting->phase] * counting->input->row_bytes;
+}
+
+static double result_bytes(const struct counting *counting)
+{
+    bool slots = counting->input->gathers_slots && counting->number == PLACEMENT_EXPERTS;
+    return input_bytes(counting) *
+           (slots && counting->part->used ? (double)counting->part->used : 1);
+}
+
 /* Input and result of a device that does not keep the residual stream. */
 static double visit_seconds(const struct counting *counting, int d)
 {
     const struct solve_input *input = counting->input;
-    double bytes = input->rows[counting->phase] * input->row_bytes;
+    int lead = counting->option->lead_device;
     if (counting->lead[d] > 0) return 0;
-    return 2 * solve_transfer_seconds(input, counting->option->lead_device, d, bytes);
+    return solve_transfer_seconds(input, lead, d, input_bytes(counting)) +
+           solve_transfer_seconds(input, d, lead, result_bytes(counting));
+}
+
+/* What several visitors give goes into the lead's queue, one behind the other, and what all get and give over its link. */
+static double queue_seconds(const struct counting *counting)
+{
+    const struct solve_input *input = counting->input;
+    const struct solve_device *lead = &input->devices[counting->option->lead_device];
+    double rate = lead->host ? lead->links_rate : fmax(lead->link_rate, lead->peer_rate);
+    int visitors = 0;
+    for (int d = 0; d < input->device_count; d++)
+        visitors += counting->work[d] > 0 && counting->lead[d] == 0;
+    if (visitors < 2 || rate <= 0) return 0;
+    double latency = 2 * lead->link_latency_seconds;
+    return (visitors - 1) * (latency + (input_bytes(counting) + result_bytes(counting)) / rate);
 }
 
 /* What the devices that keep the residual stream exchange behind a part that is dealt to them. */
 static double exchange_seconds(const struct counting *counting)
 {
     const struct solve_input *input = counting->input;
-    double bytes = input->rows[counting->phase] * input->row_bytes, slowest = 0;
+    double bytes = input_bytes(counting), slowest = 0;
     int first = counting->option->lead_device, devices = 0;
     for (int d = 0; d < input->device_count; d++) devices += counting->lead[d] > 0;
     if (devices < 2) return 0;
-    bytes *= (double)(devices - 1) / devices;
+    double moved = bytes * (double)(devices - 1) / devices;
+    /* Slots come together on one of the leads, and what they add up to goes to the others. */
+    if (result_bytes(counting) > bytes) moved = bytes + (devices - 1) * result_bytes(counting);
     for (int d = 0; d < input->device_count; d++)
         if (counting->lead[d] > 0 && d != first)
-            slowest = fmax(slowest, solve_transfer_seconds(input, first, d, bytes));
+            slowest = fmax(slowest, solve_transfer_seconds(input, first, d, moved));
     bool sums = counting->number == PLACEMENT_EXPERTS || counting->number == PLACEMENT_OUTPUT;
     return slowest * (sums ? 1 : input->collectives);
 }
@@ -232,7 +262,8 @@ static void count_phase(const struct counting *counting)
     }
     if (part->used && is_small_step(counting)) slowest = small_step_seconds(counting);
     count_disk(counting, share);
-    counting->use[solve_serial(input, counting->phase)] += slowest + exchange_seconds(counting);
+    counting->use[solve_serial(input, counting->phase)] +=
+        slowest + queue_seconds(counting) + exchange_seconds(counting);
 }
 
 /* Bytes kept, and bytes to stream into: a part has three matrices or more, of which one is used while the next two are on
