@@ -113,7 +113,7 @@ static const struct refusal refusals[] = {
     {HEAD "weight y: f32[17,4]@interleave16\n", "f:3:11: layout interleave16 needs"},
     {HEAD "input y: f32[4] layer 1\n", "f:3:7: y: 1 is not a layer for it"},
     {HEAD "weight y: f32[4] layer 99999\n", "f:3:24: expected a layer from 0 to 16383"},
-    {HEAD "weight y: f32[4] device 64\n", "f:3:25: expected a device from 0 to 63"},
+    {HEAD "weight y: f32[4] device 128\n", "f:3:25: expected a device from 0 to 127"},
     {HEAD "input y: f32[4] source z\n", "f:3:23: only weights have a source"},
     {HEAD "weight y: f32[4] source\n", "f:3:24: expected the name of a weight"},
     {HEAD "weight y: f32[4] trailing\n", "f:3:18: the line should end here"},
