@@ -100,52 +100,46 @@ static int compare_merits(const void *a, const void *b, void *context)
     return strcmp(x->record->candidate, y->record->candidate);
 }
 
-static bool is_legal(const struct bound_space *spaces, int space_count,
-                     const struct candidate *candidate)
+static bool is_legal(const struct nearest_order *order, const struct candidate *candidate)
 {
-    for (int s = 0; s < space_count; s++)
-        if (spaces[s].space == candidate->space)
-            return !space_check(&spaces[s], &candidate->config);
+    for (int s = 0; s < order->space_count; s++)
+        if (order->spaces[s].space == candidate->space)
+            return !space_check(&order->spaces[s], &candidate->config);
     return false;
 }
 
-static bool is_listed(const struct candidate *candidates, int count,
-                      const struct candidate *candidate)
+bool nearest_take(struct nearest_order *order, const char *text)
 {
-    for (int c = 0; c < count; c++)
-        if (candidate_equal(&candidates[c], candidate)) return true;
-    return false;
+    struct diagnostic ignored = {0};
+    struct candidate candidate;
+    if (order->count >= order->most ||
+        candidate_parse(order->catalogue, text, &candidate, &ignored) != STATUS_OK ||
+        !candidate.space || !is_legal(order, &candidate))
+        return false;
+    for (int c = 0; c < order->count; c++)
+        if (candidate_equal(&order->candidates[c], &candidate)) return false;
+    order->candidates[order->count++] = candidate;
+    return true;
 }
 
 status nearest_candidates(struct store *store, const struct problem *problem,
-                          const struct device_facts *facts, const struct catalogue *catalogue,
-                          const struct bound_space *spaces, int space_count, int most,
-                          struct arena *arena, struct candidate **candidates, int *count,
-                          const char **from, struct diagnostic *diagnostic)
+                          const struct device_facts *facts, struct nearest_order *order,
+                          struct arena *arena, const char **from, struct diagnostic *diagnostic)
 {
     struct nearest nearest = {
         .store = store, .facts = facts, .arena = arena, .diagnostic = diagnostic};
     struct record *records;
     int record_count;
-    *count = 0;
     *from = NULL;
-    TRY_NEW(*candidates, arena, most + 1, diagnostic);
     TRY(store_records_elsewhere(store, problem->key, facts->class_name, arena, &records,
                                 &record_count, diagnostic));
     TRY(list_merits(&nearest, records, record_count));
     TRY(store_each_origin(store, take_origin, &nearest, diagnostic));
     qsort_r(nearest.merits, (size_t)nearest.merit_count, sizeof *nearest.merits, compare_merits,
             &nearest);
-    for (int m = 0; m < nearest.merit_count && *count < most; m++) {
+    for (int m = 0; m < nearest.merit_count; m++) {
         const struct record *record = nearest.merits[m].record;
-        struct diagnostic ignored = {0};
-        struct candidate candidate;
-        if (candidate_parse(catalogue, record->candidate, &candidate, &ignored) != STATUS_OK ||
-            !candidate.space || !is_legal(spaces, space_count, &candidate) ||
-            is_listed(*candidates, *count, &candidate))
-            continue;
-        if (!*from) *from = record->device_class;
-        (*candidates)[(*count)++] = candidate;
+        if (nearest_take(order, record->candidate) && !*from) *from = record->device_class;
     }
     return STATUS_OK;
 }

@@ -14,13 +14,22 @@ enum { NEAREST_MOST = 16 };
 /* How far apart two devices are: the sum of the logarithms of the ratios of their facts; infinite for other targets. */
 double nearest_distance(const struct device_facts *a, const struct device_facts *b);
 
-/* At most `most` candidates of `spaces` that are legal here, in `arena`; `from` is the class of the first one, NULL where
- * there is none. */
+/* Candidates that are legal here, the most promising first, none twice. */
+struct nearest_order {
+    const struct catalogue *catalogue;
+    const struct bound_space *spaces;
+    int space_count;
+    struct candidate *candidates; /* room for `most` */
+    int count, most;
+};
+/* Appends the candidate of this text; false where there is no room for it, or it is not legal or there already. */
+bool nearest_take(struct nearest_order *order, const char *text);
+
+/* Adds what was best for the problem on other classes; `from` is the class of the first one added, NULL where there is none.
+ * It and what else is needed on the way lives in `arena`. */
 CHECKED status nearest_candidates(struct store *store, const struct problem *problem,
-                                  const struct device_facts *facts,
-                                  const struct catalogue *catalogue,
-                                  const struct bound_space *spaces, int space_count, int most,
-                                  struct arena *arena, struct candidate **candidates, int *count,
-                                  const char **from, struct diagnostic *diagnostic);
+                                  const struct device_facts *facts, struct nearest_order *order,
+                                  struct arena *arena, const char **from,
+                                  struct diagnostic *diagnostic);
 
 #endif

@@ -194,13 +194,14 @@ static int beginning(const struct guided *own)
                                      : wanted;
 }
 
+/* Estimates and near problems take turns: either may be the better guide. */
 static bool begin(struct guided *own, uint64_t *point)
 {
+    if (own->trail.count % 2 == 0 && trail_ranked(&own->trail, point)) return true;
     if (own->transferred < TRANSFERRED_MOST && trail_transferred(&own->trail, point)) {
         own->transferred++;
         return true;
     }
-    if (own->trail.count % 2 == 0 && trail_ranked(&own->trail, point)) return true;
     return take_far(own, point) || trail_random(&own->trail, point);
 }
 

@@ -109,18 +109,17 @@ static status collect(struct store *store, enum store_statement statement, struc
 }
 
 /* What the statement of the file and the one of the memory find; both begin with `key_count` keys. */
-static status find_records(struct store *store, enum store_statement first, const struct hash *keys,
+static status find_records(struct store *store, enum store_statement first, const char *const *keys,
                            int key_count, const char *device_class, struct arena *arena,
                            struct record **records, int *count, struct diagnostic *diagnostic)
 {
     size_t capacity = 0;
-    char texts[2][HASH_TEXT_BYTES];
     *records = NULL;
     *count = 0;
     for (int s = (int)first; s <= (int)first + 1; s++) {
         sqlite3_stmt *rows = store->statements[s];
         for (int k = 0; k < key_count; k++)
-            sqlite3_bind_text(rows, k + 1, hash_print(keys[k], texts[k]), -1, SQLITE_STATIC);
+            sqlite3_bind_text(rows, k + 1, keys[k], -1, SQLITE_STATIC);
         sqlite3_bind_text(rows, key_count + 1, device_class, -1, SQLITE_STATIC);
         sqlite3_bind_int(rows, key_count + 2, RECORD_PROTOCOL);
         int outcome = SQLITE_DONE;
@@ -138,16 +137,20 @@ status store_records(struct store *store, struct hash problem_key, const char *d
                      struct arena *arena, struct record **records, int *count,
                      struct diagnostic *diagnostic)
 {
-    return find_records(store, STATEMENT_FIND_FILE, &problem_key, 1, device_class, arena, records,
-                        count, diagnostic);
+    char text[HASH_TEXT_BYTES];
+    const char *key = hash_print(problem_key, text);
+    return find_records(store, STATEMENT_FIND_FILE, &key, 1, device_class, arena, records, count,
+                        diagnostic);
 }
 
 status store_records_elsewhere(struct store *store, struct hash problem_key,
                                const char *device_class, struct arena *arena,
                                struct record **records, int *count, struct diagnostic *diagnostic)
 {
-    return find_records(store, STATEMENT_ELSEWHERE_FILE, &problem_key, 1, device_class, arena,
-                        records, count, diagnostic);
+    char text[HASH_TEXT_BYTES];
+    const char *key = hash_print(problem_key, text);
+    return find_records(store, STATEMENT_ELSEWHERE_FILE, &key, 1, device_class, arena, records,
+                        count, diagnostic);
 }
 
 /* Their keys have the high half in common (problem_text_key). */
@@ -155,8 +158,19 @@ status store_routed_records(struct store *store, struct hash problem_key, const 
                             struct arena *arena, struct record **records, int *count,
                             struct diagnostic *diagnostic)
 {
-    const struct hash range[2] = {{problem_key.high, 0}, {problem_key.high, UINT64_MAX}};
+    const struct hash least = {problem_key.high, 0}, most = {problem_key.high, UINT64_MAX};
+    char texts[2][HASH_TEXT_BYTES];
+    const char *const range[2] = {hash_print(least, texts[0]), hash_print(most, texts[1])};
     return find_records(store, STATEMENT_ROUTED_FILE, range, 2, device_class, arena, records, count,
+                        diagnostic);
+}
+
+status store_finals_of_operator(struct store *store, const char *op, const char *device_class,
+                                struct arena *arena, struct record **records, int *count,
+                                struct diagnostic *diagnostic)
+{
+    const char *const range[2] = {op, op};
+    return find_records(store, STATEMENT_FINALS_FILE, range, 2, device_class, arena, records, count,
                         diagnostic);
 }
 

@@ -47,6 +47,12 @@ CHECKED status store_records_elsewhere(struct store *store, struct hash problem_
                                        struct record **records, int *count,
                                        struct diagnostic *diagnostic);
 
+/* The finals of all problems of an operator, problem by problem: for orders, not for answers. */
+CHECKED status store_finals_of_operator(struct store *store, const char *op,
+                                        const char *device_class, struct arena *arena,
+                                        struct record **records, int *count,
+                                        struct diagnostic *diagnostic);
+
 /* Every good record, until `visit` returns false; the record lives until the call returns. */
 CHECKED status store_each(struct store *store,
                           bool (*visit)(void *context, const struct record *record), void *context,

@@ -15,6 +15,8 @@ enum store_statement {
     STATEMENT_ROUTED_MEMORY,
     STATEMENT_ELSEWHERE_FILE, /* of a problem on all other classes */
     STATEMENT_ELSEWHERE_MEMORY,
+    STATEMENT_FINALS_FILE, /* of an operator, whatever the problem */
+    STATEMENT_FINALS_MEMORY,
     STATEMENT_ALL_FILE,
     STATEMENT_ALL_MEMORY,
     STATEMENT_COUNT

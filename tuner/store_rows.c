@@ -45,15 +45,25 @@ enum column {
 #define ELSEWHERE_SQL(schema)                                                                      \
     "SELECT " RECORD_COLUMNS " FROM " schema ".records "                                           \
     "WHERE problem_key = ? AND device_class <> ? AND protocol = ? ORDER BY id"
+#define FINALS_SQL(schema)                                                                         \
+    "SELECT " RECORD_COLUMNS " FROM " schema ".records "                                           \
+    "WHERE problem >= ? || '(' AND problem < ? || ')' AND device_class = ? AND protocol = ? "      \
+    "AND stage = 'final' ORDER BY problem_key, id"
 #define ALL_SQL(schema) "SELECT " RECORD_COLUMNS " FROM " schema ".records ORDER BY id"
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
-    [STATEMENT_ADD_FILE] = ADD_SQL("main"),       [STATEMENT_ADD_MEMORY] = ADD_SQL("temp"),
-    [STATEMENT_FIND_FILE] = FIND_SQL("main"),     [STATEMENT_FIND_MEMORY] = FIND_SQL("temp"),
-    [STATEMENT_ROUTED_FILE] = ROUTED_SQL("main"), [STATEMENT_ROUTED_MEMORY] = ROUTED_SQL("temp"),
+    [STATEMENT_ADD_FILE] = ADD_SQL("main"),
+    [STATEMENT_ADD_MEMORY] = ADD_SQL("temp"),
+    [STATEMENT_FIND_FILE] = FIND_SQL("main"),
+    [STATEMENT_FIND_MEMORY] = FIND_SQL("temp"),
+    [STATEMENT_ROUTED_FILE] = ROUTED_SQL("main"),
+    [STATEMENT_ROUTED_MEMORY] = ROUTED_SQL("temp"),
     [STATEMENT_ELSEWHERE_FILE] = ELSEWHERE_SQL("main"),
     [STATEMENT_ELSEWHERE_MEMORY] = ELSEWHERE_SQL("temp"),
-    [STATEMENT_ALL_FILE] = ALL_SQL("main"),       [STATEMENT_ALL_MEMORY] = ALL_SQL("temp"),
+    [STATEMENT_FINALS_FILE] = FINALS_SQL("main"),
+    [STATEMENT_FINALS_MEMORY] = FINALS_SQL("temp"),
+    [STATEMENT_ALL_FILE] = ALL_SQL("main"),
+    [STATEMENT_ALL_MEMORY] = ALL_SQL("temp"),
 };
 
 bool store_prepare(struct store *store)

@@ -1,7 +1,7 @@
 /* Tuning one problem: what is known, the search, the finals, the row of the report. */
 #include "base/clock.h"
 #include "runtime/threads.h"
-#include "tuner/nearest.h"
+#include "tuner/nearest_shape.h"
 #include "tuner/tune_internal.h"
 
 #include <math.h>
@@ -212,18 +212,24 @@ static status bring_known(struct session *session, struct diagnostic *diagnostic
 }
 
 /* A problem that was never measured on this class of devices begins with the order of the nearest one, and needs fewer
- * candidates for it; only who wants everything measured gets more. */
-static status bring_order(struct session *session, struct candidate **order, int *count,
+ * candidates for it; only who wants everything measured gets more.  What was best for near shapes on this class follows. */
+static status bring_order(struct session *session, struct nearest_order *order,
                           struct diagnostic *diagnostic)
 {
     const struct tune_setup *setup = session->tuning->setup;
     const char *from;
-    *count = 0;
+    *order = (struct nearest_order){.catalogue = setup->catalogue,
+                                    .spaces = session->field.spaces,
+                                    .space_count = session->field.space_count,
+                                    .most = NEAREST_MOST};
     if (session->known_count) return STATUS_OK;
-    TRY(nearest_candidates(setup->store, session->problem, setup->facts, setup->catalogue,
-                           session->field.spaces, session->field.space_count, NEAREST_MOST,
-                           session->arena, order, count, &from, diagnostic));
-    if (!*count) return STATUS_OK;
+    TRY_NEW(order->candidates, session->arena, order->most, diagnostic);
+    TRY(nearest_candidates(setup->store, session->problem, setup->facts, order, session->arena,
+                           &from, diagnostic));
+    bool known_elsewhere = order->count > 0;
+    TRY(nearest_shape_candidates(setup->store, session->problem, setup->facts->class_name, order,
+                                 session->arena, diagnostic));
+    if (!known_elsewhere) return STATUS_OK;
     if (setup->options.effort < EFFORT_MOST) session->field.most = NEAREST_MOST;
     session->row->order_from = arena_text(session->tuning->arena, from);
     TRY_MEMORY(session->row->order_from, diagnostic);
@@ -232,12 +238,11 @@ static status bring_order(struct session *session, struct candidate **order, int
 
 static status begin_search(struct session *session, struct diagnostic *diagnostic)
 {
-    struct candidate *order = NULL;
-    int count;
-    TRY(bring_order(session, &order, &count, diagnostic));
+    struct nearest_order order;
+    TRY(bring_order(session, &order, diagnostic));
     TRY(bring_known(session, diagnostic));
-    return search_open(&session->field, session->tuning->strategy, order, count, session->arena,
-                       &session->course, diagnostic);
+    return search_open(&session->field, session->tuning->strategy, order.candidates, order.count,
+                       session->arena, &session->course, diagnostic);
 }
 
 /* One look at each packed candidate that has none yet; the finals do the rest. */
