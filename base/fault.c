@@ -10,9 +10,11 @@
 
 /* The number of points until one fails; 0: none does. */
 static atomic_long allocations_left, io_left, points_passed;
-/* Allocations on devices that have come, the first that fails (0: none), and how many do from there on. */
+/* Points that were passed, the first that fails (0: none), and how many do from there on. */
 static atomic_long copies_left;
-static atomic_long device_passed, device_first, device_failing;
+static struct fault_run {
+    atomic_long passed, first, failing;
+} devices, flips;
 static atomic_flag environment_read = ATOMIC_FLAG_INIT;
 
 static long environment_number(const char *name)
@@ -26,8 +28,10 @@ static void read_environment(void)
     if (atomic_flag_test_and_set(&environment_read)) return;
     atomic_store(&allocations_left, environment_number("HONE_FAIL_ALLOCATION"));
     atomic_store(&io_left, environment_number("HONE_FAIL_IO"));
-    atomic_store(&device_first, environment_number("HONE_FAIL_DEVICE"));
-    atomic_store(&device_failing, 1);
+    atomic_store(&devices.first, environment_number("HONE_FAIL_DEVICE"));
+    atomic_store(&devices.failing, 1);
+    atomic_store(&flips.first, environment_number("HONE_FLIP_COPY"));
+    atomic_store(&flips.failing, 1);
     atomic_store(&copies_left, environment_number("HONE_STALL_COPY"));
 }
 
@@ -70,24 +74,44 @@ bool fault_pending(void)
     return atomic_load(&allocations_left) > 0;
 }
 
-bool fault_device(void)
+static bool run_point(struct fault_run *run)
 {
     read_environment();
-    long number = atomic_fetch_add(&device_passed, 1) + 1, first = atomic_load(&device_first);
-    return first > 0 && number >= first && number - first < atomic_load(&device_failing);
+    long number = atomic_fetch_add(&run->passed, 1) + 1, first = atomic_load(&run->first);
+    return first > 0 && number >= first && number - first < atomic_load(&run->failing);
+}
+
+static void set_run(struct fault_run *run, long first, long count)
+{
+    (void)atomic_flag_test_and_set(&environment_read);
+    atomic_store(&run->passed, 0);
+    atomic_store(&run->first, first);
+    atomic_store(&run->failing, count);
+}
+
+bool fault_device(void)
+{
+    return run_point(&devices);
 }
 
 long fault_device_passed(void)
 {
-    return atomic_load(&device_passed);
+    return atomic_load(&devices.passed);
 }
 
 void fault_set_device(long first, long count)
 {
-    (void)atomic_flag_test_and_set(&environment_read);
-    atomic_store(&device_passed, 0);
-    atomic_store(&device_first, first);
-    atomic_store(&device_failing, count);
+    set_run(&devices, first, count);
+}
+
+bool fault_flip(void)
+{
+    return run_point(&flips);
+}
+
+void fault_set_flip(long first, long count)
+{
+    set_run(&flips, first, count);
 }
 
 long fault_points_passed(void)

@@ -74,6 +74,7 @@ status command_engine_options(const struct arguments *arguments, struct console 
         .watchdog_seconds = arguments->watchdog < 0   ? 0
                             : arguments->watchdog > 0 ? arguments->watchdog
                                                       : -1,
+        .check_copies = arguments->check_copies,
         .references = arguments->references,
         .deterministic = arguments->deterministic,
         .allow_unknown_keys = arguments->allow_unknown_keys,

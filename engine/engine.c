@@ -59,6 +59,7 @@ static status open_devices(struct engine *engine, const char *list,
     const struct device_options device_options = {.threads = options->threads,
                                                   .ranks = options->ranks,
                                                   .cpu = options->cpu,
+                                                  .check_copies = options->check_copies,
                                                   .watchdog_seconds = options->watchdog_seconds,
                                                   .rates_folder = engine->cache_folder};
     engine->threads = options->threads > 0 ? options->threads : thread_count_default();

@@ -41,6 +41,7 @@ struct engine_options {
     int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double
         race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
+    bool check_copies;         /* between devices are compared at both ends */
     int64_t host_memory_bytes; /* that may be used of the host's; 0: what is available */
     double
         watchdog_seconds; /* without anything moving, until waits give up; 0: WATCHDOG_DEFAULT_SECONDS; below: never */

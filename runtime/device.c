@@ -129,7 +129,10 @@ status device_open_list(const char *list, const struct device_options *options, 
     TRY_NEW(watchdog, arena, 1, diagnostic);
     TRY(open_all(specifications, found, &share, opened, diagnostic));
     watchdog_start(watchdog, watchdog_seconds(specifications, found, options));
-    for (int d = 0; d < found; d++) opened[d]->watchdog = watchdog;
+    for (int d = 0; d < found; d++) {
+        opened[d]->watchdog = watchdog;
+        opened[d]->checks_copies = options->check_copies;
+    }
     *devices = opened;
     *count = found;
     return STATUS_OK;
@@ -153,6 +156,14 @@ status device_give_up(struct device *device, const char *what, struct diagnostic
         diagnostic, STATUS_DEVICE,
         "%s: %s has not ended, and nothing has moved for %g s; --watchdog TIME waits longer",
         device->specification, what, device->watchdog->bound_seconds);
+}
+
+status device_refuse_copy(const struct device *device, struct diagnostic *diagnostic)
+{
+    return fail(diagnostic, STATUS_DEVICE,
+                "%s: what is copied to it arrives damaged, again and again: its link or its memory "
+                "cannot be trusted",
+                device->specification);
 }
 
 status device_waited(const struct device *device, struct diagnostic *diagnostic)

@@ -38,7 +38,9 @@ struct device_options {
     const char *cpu;          /* "native", "x86-64-v3" ...; NULL: native */
     struct ranks *ranks;      /* whose devices "rank:1" and so on are; NULL: none */
     const char *rates_folder; /* where measured rates are kept (cpu_rates.h); NULL: rates stay 0 */
-    double watchdog_seconds;  /* after which waits give up (runtime/watchdog.h); 0: the default */
+    bool
+        check_copies; /* between devices: what arrived is compared with what was sent, and sent again where it differs */
+    double watchdog_seconds; /* after which waits give up (runtime/watchdog.h); 0: the default */
     bool
         no_forks; /* this process starts no others from here on, so a card's driver may start in it at once */
 };

@@ -65,6 +65,7 @@ static status start_copies(struct host_device *queue, const struct host_device *
     queue->link_bytes_per_second = card->link_bytes_per_second;
     queue->base.facts = card->base.facts;
     queue->base.watchdog = card->base.watchdog;
+    queue->base.checks_copies = card->base.checks_copies;
     TRY(thread_pool_create(1, &queue->pool, diagnostic));
     TRY(work_claims_create(queue->pool, WORK_CHUNKS_DEFAULT, queue->base.arena, &queue->claims,
                            diagnostic));

@@ -25,6 +25,7 @@ struct host_device {
     struct command *running; /* what was submitted; new commands are gathered beside it */
     int running_count;
     size_t running_capacity;
+    atomic_bool damaged;       /* a copy could not be mended */
     atomic_int at;             /* the one of these that is under way */
     struct queue_thread queue; /* not started for the CPU itself */
     struct diagnostic failure; /* of a copy from a card: told by `finish` */
@@ -35,6 +36,9 @@ extern const struct device_interface device_host_interface;
 /* host_stall.c: what the queue is at, for people; whether a test wants this copy to hang. */
 const char *host_activity(const struct host_device *device, char *text, size_t room);
 void host_stall_copy(const struct host_device *device);
+/* A thread's share of a copy: damages what a test wants damaged, and mends it if copies are checked. */
+void host_check_copy(struct host_device *device, const struct command *command, int64_t begin,
+                     int64_t end);
 
 /* host_queue.c */
 CHECKED status host_queue_start(struct host_device *device, struct diagnostic *diagnostic);

@@ -88,6 +88,7 @@ struct device {
     int64_t limit_bytes, used_bytes;
     int64_t refused_bytes; /* by the last allocation that failed */
     struct watchdog own_watchdog, *watchdog;
+    bool checks_copies;
     bool hangs; /* its queue was given up: what that uses must stay */
     struct arena *command_arena;
     struct command *commands;
@@ -103,7 +104,9 @@ void device_destroy(struct device *device); /* the common part, with `device` it
 /* The watchdog has fired while `what` was waited for: the error, and from now on the device hangs. */
 CHECKED status device_give_up(struct device *device, const char *what,
                               struct diagnostic *diagnostic);
-/* The same where another device is waited for, which hangs and tells it better. */
+/* A copy has arrived damaged, and could not be mended. */
+CHECKED status device_refuse_copy(const struct device *device, struct diagnostic *diagnostic);
+/* As device_give_up where another device is waited for, which hangs and tells it better. */
 CHECKED status device_waited(const struct device *device, struct diagnostic *diagnostic);
 
 /* The common part of loading: an arena of its own, places for workspaces, `scratch_bytes` for all of them.  `bytes`: of

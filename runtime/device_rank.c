@@ -31,8 +31,10 @@ static status refused(const struct rank_device *device, const struct rank_head *
                       struct diagnostic *diagnostic)
 {
     char text[sizeof diagnostic->text] = {0};
-    int64_t bytes = head->bytes < (int64_t)sizeof text ? head->bytes : (int64_t)sizeof text - 1;
-    TRY(ranks_receive(device->ranks, device->rank, text, bytes, device->base.watchdog, diagnostic));
+    if (head->bytes >= (int64_t)sizeof text)
+        return fail(diagnostic, STATUS_DEVICE, "rank %d sent an error of %lld bytes", device->rank,
+                    (long long)head->bytes);
+    TRY(ranks_receive(device->ranks, device->rank, head, text, device->base.watchdog, diagnostic));
     return fail(diagnostic, (status)head->kind, "rank %d: %s", device->rank, text);
 }
 
@@ -60,7 +62,7 @@ static status receive_answer(struct rank_device *device, struct answer *answer,
     if (head.bytes != answer->bytes)
         return fail(diagnostic, STATUS_DEVICE, "rank %d sent %lld bytes, not %lld", device->rank,
                     (long long)head.bytes, (long long)answer->bytes);
-    return ranks_receive(device->ranks, device->rank, answer->to, head.bytes, watchdog, diagnostic);
+    return ranks_receive(device->ranks, device->rank, &head, answer->to, watchdog, diagnostic);
 }
 
 static status ask(struct rank_device *device, const struct rank_head *head, const void *payload,

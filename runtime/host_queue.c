@@ -114,6 +114,7 @@ static void run_copy(struct host_device *device, const struct command *command, 
     }
     thread_share(command->bytes, 4096, thread, thread_pool_size(device->pool), &begin, &end);
     memcpy((char *)command->to + begin, (const char *)command->from + begin, (size_t)(end - begin));
+    if (command->kind == COMMAND_COPY) host_check_copy(device, command, begin, end);
     thread_pool_barrier(device->pool);
 }
 
@@ -237,6 +238,8 @@ void host_submit(struct device *device)
 /* Kernels of the host cannot fail; copies from cards can. */
 static status take_failure(struct host_device *device, struct diagnostic *diagnostic)
 {
+    if (atomic_exchange(&device->damaged, false))
+        return device_refuse_copy(&device->base, diagnostic);
     if (device->failure.code == STATUS_OK) return STATUS_OK;
     struct diagnostic failure = device->failure;
     device->failure = (struct diagnostic){0};

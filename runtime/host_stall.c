@@ -1,9 +1,11 @@
-/* What a queue of the host is at, when it is waited for in vain. */
+/* Copies of the host's queues that hang or arrive damaged: what a queue is at when it is waited for in vain, and what came
+ * against what was sent. */
 #include "base/fault.h"
 #include "base/text.h"
 #include "runtime/device_host.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 const char *host_activity(const struct host_device *device, char *text, size_t room)
@@ -36,4 +38,29 @@ void host_stall_copy(const struct host_device *device)
 {
     if (device->host || !fault_copy()) return;
     for (;;) pause();
+}
+
+/* As a link that flips a bit. */
+static void damage(unsigned char *bytes)
+{
+    if (fault_flip()) *bytes ^= 1;
+}
+
+void host_check_copy(struct host_device *device, const struct command *command, int64_t begin,
+                     int64_t end)
+{
+    enum { COPIES_MAX = 3 };
+    unsigned char *to = (unsigned char *)command->to + begin;
+    const unsigned char *from = (const unsigned char *)command->from + begin;
+    size_t bytes = (size_t)(end - begin);
+    if (bytes == 0) return;
+    damage(to);
+    for (int copies = 1; device->base.checks_copies && memcmp(to, from, bytes) != 0; copies++) {
+        if (copies == COPIES_MAX) {
+            atomic_store(&device->damaged, true);
+            return;
+        }
+        memcpy(to, from, bytes);
+        damage(to);
+    }
 }

@@ -217,7 +217,9 @@ static status serve_one(struct server *server, const struct diagnostic *open, bo
     server->payload_bytes = head.bytes;
     server->payload = arena_allocate(server->scratch, (size_t)head.bytes + 1, 1);
     TRY_MEMORY(server->payload, diagnostic);
-    TRY(ranks_receive(server->ranks, 0, server->payload, head.bytes, NULL, diagnostic));
+    struct diagnostic damaged = {0};
+    if (ranks_receive(server->ranks, 0, &head, server->payload, NULL, &damaged) != STATUS_OK)
+        reason = damaged;
     status code = reason.code;
     set_busy(server, true);
     if (code == STATUS_OK) code = carry_out(server, &head, &reply, &reason);

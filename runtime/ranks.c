@@ -1,6 +1,7 @@
 /* Open MPI, loaded by name: the few of its functions that are used, and its handles, which are addresses of objects of the
  * library. */
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/text.h"
 #include "runtime/device_specification.h"
 #include "runtime/ranks_internal.h"
@@ -221,7 +222,9 @@ static int piece_at(int64_t at, int64_t bytes)
 status ranks_send(struct ranks *ranks, int rank, const struct rank_head *head, const void *payload,
                   struct watchdog *watchdog, struct diagnostic *diagnostic)
 {
-    TRY(send_piece(ranks, rank, head, sizeof *head, watchdog, diagnostic));
+    struct rank_head sent = *head;
+    if (head->bytes > 0) sent.hash = hash_bytes(payload, (size_t)head->bytes);
+    TRY(send_piece(ranks, rank, &sent, sizeof sent, watchdog, diagnostic));
     for (int64_t at = 0; at < head->bytes; at += PIECE_BYTES)
         TRY(send_piece(ranks, rank, (const char *)payload + at, piece_at(at, head->bytes), watchdog,
                        diagnostic));
@@ -238,11 +241,15 @@ status ranks_receive_head(struct ranks *ranks, int rank, struct rank_head *head,
     return fail(diagnostic, STATUS_DEVICE, "rank %d sent a message of less than no bytes", rank);
 }
 
-status ranks_receive(struct ranks *ranks, int rank, void *payload, int64_t bytes,
+status ranks_receive(struct ranks *ranks, int rank, const struct rank_head *head, void *payload,
                      struct watchdog *watchdog, struct diagnostic *diagnostic)
 {
-    for (int64_t at = 0; at < bytes; at += PIECE_BYTES)
-        TRY(receive_piece(ranks, rank, (char *)payload + at, piece_at(at, bytes), watchdog,
+    for (int64_t at = 0; at < head->bytes; at += PIECE_BYTES)
+        TRY(receive_piece(ranks, rank, (char *)payload + at, piece_at(at, head->bytes), watchdog,
                           diagnostic));
-    return STATUS_OK;
+    if (head->bytes > 0 && fault_flip()) ((unsigned char *)payload)[head->bytes / 2] ^= 1;
+    if (head->bytes == 0 || hash_equal(hash_bytes(payload, (size_t)head->bytes), head->hash))
+        return STATUS_OK;
+    return fail(diagnostic, STATUS_DEVICE, "a message of %lld bytes from rank %d arrived damaged",
+                (long long)head->bytes, rank);
 }

@@ -6,6 +6,7 @@
 #define RUNTIME_RANKS_INTERNAL_H
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "runtime/ranks.h"
 #include "runtime/watchdog.h"
 
@@ -25,7 +26,8 @@ enum rank_request {
 struct rank_head {
     int64_t kind; /* of the request; of a reply: a status */
     int64_t first, second;
-    int64_t bytes; /* of the payload: of a reply that is no STATUS_OK, the message */
+    int64_t bytes;    /* of the payload: of a reply that is no STATUS_OK, the message */
+    struct hash hash; /* of the payload: set when it is sent, compared when it is there */
 };
 
 /* What a rank sends, in the place of a reply's status, while it carries out a request: it is alive. */
@@ -38,7 +40,9 @@ CHECKED status ranks_send(struct ranks *ranks, int rank, const struct rank_head 
                           struct diagnostic *diagnostic);
 CHECKED status ranks_receive_head(struct ranks *ranks, int rank, struct rank_head *head,
                                   struct watchdog *watchdog, struct diagnostic *diagnostic);
-CHECKED status ranks_receive(struct ranks *ranks, int rank, void *payload, int64_t bytes,
-                             struct watchdog *watchdog, struct diagnostic *diagnostic);
+/* The payload that `head` announced; STATUS_DEVICE when other bytes come than were sent. */
+CHECKED status ranks_receive(struct ranks *ranks, int rank, const struct rank_head *head,
+                             void *payload, struct watchdog *watchdog,
+                             struct diagnostic *diagnostic);
 
 #endif

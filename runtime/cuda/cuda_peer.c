@@ -1,7 +1,8 @@
 /* Copies to a card from another device.
  *
  * Cards may reach each other's memory, by the driver's word; boards and settings exist on which bytes then arrive wrong.
- * So a pair is believed only when patterns have arrived as they were sent; otherwise bytes go through the host. */
+ * So a pair is believed only when patterns have arrived as they were sent; otherwise bytes go through the host.  Where copies
+ * are checked, each one is compared at both ends. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "runtime/cuda/cuda_device.h"
@@ -133,16 +134,52 @@ static status copy_through_host(struct cuda_device *card, const struct command *
     return code;
 }
 
+/* What lies at both ends, once the stream is there. */
+static status compare_ends(struct cuda_device *card, const struct command *command, char *memory,
+                           bool *same, struct diagnostic *diagnostic)
+{
+    *same = true;
+    TRY(cuda_answer(card, card->driver.cuStreamSynchronize(card->stream),
+                    "copying from another card", diagnostic));
+    for (int64_t at = 0; at < command->bytes && *same; at += STAGING_BYTES) {
+        int64_t piece = command->bytes - at < STAGING_BYTES ? command->bytes - at : STAGING_BYTES;
+        char *sent = memory, *received = memory + STAGING_BYTES;
+        TRY(device_fetch(command->source, sent, (const char *)command->from + at, piece,
+                         diagnostic));
+        TRY(cuda_enter(card, diagnostic));
+        TRY(device_fetch(&card->base, received, (const char *)command->to + at, piece, diagnostic));
+        *same = memcmp(sent, received, (size_t)piece) == 0;
+    }
+    return cuda_enter(card, diagnostic);
+}
+
+/* A pair that has damaged one copy copies by way of the host from then on. */
+static status check_direct(struct cuda_device *card, const struct command *command,
+                           struct diagnostic *diagnostic)
+{
+    void *memory;
+    bool same = true;
+    TRY(memory_map(2 * STAGING_BYTES, &memory, diagnostic));
+    status code = compare_ends(card, command, memory, &same, diagnostic);
+    memory_unmap(memory, 2 * STAGING_BYTES);
+    TRY(code);
+    if (same) return STATUS_OK;
+    for (int p = 0; p < card->peer_count; p++)
+        if (card->peers[p].source == command->source) card->peers[p].direct = false;
+    return copy_through_host(card, command, diagnostic);
+}
+
 static status copy_from_card(struct cuda_device *card, const struct command *command,
                              struct diagnostic *diagnostic)
 {
     struct cuda_device *source = card_of(command->source);
     if (!cuda_is_direct(card, command->source)) return copy_through_host(card, command, diagnostic);
-    return cuda_answer(card,
-                       card->driver.cuMemcpyPeerAsync(card_address(command->to), card->context,
-                                                      card_address(command->from), source->context,
-                                                      (size_t)command->bytes, card->stream),
-                       "copying from another card", diagnostic);
+    TRY(cuda_answer(card,
+                    card->driver.cuMemcpyPeerAsync(card_address(command->to), card->context,
+                                                   card_address(command->from), source->context,
+                                                   (size_t)command->bytes, card->stream),
+                    "copying from another card", diagnostic));
+    return card->base.checks_copies ? check_direct(card, command, diagnostic) : STATUS_OK;
 }
 
 status cuda_copy(struct cuda_device *card, const struct command *command,

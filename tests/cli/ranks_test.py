@@ -58,6 +58,14 @@ def check_errors(model):
     assert "mpirun" in hone(0, "run", model, *PROMPT, *COMMON, "--devices", "cpu,rank:1", status=2)
 
 
+def check_damage(model):
+    """A bit of a message flips on its way; only builds with HONE_FAULTS do that."""
+    words = words_of(2, "run", model, *PROMPT, *COMMON, "--tokens", 0, "--devices", "virtual:64MiB")
+    done = subprocess.run(words, capture_output=True, env=dict(ENVIRONMENT, HONE_FLIP_COPY="30"), timeout=120)
+    error = done.stderr.decode()
+    assert done.returncode == 0 or (done.returncode == 4 and "arrived damaged" in error and error.count("hone: ") == 1), error
+
+
 def rank_of(process):
     """The rank of a process of ours, from its environment."""
     try:
@@ -112,5 +120,6 @@ for model in MODELS:
     check_logits(model)
 check_text(MODELS[0])
 check_errors(MODELS[0])
+check_damage(MODELS[0])
 check_kill(MODELS[0])
 check_hang(MODELS[0])

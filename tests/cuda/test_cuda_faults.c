@@ -26,10 +26,13 @@ enum { PROMPT = 3, CONTEXT = 64 };
 static const char model[] = HONE_SOURCE_FOLDER "/models/demo/demo-dense.gguf";
 static const char alone[] = "emulated:sm_86:1GiB";
 static const char one_card[] = "emulated:sm_86:1GiB,cpu";
+static const char both_alone[] =
+    "emulated:sm_86:1GiB,emulated:sm_89:1GiB"; /* half the layers each */
 static const char two_cards[] = "emulated:sm_86:1GiB,emulated:sm_89:1GiB,cpu";
 static const int32_t prompt[PROMPT] = {1, 15, 27};
 
 static char folder[SCRATCH_BYTES];
+static bool checks_copies;
 
 static struct engine_options options_for(const char *devices)
 {
@@ -39,6 +42,7 @@ static struct engine_options options_for(const char *devices)
                                    .chunk = 4,
                                    .sequences = 4,
                                    .state_element = ELEMENT_F16,
+                                   .check_copies = checks_copies,
                                    .cache_folder = folder};
 }
 
@@ -201,11 +205,20 @@ static void corrupting_copies_change_nothing(void **unused)
 {
     (void)unused;
     int64_t count;
-    float *right = logits_with(NULL, two_cards, &count);
-    float *logits = logits_with("peer:1+=corrupt", two_cards, &count);
+    float *right = logits_with(NULL, both_alone, &count);
+    float *logits = logits_with("peer:1+=corrupt", both_alone, &count);
     the_same_logits(logits, right, count);
     test_free(logits);
-    logits = logits_with("peer=none", two_cards, &count);
+    logits = logits_with("peer=none", both_alone, &count);
+    the_same_logits(logits, right, count);
+    test_free(logits);
+    /* From the first after the trial on: nobody notices, unless copies are checked. */
+    logits = logits_with("peer:3+=corrupt", both_alone, &count);
+    assert_memory_not_equal(logits, right, (size_t)count * sizeof *logits);
+    test_free(logits);
+    checks_copies = true;
+    logits = logits_with("peer:3+=corrupt", both_alone, &count);
+    checks_copies = false;
     the_same_logits(logits, right, count);
     test_free(logits);
     test_free(right);
