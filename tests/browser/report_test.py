@@ -1,29 +1,34 @@
 """The report of `hone tune --report` in a browser: it is clicked through, on wide and narrow, light and dark grounds.
 
-usage: report_test.py HONE SOURCE SCRATCH [KEEP]
+usage: report_test.py HONE SOURCE_FOLDER SCRATCH_FOLDER [NAME ...]
 
-Screenshots lie in SCRATCH.  Exit status 77 where there is no Chromium.
+Screenshots lie in SCRATCH_FOLDER.  Exit status 77 where there is no Chromium.
 """
 import json
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
 
-from browser import Browser, find_browser
+sys.dont_write_bytecode = True
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
+from browser import Browser, find_browser  # noqa: E402
+from command_harness import LLAMA, SCRATCH, hone, run_tests  # noqa: E402
 
-HONE, SOURCE, SCRATCH = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-MODEL = SOURCE / "tests/oracle/vectors/models/llama/llama-f32.gguf"
 WIDTHS = (1280, 390)
 DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
 
 
-def tune(report, *words, status=0):
-    process = subprocess.run([HONE, "tune", str(MODEL), "--cache", str(SCRATCH / "cache"), "--threads", "1", "--quiet",
-                              "--report", str(report), *words], capture_output=True, text=True, timeout=200)
-    assert process.returncode == status, (process.returncode, process.stderr)
-    return process
+def tune(report, *words, **options):
+    return hone("tune", LLAMA, "--cache", SCRATCH / "records", "--threads", 1, "--quiet", "--report", report, *words, **options)
+
+
+def recorded():
+    """A page from records, which the first call measures."""
+    path = SCRATCH / "recorded.html"
+    if not path.exists():
+        tune(SCRATCH / "measured.html", "--effort", 1, "--budget", "6s")
+        tune(path, "--effort", 0)
+    return path
 
 
 def data_of(path):
@@ -110,12 +115,18 @@ def choose_candidates(page, data):
     assert name in page.evaluate("decodeURIComponent(location.hash.replaceAll('+', ' '))")
 
 
-def test_what_cannot_be_written_is_said_before_tuning(_, path):
-    refused = tune(path / "report.html", "--effort", "1", status=1)
-    assert refused.stdout == "" and refused.stderr.count("\n") == 1 and str(path) in refused.stderr, refused
+def test_records_tell_the_same_as_the_run():
+    second, first = data_of(recorded()), data_of(SCRATCH / "measured.html")
+    assert first["measured"] > 0 and second["measured"] == 0
+    assert [p["winner"] for p in first["problems"]] == [p["winner"] for p in second["problems"]]
 
 
-def test_wide_and_narrow_light_and_dark(browser, path):
+def test_what_cannot_be_written_is_said_before_tuning():
+    assert str(recorded()) in tune(recorded() / "report.html", "--effort", 1, status=1)[1]
+
+
+def test_wide_and_narrow_light_and_dark():
+    path = recorded()
     data = data_of(path)
     for width in WIDTHS:
         for dark in (False, True):
@@ -133,7 +144,8 @@ def test_wide_and_narrow_light_and_dark(browser, path):
             page.close()
 
 
-def test_names_are_text(browser, path):
+def test_names_are_text():
+    path = recorded()
     hostile = '</script><img src=x onerror="window.broken = 1"><script>window.broken = 1</script>'
 
     def change(data):
@@ -150,7 +162,8 @@ def test_names_are_text(browser, path):
     page.close()
 
 
-def test_it_lives_while_tuning_goes_on(browser, path):
+def test_it_lives_while_tuning_goes_on():
+    path = recorded()
     live = SCRATCH / "live.html"
 
     def begin(data):
@@ -176,23 +189,8 @@ def test_it_lives_while_tuning_goes_on(browser, path):
     page.close()
 
 
-def main():
-    if not find_browser():
-        print("SKIPPED: no Chromium is installed (Debian: chromium-headless-shell or chromium)")
-        sys.exit(77)
-    shutil.rmtree(SCRATCH, ignore_errors=True)
-    SCRATCH.mkdir(parents=True)
-    measured, recorded = SCRATCH / "measured.html", SCRATCH / "recorded.html"
-    tune(measured, "--effort", "1", "--budget", "6s")
-    tune(recorded, "--effort", "0")
-    first, second = data_of(measured), data_of(recorded)
-    assert first["measured"] > 0 and second["measured"] == 0
-    assert [p["winner"] for p in first["problems"]] == [p["winner"] for p in second["problems"]], "records tell the same"
-    with Browser() as browser:
-        for test in (test_what_cannot_be_written_is_said_before_tuning, test_wide_and_narrow_light_and_dark, test_names_are_text, test_it_lives_while_tuning_goes_on):
-            test(browser, recorded)
-            print("ok", test.__name__, flush=True)
-    print("4 passed, 0 failed")
-
-
-main()
+if not find_browser():
+    print("SKIPPED: no Chromium is installed (Debian: chromium-headless-shell or chromium)")
+    sys.exit(77)
+with Browser() as browser:
+    run_tests(globals())

@@ -274,7 +274,11 @@ def test_tuning_is_remembered_and_explained():
     check_choices(json_of("explain", LLAMA, "--cache", cache)["choices"], "f16", "the default")
     choices = json_of("explain", LLAMA, "--devices", "virtual:64MiB,virtual:64MiB", "--kv", "bf16", "--references")["choices"]
     check_choices(choices, "bf16", "asked for")
-    assert len([c for c in choices if c["decision"] == "placement"]) == 2
+    assert [c["reason"] for c in choices if c["decision"] == "placement"] == 2 * [
+        "in proportion to the memory sizes: the first device would hold them all"]
+    small = json_of("explain", DEMO, "--devices", "virtual:3MiB,virtual:1MiB,cpu", "--chunk", 32, "--references")["choices"]
+    reasons = [c["reason"] for c in small if c["decision"] == "placement"]
+    assert "3 MiB hold so many" in reasons[0] and "1 MiB hold none" in reasons[1] and "do not hold" in reasons[2], reasons
     run = ("run", LLAMA, "--token-ids", "1,2,3", "--tokens", 4, "--temperature", 0)
     assert json_of(*run, "--cache", cache)["tokens"] == json_of(*run, "--references")["tokens"]
 
