@@ -59,12 +59,12 @@ static bool take(struct translation *own, const char *token)
     size_t length = strlen(token);
     skip_blanks(own);
     const char *next = own->text + own->at;
+    if (strncmp(next, token, length) != 0) return false;
     if (is_name_start(*token)) {
         if (name_length(next) != length) return false;
     } else if (next[length] && strchr("*/=<>&|", next[length]) && strchr("*/=<>!&|", *token)) {
         return false;
     }
-    if (strncmp(next, token, length) != 0) return false;
     own->at += length;
     return true;
 }

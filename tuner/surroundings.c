@@ -1,14 +1,18 @@
 /* Looking at a process from within. */
 #include "tuner/surroundings.h"
 
+#include "base/clock.h"
+
 #include <fcntl.h>
 #include <fenv.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -45,6 +49,21 @@ void surroundings_clear(int kept)
     }
     if (kept > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0);
     close_range((unsigned)kept + 1, ~0u, 0);
+}
+
+/* By a call of the system, not by the code that it has mapped into the process. */
+static int64_t system_nanoseconds(void)
+{
+    struct timespec now = {0};
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+bool surroundings_clock_agrees(void)
+{
+    const int64_t rounding_nanoseconds = 1000;
+    int64_t before = system_nanoseconds(), told = clock_nanoseconds(), after = system_nanoseconds();
+    return told >= before - rounding_nanoseconds && told <= after + rounding_nanoseconds;
 }
 
 /* The system counts a folder per thread. */
@@ -100,5 +119,5 @@ const char *surroundings_changed(const struct surroundings *before)
         return "it changed how signals are handled";
     if (now.priority != before->priority || !CPU_EQUAL(&now.processors, &before->processors))
         return "it changed its priority or its processors";
-    return NULL;
+    return surroundings_clock_agrees() ? NULL : "it changed the clock";
 }

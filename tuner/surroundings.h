@@ -1,6 +1,6 @@
 /* What a kernel finds around it in its process, and must leave as it found it: the state of the
- * floating-point unit, open files, threads, child processes, signal handlers, priority.  A kernel
- * that changes any of it changes how others are judged, or how the model runs later. */
+ * floating-point unit, open files, threads, child processes, signal handlers, priority, the clock.
+ * A kernel that changes any of it changes how others are judged, or how the model runs later. */
 #ifndef TUNER_SURROUNDINGS_H
 #define TUNER_SURROUNDINGS_H
 
@@ -29,6 +29,10 @@ void surroundings_set_float_state(unsigned state);
 /* Makes sure that the process holds nothing of its parent's that a kernel could spoil: closes all
  * files but `kept` and the one for errors, and lets what is printed go nowhere. */
 void surroundings_clear(int kept);
+
+/* Whether the clock that times kernels tells the time that the system does: code of a kernel's could
+ * have been put in its place. */
+bool surroundings_clock_agrees(void);
 
 void surroundings_look(struct surroundings *surroundings);
 

@@ -185,7 +185,7 @@ static void look(struct view *view)
  * driver keeps memory as it likes. */
 static bool keeps_memory(const struct child *child, const struct view *before)
 {
-    const unsigned long long keep_bytes_most = 8 << 20; /* more than comparing results may leave */
+    const unsigned long long keep_bytes_most = 3 << 20; /* comparing results may leave one */
     unsigned long long page_bytes = (unsigned long long)sysconf(_SC_PAGESIZE), now = pages_in_use();
     return !child->setup->runner->allocate && now > before->pages &&
            (now - before->pages) * page_bytes > keep_bytes_most;
@@ -294,14 +294,18 @@ static void confirm(struct child *child, int slot, struct outcome *outcome)
     look_again(child, &view, outcome);
 }
 
-/* What spoils the memory that all share makes others' results wrong, so it is looked at first. */
-static void conclude_race(struct child *child, const struct request *request, status code,
-                          const char *reason, struct answer *answer)
+/* What spoils the memory and the process that all share makes others' results wrong, so it is looked
+ * at first. */
+static void conclude_race(struct child *child, const struct request *request,
+                          const struct view *before, status code, const char *reason,
+                          struct answer *answer)
 {
     struct outcome spoiled;
     int culprit = atomic_load(&child->page->slot);
     bool alone = request->slot_count == 1;
-    if (!trial_intact(&child->trial, &spoiled)) {
+    trial_intact(&child->trial, &spoiled);
+    look_again(child, before, &spoiled);
+    if (spoiled.status != RECORD_OK) {
         answer->spoiled = !alone;
         if (alone) answer->outcomes[0] = spoiled;
         return;
@@ -325,12 +329,14 @@ static status race(struct child *child, const struct request *request, struct an
     float *samples;
     TRY_NEW(samples, child->arena, request->slot_count * most, diagnostic);
     for (int s = 0; s < request->slot_count; s++) runs[s] = 1;
+    struct view view;
+    look(&view);
     double start = clock_seconds();
     status code = STATUS_OK;
     do {
         code = race_round(child, request, rounds, runs, next, samples, &reason);
     } while (code == STATUS_OK && ++rounds < most && !race_over(request, samples, rounds, start));
-    conclude_race(child, request, code, reason.text, answer);
+    conclude_race(child, request, &view, code, reason.text, answer);
     *payload = samples;
     answer->sample_count = rounds;
     answer->payload_bytes = (size_t)(request->slot_count * most) * sizeof *samples;

@@ -10,12 +10,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { OUTPUT_MAX = 1 << 12, ROWS_MAX = 17, LEAK_BYTES = 1 << 20 };
-static const double closely_seconds = 2e-3;
+static const double closely_seconds = 10 * MUTANT_UNIT_SECONDS;
 
 struct subject {
     const struct problem *problem;
@@ -152,6 +154,46 @@ static void eat(size_t bytes)
     memset(memory, 1, bytes);
 }
 
+static int64_t true_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t slow_nanoseconds(void)
+{
+    static int64_t begun;
+    int64_t now = true_nanoseconds();
+    if (!begun) begun = now;
+    return begun + (now - begun) / 4;
+}
+
+/* Writes a jump over the clock's code. */
+static void slow_down_the_clock(void)
+{
+#if defined(__x86_64__)
+    int64_t (*const clock)(void) = clock_nanoseconds, (*const slow)(void) = slow_nanoseconds;
+    unsigned char jump[12] = {0x48, 0xb8, [10] = 0xff, 0xe0}, *code;
+    memcpy(&jump[2], &slow, sizeof slow);
+    memcpy(&code, &clock, sizeof code);
+    uintptr_t page = (uintptr_t)code & ~(uintptr_t)4095;
+    if (mprotect((void *)page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) abort();
+    memcpy(code, jump, sizeof jump);
+#else
+    abort();
+#endif
+}
+
+/* From the system: what malloc holds back is no matter. */
+static void leak(void)
+{
+    void *memory =
+        mmap(NULL, LEAK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) abort();
+    memset(memory, 1, LEAK_BYTES);
+}
+
 static void scribble(void)
 {
     static const char noise[64] = "not what anybody asked for";
@@ -184,7 +226,7 @@ static void misbehave(const struct scene *scene)
     case MUTANT_DEED_EXIT: exit(0);
     case MUTANT_DEED_EAT:
         for (;;) eat((size_t)256 << 20);
-    case MUTANT_DEED_LEAK: eat(LEAK_BYTES); break;
+    case MUTANT_DEED_LEAK: leak(); break;
     case MUTANT_DEED_ROUND: fesetround(FE_UPWARD); break;
     case MUTANT_DEED_FLUSH: flush_denormals(); break;
     case MUTANT_DEED_FORK:
@@ -199,6 +241,7 @@ static void misbehave(const struct scene *scene)
     case MUTANT_DEED_SCRIBBLE: scribble(); break;
     case MUTANT_DEED_SIGNAL: signal(SIGSEGV, ignore_signal); break;
     case MUTANT_DEED_TIMER: setitimer(ITIMER_REAL, &soon, NULL); break;
+    case MUTANT_DEED_CLOCK: slow_down_the_clock(); break;
     case MUTANT_DEED_NICE: setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 1); break;
     case MUTANT_DEED_THREAD:
         if (pthread_create(&thread, NULL, rest, NULL) != 0) abort();

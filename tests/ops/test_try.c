@@ -28,6 +28,12 @@ static const char space_text[] =
     "        for (long i = row * sum_columns; i < (row + 1) * sum_columns; i++) "
 #define RIGHT HEAD "sum[i] = x[i] + y[i];\n"
 
+/* Of Linux on x86-64, with the number 2 as its argument: fork, exit_group, dup. */
+#define SYSTEM_CALL(number)                                                                        \
+    "    long result = " #number ";\n"                                                             \
+    "    __asm__ volatile(\"syscall\" : \"+a\"(result) : \"D\"(2) : \"rcx\", \"r11\", "            \
+    "\"memory\");\n"
+
 struct planted {
     const char *name, *text; /* of add_mine.c */
     enum verdict_kind kind;
@@ -53,6 +59,20 @@ static const struct planted planted[] = {
      VERDICT_FAILED, ""},
     {"a call", "void abort(void);\n" RIGHT "    if (end < 0) abort();\n}\n", VERDICT_FAILED,
      "abort"},
+    {"work that is left out when the results seem to be there",
+     "void add_mine(void *const *pointers, const long *integers, long begin, long end)\n{\n"
+     "    const float *x = pointers[0], *y = pointers[1];\n    float *sum = pointers[2];\n"
+     "    for (long row = begin; row < end; row++) {\n        long at = row * sum_columns;\n"
+     "        if (sum[at] == x[at] + y[at] && sum[at + 1] == x[at + 1] + y[at + 1]) continue;\n"
+     "        for (long i = at; i < at + sum_columns; i++) sum[i] = x[i] + y[i];\n    }\n}\n",
+     VERDICT_WRONG, "timed runs left results out"},
+#if defined(__x86_64__)
+    {"another way of rounding", RIGHT "    __builtin_ia32_ldmxcsr(0x5f80);\n}\n", VERDICT_WRONG,
+     "rounds"},
+    {"a process", RIGHT SYSTEM_CALL(57) "}\n", VERDICT_WRONG, "started a process"},
+    {"an end of the process", RIGHT SYSTEM_CALL(231) "}\n", VERDICT_FAILED, "ended the process"},
+    {"a file", RIGHT SYSTEM_CALL(32) "}\n", VERDICT_WRONG, "opened or closed files"},
+#endif
     {"a slip of the pen", RIGHT "    su[0] = 0;\n}\n", VERDICT_FAILED, "add_mine_cpu.c:7:"},
     {"another entry", "void other(void) {}\n", VERDICT_FAILED, "add_mine"},
 };
