@@ -4,7 +4,7 @@
 #include "codegen/cpu/llvm_dot.h"
 #include "ops/linear/linear_quantize_core_cpu.h"
 
-enum { LANES_MAX = 16, ADDRESS_BYTES = 8, WORDS = BYTES_BLOCK / 4 };
+enum { LANES_MAX = 16, WORDS = BYTES_BLOCK / 4, CACHE_LINE_BYTES = 64 };
 
 static int64_t query_blocks(const struct bytes_strand *strand)
 {
@@ -137,6 +137,43 @@ void bytes_round_queries(struct emitter *e, const struct bytes_strand *strand, v
     }
 }
 
+/* ---- Fetching ---- */
+
+static value least(struct emitter *e, value a, int64_t b)
+{
+    return minimum_signed(e, a, constant_i64(e, b));
+}
+
+/* Whole tokens where there are enough of them, or one of the pieces of a token; what the last ones
+ * have too much is fetched twice. */
+void bytes_fetch(struct emitter *e, const struct strand *strand, const struct strand_block *block,
+                 const struct fetching *what, value token)
+{
+    if (!block->ahead) return;
+    int tokens = e->lanes;
+    int64_t lines = attention_align(what->bytes, CACHE_LINE_BYTES) / CACHE_LINE_BYTES;
+    int64_t steps = strand->block / tokens, shares = block->strands * what->passes * steps;
+    int64_t each = (strand->block + shares - 1) / shares, cut = shares / strand->block;
+    if (cut < 1) cut = 1;
+    if (cut > lines) cut = lines;
+    value number = mul(e, block->number, constant_i64(e, what->passes));
+    number = mul(e, add(e, number, what->pass), constant_i64(e, steps));
+    number = add(e, number, divide_signed(e, token, constant_i64(e, tokens)));
+    value piece = constant_i64(e, 0), slot = mul(e, number, constant_i64(e, each));
+    if (cut > 1) {
+        slot = divide_signed(e, number, constant_i64(e, cut));
+        piece = sub(e, number, mul(e, slot, constant_i64(e, cut)));
+    }
+    int64_t share = (lines + cut - 1) / cut;
+    slot = add(e, block->ahead, least(e, slot, strand->block - each));
+    value at = mul(e, least(e, mul(e, piece, constant_i64(e, share)), lines - share),
+                   constant_i64(e, CACHE_LINE_BYTES));
+    for (int64_t t = 0; t < each; t++) {
+        value place = strand_token(e, what->tokens, slot, t, at);
+        for (int64_t i = 0; i < share; i++) prefetch(e, place, i * CACHE_LINE_BYTES, block->level);
+    }
+}
+
 /* ---- Products ---- */
 
 /* Four columns of all tokens in each of the registers. */
@@ -245,7 +282,7 @@ static void score_block(struct emitter *e, const struct bytes_strand *strand,
     for (int h = 0; h < heads; h++) largest[h] = attention_blind(e, e->lanes);
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), block->count, e->lanes, largest, heads);
-    strand_fetch(e, &strand->strand, block, &keys, loop.index, e->lanes);
+    bytes_fetch(e, &strand->strand, block, &keys, loop.index);
     for (int h = 0; h < heads; h++) largest[h] = loop.carried[h];
     score_tokens(e, strand, block, queries, loop.index, largest);
     loop_end(e, &loop, largest);

@@ -76,6 +76,10 @@ value bytes_scales_at(struct emitter *e, const struct bytes_strand *strand, valu
 /* Codes 0 to 15 (`high` 0) or 16 to 31 of q4_0's packed ones. */
 value bytes_nibbles(struct emitter *e, value packed, int high);
 
+/* Fetches what belongs to the register of tokens from `token` on: whole tokens, without a division for each line. */
+void bytes_fetch(struct emitter *e, const struct strand *strand, const struct strand_block *block,
+                 const struct fetching *what, value token);
+
 /* Blocks of a value, counted so that whole registers can be read behind the last one. */
 int64_t bytes_value_blocks(const struct emitter *e, const struct bytes_strand *strand);
 

@@ -345,7 +345,7 @@ static void sum_tile(struct emitter *e, const struct bytes_strand *strand,
     struct loop loop;
     loop_begin(e, &loop, constant_i64(e, 0), block->count, e->lanes, sums, count);
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];
-    strand_fetch(e, &strand->strand, block, &tile->fetching, loop.index, e->lanes);
+    bytes_fetch(e, &strand->strand, block, &tile->fetching, loop.index);
     add_register(e, strand, tile, block, loop.index, sums);
     loop_end(e, &loop, sums);
     for (int i = 0; i < count; i++) sums[i] = loop.carried[i];

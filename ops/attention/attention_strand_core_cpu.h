@@ -75,9 +75,6 @@ struct fetching {
     value pass;     /* i64 */
     int64_t passes; /* that fetch the block together */
 };
-/* The part that belongs to `token`, where a pass takes `tokens` at a time. */
-void strand_fetch(struct emitter *e, const struct strand *strand, const struct strand_block *block,
-                  const struct fetching *what, value token, int tokens);
 
 /* Lanes of tokens that are not seen score nothing; `left` of them are, counted from the register's
  * first. */
