@@ -295,6 +295,24 @@ def test_tuning_without_a_compiler_records_nothing():
     assert json_of("store", "list", "--cache", cache)["records"] == []
 
 
+def test_what_ran_is_captured_and_tuned():
+    capture, cache = SCRATCH / "capture.yaml", SCRATCH / "captured"
+    run = ("run", DEMO, "--token-ids", "1,5,9", "--tokens", 4, "--ignore-end", "--references", "--quiet")
+    for _ in range(2):
+        hone(*run, "--capture", capture)
+    text = capture.read_text()
+    assert "\nruns: 2\n" in text and text.count("- problem: ") > 10 and "\nrouting:\n" in text
+    _, said = hone(*run, "--capture", capture, "--record-routing", SCRATCH / "both.routing", status=2)
+    assert "give one of them" in said
+    report = json_of("tune", DEMO, "--from", capture, "--op", "dispatch", "--effort", 1, "--cache", cache)
+    assert len(report["problems"]) == 2 and all(" routing=" in row["problem"] for row in report["problems"])
+    assert 0 <= report["expected_gain"] < 1 and report["coverage"] > 0
+    _, said = hone("tune", LLAMA, "--from", capture, "--cache", cache, status=2)
+    assert "another model" in said
+    capture.write_text(text.replace("runs: 2", "runs: many"))
+    hone(*run, "--capture", capture, status=3)
+
+
 def test_the_budget_ends_tuning():
     start = time.monotonic()
     tune(SCRATCH / "budget", "--budget", "2s", "--effort", 4)
