@@ -1,5 +1,5 @@
 /* How long planning, lowering and simulating take for machines of many cards, and how much memory: for shapes whose weights
- * nobody has here.
+ * nobody has here; and what the planner's plan and the rule of layers in order reach by the simulator.
  *
  *     scale_plan PRESET TYPE MACHINE.yaml PROMPT GENERATE      prints one JSON document
  *
@@ -22,10 +22,11 @@ struct scale {
     struct planned_model *planned;
     struct catalogue catalogue;
     const struct device_facts **facts;
-    struct plan *plan;
-    struct timeline *timeline;
-    int prefill_runs;
+    struct place_result result;
     int64_t prompt, generated;
+    double prefill_rate, decode_rate; /* simulated */
+    double rule_prefill_rate, rule_decode_rate;
+    int nodes, steps, spans;
     double planning_seconds, lowering_seconds, simulating_seconds;
 };
 
@@ -59,42 +60,88 @@ static status describe_devices(struct scale *scale, struct build_device **result
     return STATUS_OK;
 }
 
-static status lower(struct scale *scale, struct diagnostic *diagnostic)
+/* What can be run: features are gathered, experts streamed whole or not at all. */
+static status plan_again(struct scale *scale, struct diagnostic *diagnostic)
+{
+    struct place_request request = scale->planned->request;
+    request.whole_streams = true;
+    return place_model(&request, scale->arena, &scale->result, diagnostic);
+}
+
+static status lower(struct scale *scale, const struct place_plan *placed, struct plan **plan,
+                    struct diagnostic *diagnostic)
 {
     const struct planned_model *planned = scale->planned;
     struct build_device *devices;
     struct build_report report;
+    struct placement *placement;
+    TRY(place_fill(&planned->request, placed, scale->result.class_of_layer, scale->arena,
+                   &placement, diagnostic));
     TRY(describe_devices(scale, &devices, diagnostic));
     TRY(catalogue_read(NULL, scale->arena, &scale->catalogue, diagnostic));
     struct build_options options = {.bounds = planned->request.bounds,
                                     .devices = devices,
                                     .device_count = planned->machine->device_count,
                                     .share = {.kind = SHARE_PLANNED},
-                                    .placement = planned->result.placement,
+                                    .placement = placement,
                                     .chooser = {.catalogue = &scale->catalogue, .references = true},
                                     .choose_only = true,
                                     .compile_processes = 1};
-    options.bounds.tokens = planned->result.best.chunk;
-    return plan_build(planned->model->graph, &options, &scale->plan, &report, diagnostic);
+    options.bounds.tokens = placed->chunk;
+    return plan_build(planned->model->graph, &options, plan, &report, diagnostic);
 }
 
-static status simulate_plan(struct scale *scale, struct diagnostic *diagnostic)
+static status simulate_plan(struct scale *scale, const struct plan *plan,
+                            struct diagnostic *diagnostic)
 {
-    const struct workload workload = {.prefill = scale->plan,
-                                      .decode = scale->plan,
+    const struct workload workload = {.prefill = plan,
+                                      .decode = plan,
                                       .prompt_tokens = scale->prompt,
                                       .generated_tokens = scale->generated,
                                       .sequences = 1};
     struct simulated_run *runs;
     struct simulation *simulation;
+    struct timeline *timeline;
+    int prefill;
     TRY_NEW(simulation, scale->arena, 1, diagnostic);
     *simulation = (struct simulation){.facts = scale->facts,
                                       .efficiencies = place_usual_efficiencies(TARGET_CUDA),
                                       .in_flight = 2};
-    TRY(workload_runs(&workload, scale->arena, &runs, &simulation->run_count, &scale->prefill_runs,
+    TRY(workload_runs(&workload, scale->arena, &runs, &simulation->run_count, &prefill,
                       diagnostic));
     simulation->runs = runs;
-    return simulate(simulation, scale->arena, &scale->timeline, diagnostic);
+    TRY(simulate(simulation, scale->arena, &timeline, diagnostic));
+    double prefill_seconds = timeline->run_ends[prefill - 1];
+    scale->prefill_rate = (double)scale->prompt / prefill_seconds;
+    scale->decode_rate = (double)scale->generated / (timeline->seconds - prefill_seconds);
+    scale->nodes = plan->graph->node_count;
+    scale->steps = plan->step_count;
+    scale->spans = timeline->span_count;
+    return STATUS_OK;
+}
+
+static status lower_and_simulate(struct scale *scale, const struct place_plan *placed,
+                                 struct diagnostic *diagnostic)
+{
+    struct plan *plan = NULL;
+    double start = clock_seconds();
+    TRY(lower(scale, placed, &plan, diagnostic));
+    double lowered = clock_seconds();
+    status code = simulate_plan(scale, plan, diagnostic);
+    scale->lowering_seconds = lowered - start;
+    scale->simulating_seconds = clock_seconds() - lowered;
+    plan_free(plan);
+    return code;
+}
+
+/* First, so that the other figures are the plan's. */
+static status simulate_rule(struct scale *scale, struct diagnostic *diagnostic)
+{
+    if (!scale->result.rule.solution.option_count) return STATUS_OK;
+    TRY(lower_and_simulate(scale, &scale->result.rule, diagnostic));
+    scale->rule_prefill_rate = scale->prefill_rate;
+    scale->rule_decode_rate = scale->decode_rate;
+    return STATUS_OK;
 }
 
 static status measure(struct scale *scale, char **words, struct diagnostic *diagnostic)
@@ -110,25 +157,20 @@ static status measure(struct scale *scale, char **words, struct diagnostic *diag
         return fail(diagnostic, STATUS_USAGE, "%.80s is no element type", words[2]);
     double start = clock_seconds();
     TRY(plan_model(words[1], &options, &query, &scale->planned, diagnostic));
-    double planned = clock_seconds();
-    TRY(lower(scale, diagnostic));
-    double lowered = clock_seconds();
-    TRY(simulate_plan(scale, diagnostic));
-    scale->planning_seconds = planned - start;
-    scale->lowering_seconds = lowered - planned;
-    scale->simulating_seconds = clock_seconds() - lowered;
-    return STATUS_OK;
+    scale->planning_seconds = clock_seconds() - start;
+    TRY(plan_again(scale, diagnostic));
+    TRY(simulate_rule(scale, diagnostic));
+    return lower_and_simulate(scale, &scale->result.best, diagnostic);
 }
 
 static void print(const struct scale *scale)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    const struct solve_times *times = &scale->planned->result.best.solution.times;
-    double prefill = scale->timeline->run_ends[scale->prefill_runs - 1];
+    const struct solve_times *times = &scale->result.best.solution.times;
     printf("{\"devices\": %d, \"chunk\": %lld, \"nodes\": %d, \"steps\": %d, \"spans\": %d,\n",
-           scale->planned->machine->device_count, (long long)scale->planned->result.best.chunk,
-           scale->plan->graph->node_count, scale->plan->step_count, scale->timeline->span_count);
+           scale->planned->machine->device_count, (long long)scale->result.best.chunk, scale->nodes,
+           scale->steps, scale->spans);
     printf(
         " \"planning_seconds\": %.2f, \"lowering_seconds\": %.2f, \"simulating_seconds\": %.2f,\n",
         scale->planning_seconds, scale->lowering_seconds, scale->simulating_seconds);
@@ -137,9 +179,11 @@ static void print(const struct scale *scale)
            "%.2f},\n",
            (double)scale->prompt / times->prefill_seconds, 1 / times->decode_seconds);
     printf(" \"simulated\": {\"prefill_tokens_per_second\": %.1f, \"decode_tokens_per_second\": "
-           "%.2f}}\n",
-           (double)scale->prompt / prefill,
-           (double)scale->generated / (scale->timeline->seconds - prefill));
+           "%.2f},\n",
+           scale->prefill_rate, scale->decode_rate);
+    printf(" \"simulated_rule\": {\"prefill_tokens_per_second\": %.1f, "
+           "\"decode_tokens_per_second\": %.2f}}\n",
+           scale->rule_prefill_rate, scale->rule_decode_rate);
 }
 
 int main(int count, char **words)
@@ -154,7 +198,6 @@ int main(int count, char **words)
                              "usage: scale_plan PRESET TYPE MACHINE.yaml PROMPT GENERATE")
                       : measure(&scale, words, &diagnostic);
     if (code == STATUS_OK) print(&scale);
-    plan_free(scale.plan);
     planned_model_close(scale.planned);
     arena_destroy(scale.arena);
     if (code != STATUS_OK) fprintf(stderr, "scale_plan: %s\n", diagnostic.text);

@@ -251,6 +251,8 @@ static status time_class(struct costing *costing, int number, struct diagnostic 
                                      .common_bytes = piece->common_bytes,
                                      .unit_state_bytes = piece->unit_state_bytes};
         if (part == PLACEMENT_EXPERTS) costs->used = used_experts(nodes);
+        if (part == PLACEMENT_DENSE)
+            costs->inner_bytes = (double)(piece->units * piece->unit_rows) * (double)sizeof(float);
         TRY(time_part(costing, nodes, part, costs, diagnostic));
     }
     return STATUS_OK;

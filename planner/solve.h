@@ -26,6 +26,7 @@ struct solve_device {
 struct solve_part {
     int64_t units, unit_bytes, common_bytes, unit_state_bytes; /* as of a placement_piece */
     int64_t used;                                              /* experts: of one token */
+    double inner_bytes; /* dense: of a token's features between its matrices */
     const double *fixed_seconds[PLACEMENT_PHASES];    /* [devices] launches, whatever the share */
     const double *variable_seconds[PLACEMENT_PHASES]; /* [devices] of all units */
 };

@@ -200,22 +200,35 @@ static double queue_seconds(const struct counting *counting)
     return (visitors - 1) * (latency + (input_bytes(counting) + result_bytes(counting)) / rate);
 }
 
-/* What the devices that keep the residual stream exchange behind a part that is dealt to them. */
+/* The slowest way between the first of the leads and another. */
+static double lead_seconds(const struct counting *counting, double bytes)
+{
+    const struct solve_input *input = counting->input;
+    int first = counting->option->lead_device;
+    double slowest = 0;
+    for (int d = 0; d < input->device_count; d++)
+        if (counting->lead[d] > 0 && d != first)
+            slowest = fmax(slowest, solve_transfer_seconds(input, first, d, bytes));
+    return slowest;
+}
+
+/* What the devices that keep the residual stream exchange behind a part that is dealt to them: a sum; or the features between
+ * its matrices and those of its result, where pieces go one way and then the other, as each waits for the other's copy. */
 static double exchange_seconds(const struct counting *counting)
 {
     const struct solve_input *input = counting->input;
-    double bytes = input_bytes(counting), slowest = 0;
-    int first = counting->option->lead_device, devices = 0;
+    double bytes = input_bytes(counting);
+    int devices = 0;
     for (int d = 0; d < input->device_count; d++) devices += counting->lead[d] > 0;
     if (devices < 2) return 0;
-    double moved = bytes * (double)(devices - 1) / devices;
+    double moved = (double)(devices - 1) / devices;
     /* Slots come together on one of the leads, and what they add up to goes to the others. */
-    if (result_bytes(counting) > bytes) moved = bytes + (devices - 1) * result_bytes(counting);
-    for (int d = 0; d < input->device_count; d++)
-        if (counting->lead[d] > 0 && d != first)
-            slowest = fmax(slowest, solve_transfer_seconds(input, first, d, moved));
+    if (result_bytes(counting) > bytes)
+        return lead_seconds(counting, bytes + (devices - 1) * result_bytes(counting));
     bool sums = counting->number == PLACEMENT_EXPERTS || counting->number == PLACEMENT_OUTPUT;
-    return slowest * (sums ? 1 : input->collectives);
+    if (sums || input->collectives == 1) return lead_seconds(counting, bytes * moved);
+    double inner = fmax(bytes, input->rows[counting->phase] * counting->part->inner_bytes);
+    return 2 * (lead_seconds(counting, inner * moved) + lead_seconds(counting, bytes * moved));
 }
 
 static double device_seconds(const struct counting *counting, int d, double part)
