@@ -99,7 +99,6 @@ static void kernels_give_the_same(void **state)
                    sizeof rows / sizeof *rows, false, scratch->folder, 1, 1);
 }
 
-
 static struct engine *open_on(const char *model, const struct placing *placing, const char *cache)
 {
     struct diagnostic diagnostic = {0};
@@ -249,12 +248,38 @@ static void what_cannot_change_is_one_error(void **state)
                   "bytes more are needed");
 }
 
+/* Where experts of the host have slots on the card, fewer of these are the first thing to go. */
+static void slots_go_first(void **state)
+{
+    static float expected[SPLIT_LOGITS_MOST];
+    struct scratch *scratch = *state;
+    struct diagnostic diagnostic = {0};
+    const char *model = split_synthesise(scratch, "small-moe", ELEMENT_Q8_0);
+    struct placing placing = {"virtual:64MiB,cpu", "tensor=1:0", NULL, 64};
+    struct engine_options options = placing_options(&placing, true, "");
+    struct engine *engine;
+    int devices;
+    options.expert_slots = 4;
+    CHECK_OK(engine_open(model, &options, &engine, &diagnostic));
+    int64_t used = device_memory_used(engine_devices(engine, &devices)[0]);
+    int64_t count = split_run(engine, expected);
+    engine_close(engine);
+    options.devices = arena_print(scratch->arena, "virtual:%lld,cpu", (long long)used - 1);
+    CHECK_OK(engine_open(model, &options, &engine, &diagnostic));
+    assert_true(engine_report(engine)->demotion_count > 0);
+    assert_int_equal(engine_report(engine)->demotions[0].rung, DEMOTION_SLOTS);
+    assert_in_range(engine_report(engine)->demotions[0].after.slots, 1, 2);
+    check_same(engine, expected, count);
+    engine_close(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_order_is_kept),
         cmocka_unit_test(without_a_host_steps_get_shorter),
         cmocka_unit_test(every_ladder_ends),
+        cmocka_unit_test_setup_teardown(slots_go_first, scratch_set_up, scratch_tear_down),
         cmocka_unit_test_setup_teardown(kernels_give_the_same, scratch_set_up, scratch_tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_on_a_device_may_fail, scratch_set_up,
                                         scratch_tear_down),
