@@ -17,8 +17,8 @@ static status choose(struct engine *engine, const char *path, int slots, struct 
                                          .layer_count = trace->layer_count,
                                          .experts = trace->experts,
                                          .frequencies = frequencies};
-    /* What does best on steps that it has not seen; the record then is all of them. */
-    const struct expert_policy *policy = &expert_policies[comparison.best];
+    /* Chosen on steps that it has not seen; the record then is all of them. */
+    const struct expert_policy *policy = &expert_policies[comparison.advised];
     TRY(executor_set_expert_policy(engine->executor, policy, &record, diagnostic));
     engine->report.expert_policy = policy->name;
     return STATUS_OK;

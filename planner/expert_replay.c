@@ -182,6 +182,15 @@ static int find_best(const struct replay_rate *rates)
     return best;
 }
 
+/* A quarter of a trace tells policies apart by no less than this; the default one also follows what changes later. */
+static const double CLEARLY = 1.02;
+
+static int choose(const struct replay_rate *rates)
+{
+    int best = find_best(rates), usual = (int)(expert_policy_default() - expert_policies);
+    return replay_share(rates[best]) > CLEARLY * replay_share(rates[usual]) ? best : usual;
+}
+
 status expert_compare(const struct routing_trace *trace, int slots, bool shared,
                       struct expert_comparison *comparison, struct diagnostic *diagnostic)
 {
@@ -199,7 +208,8 @@ status expert_compare(const struct routing_trace *trace, int slots, bool shared,
         TRY(expert_replay(trace, policy, &trial, &comparison->trial[p], diagnostic));
         TRY(expert_replay(trace, policy, &unseen, &comparison->rates[p], diagnostic));
     }
-    comparison->chosen = find_best(comparison->trial);
+    comparison->chosen = choose(comparison->trial);
     comparison->best = find_best(comparison->rates);
+    comparison->advised = choose(comparison->rates);
     return STATUS_OK;
 }

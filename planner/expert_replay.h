@@ -37,7 +37,11 @@ struct expert_comparison {
     /* [expert_policy_count] over the second quarter, which the choice goes by, and over the second half, which it has not
      * seen */
     struct replay_rate trial[EXPERT_POLICY_MOST], rates[EXPERT_POLICY_MOST];
-    int chosen, best; /* policies that do not know the future: by the trial; in the second half */
+    /* Policies that do not know the future.  The choice is the default one, which follows the others, unless one of them has
+     * done clearly better than it. */
+    int chosen;  /* by the trial */
+    int best;    /* in the second half */
+    int advised; /* by the second half, for what comes behind the trace */
     int oracle;
 };
 

@@ -303,7 +303,7 @@ static void a_trace_chooses_the_policy(void **state)
     options.expert_slots = 2;
     options.routing = path;
     CHECK_OK(engine_open(model, &options, &engine, &diagnostic));
-    CHECK_TEXT(engine_report(engine)->expert_policy, expert_policies[comparison.best].name);
+    CHECK_TEXT(engine_report(engine)->expert_policy, expert_policies[comparison.advised].name);
     engine_close(engine);
     options.expert_slots = 0;
     CHECK_REFUSED(engine_open(model, &options, &engine, &diagnostic), STATUS_USAGE,
