@@ -82,9 +82,9 @@ struct tune_row {
     int measured;            /* candidates measured in this run */
     int known;               /* candidates known from records */
     struct tune_rejections rejections;
-    bool finished;    /* the search ended by itself, not by time */
+    bool finished;          /* the search ended by itself, not by time */
     const char *order_from; /* the class of devices whose order was followed; NULL: none was */
-    const char *note; /* why it was not tuned, or NULL */
+    const char *note;       /* why it was not tuned, or NULL */
 };
 
 struct tune_report {
