@@ -48,6 +48,7 @@ status command_compile(const struct arguments *arguments, struct console *consol
     struct engine *engine = NULL;
     TRY(engine_prepare(path, &options, &engine, diagnostic));
     status code = engine_save_plan(engine, &options, arguments->output, diagnostic);
+    if (code == STATUS_OK) code = engine_write_lock(engine, diagnostic);
     if (code == STATUS_OK) code = report(arguments, engine, diagnostic);
     engine_close(engine);
     return code;

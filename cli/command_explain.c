@@ -17,17 +17,19 @@ static json_t *explanation_json(const struct explanation *explanation, int step)
     json_t *rows = json_array();
     for (int r = 0; r < explanation->row_count; r++)
         json_array_append_new(rows, row_json(&explanation->rows[r]));
-    return json_pack("{s:i, s:s, s:s, s:s, s:o}", "step", step, "problem",
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:o}", "step", step, "problem",
                      explanation->problem->text, "chosen", explanation->chosen, "basis",
-                     decision_basis_name(explanation->decision.basis), "candidates", rows);
+                     decision_basis_name(explanation->decision.basis), "rule",
+                     decision_rule_text(explanation->decision.rule), "candidates", rows);
 }
 
 static void print_explanation(const struct explanation *explanation, int step, const char *path)
 {
     char seconds[32];
     printf("step %d: %s\n", step, explanation->problem->text);
-    printf("chosen by %s: %s\n\n", decision_basis_name(explanation->decision.basis),
+    printf("chosen by %s: %s\n", decision_basis_name(explanation->decision.basis),
            explanation->chosen);
+    printf("rule: %s\n\n", decision_rule_text(explanation->decision.rule));
     for (int r = 0; r < explanation->row_count; r++) {
         const struct explained *row = &explanation->rows[r];
         printf("  %-10s %-16s %s%s%s\n",

@@ -97,6 +97,7 @@ status command_tune(const struct arguments *arguments, struct console *console, 
     options.engine.largest = command_largest(arguments);
     struct tune_model_report report;
     TRY(tune_model(path, &options, arena, &report, diagnostic));
+    if (options.engine.lock) TRY(engine_lock_choices(path, &options.engine, diagnostic));
     console_clear_line(console);
     if (arguments->json) {
         TRY(console_print_json(report_json(&report), diagnostic));

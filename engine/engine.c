@@ -115,6 +115,7 @@ static status take_settled(struct engine *engine, const char *path,
                            struct engine_options *merged, struct diagnostic *diagnostic)
 {
     engine->report.layer_map = *header->layer_map ? header->layer_map : NULL;
+    if (options->lock) return refuse_settled(path, "kernels are", "--lock", diagnostic);
     if (options->layer_map) return refuse_settled(path, "layers are", "--layer-map", diagnostic);
     if (options->stream)
         return refuse_settled(path, "streamed weights are", "--stream", diagnostic);

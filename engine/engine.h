@@ -38,6 +38,9 @@ struct engine_options {
         expert_slots; /* per layer and card, for experts that the host keeps (docs/expert-cache.md); 0: none */
     const char *
         routing; /* a trace of the model's routing, by which the policy of these slots is chosen; NULL: none */
+    const char *lock;      /* file of choices (tuner/choice_lock.h); NULL: none */
+    const char *lock_mode; /* "locked", "same-numerics", "free"; NULL: the lock's own */
+    bool lock_adds;        /* what the lock lacks is chosen, for engine_write_lock */
     int candidates; /* kernels to pack per problem for cards that are not here; 0: CANDIDATES_DEFAULT */
     double
         race_seconds; /* to race packed candidates for, once; 0: RACE_SECONDS_DEFAULT; below: not at all */
@@ -113,6 +116,12 @@ CHECKED status engine_choose(const char *path, const struct engine_options *opti
 /* Writes the engine's plan with its compiled kernels (planner/plan_file.h). */
 CHECKED status engine_save_plan(struct engine *engine, const struct engine_options *options,
                                 const char *path, struct diagnostic *diagnostic);
+
+/* Writes the choices of the engine's plan to its lock, where the options named one and let it add. */
+CHECKED status engine_write_lock(struct engine *engine, struct diagnostic *diagnostic);
+/* The same for a model that is not open. */
+CHECKED status engine_lock_choices(const char *path, const struct engine_options *options,
+                                   struct diagnostic *diagnostic);
 
 const struct model *engine_model(const struct engine *engine);
 const struct plan *engine_plan(const struct engine *engine);

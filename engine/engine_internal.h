@@ -47,6 +47,7 @@ struct engine {
     size_t demotion_capacity;
     int demotions_told; /* of the report's */
     bool crowded;       /* the host has no room for the pages of the weights that it uses */
+    struct choice_lock *lock; /* NULL: choices are free */
     struct executor *executor;
     struct page_pool *pages;
     struct step_arrays arrays;
@@ -71,6 +72,9 @@ struct plan_bounds engine_choose_bounds(const struct engine *engine,
                                         const struct engine_options *options);
 CHECKED status engine_open_store(struct engine *engine, const struct progress *progress,
                                  struct store **store, struct diagnostic *diagnostic);
+/* engine_lock.c: reads the lock that the options name, once */
+CHECKED status engine_open_lock(struct engine *engine, const struct engine_options *options,
+                                struct diagnostic *diagnostic);
 const char *engine_artifact_folder(struct engine *engine); /* NULL: nothing is kept */
 void engine_count_kernels(struct engine *engine);
 

@@ -28,9 +28,10 @@ struct plan_bounds engine_choose_bounds(const struct engine *engine,
     return bounds;
 }
 
-static int candidates_for(const struct device *device, const struct engine_options *options)
+static int candidates_for(const struct device *device, const struct engine_options *options,
+                          const struct choice_lock *lock)
 {
-    if (options->deterministic) return 1;
+    if (options->deterministic || (lock && lock->mode == LOCK_LOCKED)) return 1;
     return device_is_described(device) ? (int)or_default(options->candidates, CANDIDATES_DEFAULT)
                                        : 1;
 }
@@ -45,7 +46,7 @@ static status describe_devices(struct engine *engine, const struct engine_option
             .specification = device_specification(engine->devices[d]),
             .facts = device_facts(engine->devices[d]),
             .memory_bytes = device_memory_limit(engine->devices[d]),
-            .candidates = candidates_for(engine->devices[d], options),
+            .candidates = candidates_for(engine->devices[d], options, engine->lock),
             .apart = !device_is_host(engine->devices[d]),
         };
     *result = devices;
@@ -93,6 +94,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
                          enum purpose purpose, struct diagnostic *diagnostic)
 {
     struct build_device *devices = NULL;
+    TRY(engine_open_lock(engine, options, diagnostic));
     TRY(describe_devices(engine, options, &devices, diagnostic));
     int *layer_map = NULL, layer_map_count = 0;
     if (options->layer_map) {
@@ -112,6 +114,7 @@ status engine_build_plan(struct engine *engine, const struct engine_options *opt
         .devices = devices,
         .device_count = engine->device_count,
         .chooser = {.catalogue = &engine->catalogue,
+                    .lock = engine->lock,
                     .fast = options->fast,
                     .references = options->references,
                     .deterministic = options->deterministic},

@@ -89,6 +89,8 @@ static const char *why_chosen(const struct explaining *explaining, const struct 
     const struct explanation *explanation = explaining->explanation;
     const struct record *best = record;
     int finalists = 0;
+    if (explanation->decision.rule >= DECIDED_INCUMBENT)
+        return decision_rule_text(explanation->decision.rule);
     if (explanation->decision.basis == DECISION_EXPLORED)
         return "the fastest of those measured; no finals were held";
     if (!is_of_finals(explaining, record)) return "the plan's own choice";
@@ -276,6 +278,7 @@ status engine_explain(struct engine *engine, int step, int64_t tokens, struct ar
     struct explain_setting setting = {
         .catalogue = &engine->catalogue,
         .facts = device_facts(engine->devices[plan->steps[step].device]),
+        .policy = {.lock = engine->lock},
     };
     setting.compiler = engine_compiler(engine, setting.facts->target);
     TRY(engine_open_store(engine, NULL, &setting.store, diagnostic));

@@ -115,6 +115,7 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
                             struct tune_model_report *report, struct diagnostic *diagnostic)
 {
     struct tune_device tuned;
+    TRY(engine_open_lock(engine, &options->engine, diagnostic));
     struct tune_setup setup = {
         .catalogue = &engine->catalogue,
         .store = store,
@@ -122,7 +123,7 @@ static status tune_problems(struct engine *engine, const struct tune_model_optio
                     .budget_seconds = options->budget_seconds,
                     .seed = options->seed,
                     .strategy = options->strategy,
-                    .policy = {.fast = options->engine.fast},
+                    .policy = {.fast = options->engine.fast, .lock = engine->lock},
                     .artifact_folder = engine_artifact_folder(engine),
                     .progress = options->engine.progress},
     };

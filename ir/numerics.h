@@ -1,10 +1,11 @@
 /* Numerics classes: how a kernel may round, stated by its space, and the error that this allows.
  *
- *     numerics: {operands: q8 per block of 32, accumulation: f32}
+ *     numerics: {operands: q8 per block of 32, accumulation: f32, order: [unroll]}
  *
  * operands: `exact` (used as they are; the default), f32, f16, bf16, or `q8 per block of N` (or e4m3,
  * or e2m1): what the kernel rounds its activations to before it multiplies.  accumulation: f64, f32, f16, or i32
- * (exact sums of integers, scaled in f32). */
+ * (exact sums of integers, scaled in f32).  order: the tunables that the order of sums depends on
+ * (candidate_numerics); all of them where it is absent. */
 #ifndef IR_NUMERICS_H
 #define IR_NUMERICS_H
 

@@ -4,6 +4,7 @@
  *     op: [linear, linear_gated]       # operators it answers
  *     target: cpu
  *     numerics: {operands: q8 per block of 32, accumulation: f32}    # ir/numerics.h
+ *                                      # ... order: [unroll]: results depend on these tunables; absent: on all
  *     class: fast                      # optional: only with --numerics fast
  *     accepts: rows <= 16 and weight.q8_0          # problems it answers; optional
  *     tunables:
@@ -236,7 +237,9 @@ struct space {
     enum target target;
     const struct op *const *ops; /* NULL-terminated */
     struct numerics numerics;
-    bool fast;                        /* only with --numerics fast */
+    unsigned
+        order; /* tunables that the order of sums depends on, a bit each: numerics' `order`; all where it is absent */
+    bool fast; /* only with --numerics fast */
     const struct expression *accepts; /* NULL: every problem of its operators */
     const struct expression *estimate;
     bool accepts_real;

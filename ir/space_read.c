@@ -6,14 +6,26 @@
 #include <string.h>
 
 static const char *const known_keys[] = {
-    "variant",       "op",           "target",        "numerics",     "class",
-    "accepts",       "tunables",     "let",           "rules",        "estimate",
-    "values",        "kind",         "default",       "require",      "reason",
-    "operands",      "accumulation", "launches",      "workspaces",   "entry",
-    "rows_per_item", "items",        "threads",       "shared_bytes", "cluster",
-    "when",          "arguments",    "per_row_bytes", "fixed_bytes",  "zeroed",
-    "discovered",    "call",         "extends",       "outputs",      "inner",
-    "bfloat",        "algorithm",    "unit",          NULL,
+    "variant",       "op",
+    "target",        "numerics",
+    "class",         "accepts",
+    "tunables",      "let",
+    "rules",         "estimate",
+    "values",        "kind",
+    "default",       "require",
+    "reason",        "operands",
+    "accumulation",  "order",
+    "launches",      "workspaces",
+    "entry",         "rows_per_item",
+    "items",         "threads",
+    "shared_bytes",  "cluster",
+    "when",          "arguments",
+    "per_row_bytes", "fixed_bytes",
+    "zeroed",        "discovered",
+    "call",          "extends",
+    "outputs",       "inner",
+    "bfloat",        "algorithm",
+    "unit",          NULL,
 };
 
 /* "compile" -> 0 and so on; -1 when it is none of the words. */
@@ -388,6 +400,30 @@ static status read_accepts(struct name_context *context, struct yaml *root)
     return STATUS_OK;
 }
 
+/* Which tunables decide in what order terms are summed; all, unless the space says so. */
+static status read_order(struct yaml *root, struct space *space, struct diagnostic *diagnostic)
+{
+    struct yaml *numerics = yaml_find(root, "numerics"), *list = NULL;
+    space->order = ~0u;
+    if (!numerics || !yaml_find(numerics, "order")) return STATUS_OK;
+    TRY(yaml_require(numerics, "order", YAML_LIST, &list, diagnostic));
+    space->order = 0;
+    for (int i = 0; i < list->count; i++) {
+        int t = 0;
+        if (list->items[i].kind != YAML_SCALAR)
+            return yaml_fail(&list->items[i], diagnostic, "'order' lists names of tunables");
+        list->items[i].used = true;
+        while (t < space->tunable_count &&
+               strcmp(space->tunables[t].name, list->items[i].text) != 0)
+            t++;
+        if (t == space->tunable_count)
+            return yaml_fail(&list->items[i], diagnostic, "'%.63s' is no tunable of this space",
+                             list->items[i].text);
+        space->order |= 1u << t;
+    }
+    return STATUS_OK;
+}
+
 status space_read(struct yaml *root, const struct op *const *ops, struct arena *arena,
                   struct space **result, struct diagnostic *diagnostic)
 {
@@ -396,6 +432,7 @@ status space_read(struct yaml *root, const struct op *const *ops, struct arena *
     struct name_context context = {.space = space, .arena = arena, .diagnostic = diagnostic};
     TRY(read_head(root, ops, space, arena, diagnostic));
     TRY(read_tunables(&context, root));
+    TRY(read_order(root, space, diagnostic));
     TRY(read_lets(&context, root));
     TRY(read_accepts(&context, root));
     struct rule *rules;

@@ -16,6 +16,26 @@ void candidate_print(const struct candidate *candidate, struct text *text)
     config_print(candidate->space, &candidate->config, text);
 }
 
+void candidate_numerics(const struct candidate *candidate, struct text *text)
+{
+    const struct space *space = candidate->space;
+    if (!space) {
+        text_append(text, reference_name);
+        return;
+    }
+    text_print(text, "%s, %s", space->variant, space->numerics.text);
+    for (int t = 0; t < space->tunable_count; t++) {
+        if (!(space->order >> t & 1)) continue;
+        const struct tunable *tunable = &space->tunables[t];
+        int64_t value = candidate->config.values[t];
+        int index = tunable->words ? tunable_index(tunable, value) : -1;
+        if (index >= 0)
+            text_print(text, ", %s=%s", tunable->name, tunable->words[index]);
+        else
+            text_print(text, ", %s=%lld", tunable->name, (long long)value);
+    }
+}
+
 const struct space *catalogue_find(const struct catalogue *catalogue, const char *variant)
 {
     for (int s = 0; s < catalogue->count; s++)

@@ -24,6 +24,10 @@ struct candidate {
 void candidate_print(const struct candidate *candidate, struct text *text);
 bool candidate_equal(const struct candidate *a, const struct candidate *b);
 
+/* How it rounds and sums: candidates with the same text give the same bits for the same operands.  The variant, the rounding of
+ * operands and the type of sums, and the values of the tunables that the order of sums depends on (space.order). */
+void candidate_numerics(const struct candidate *candidate, struct text *text);
+
 /* What else code generation can say about a kernel, for `hone show`. */
 struct listing {
     const char *source;   /* LLVM IR, CUDA */

@@ -59,7 +59,10 @@ static status decide_unrouted(const struct chooser *chooser, const struct proble
                               struct arena *scratch, struct decision *decision,
                               struct diagnostic *diagnostic)
 {
-    const struct decision_policy policy = {.fast = chooser->fast, .measured_only = measured_only};
+    /* What neighbours were locked to is no answer for another problem. */
+    const struct decision_policy policy = {.fast = chooser->fast,
+                                           .measured_only = measured_only,
+                                           .lock = measured_only ? NULL : chooser->lock};
     struct record *records = NULL;
     int count = 0;
     if (chooser->store)
@@ -75,6 +78,9 @@ static status decide(const struct chooser *chooser, const struct problem *proble
                      struct decision *decision, struct diagnostic *diagnostic)
 {
     struct decision routed;
+    if (lock_find(chooser->lock, facts->class_name, problem->key))
+        return decide_unrouted(chooser, problem, facts, measured_only, scratch, decision,
+                               diagnostic);
     TRY(decide_routed(chooser, problem, facts, scratch, &routed, diagnostic));
     *decision = routed;
     if (routed.basis == DECISION_FINAL) return STATUS_OK;
@@ -178,7 +184,8 @@ status choose_candidate(const struct chooser *chooser, const struct choose_reque
     *choice = (struct choice){.candidate = decision.candidate,
                               .seconds = decision.seconds,
                               .measured = is_measured(&decision)};
-    if (choice->measured || !chooser->store || decision.basis == DECISION_REFERENCE)
+    if (choice->measured || !chooser->store || decision.basis == DECISION_REFERENCE ||
+        lock_find(chooser->lock, request->facts->class_name, request->problem->key))
         return STATUS_OK;
     return ask_neighbours(chooser, request, scratch, choice, diagnostic);
 }

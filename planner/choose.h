@@ -15,9 +15,10 @@ enum { CHOOSE_DETERMINISTIC_ROWS = 512 };
 
 struct chooser {
     const struct catalogue *catalogue;
-    struct store *store; /* NULL: estimates only */
-    bool fast;           /* --numerics fast: coarser variants are allowed */
-    bool references;     /* nothing but references: the oracle's path */
+    struct store *store;            /* NULL: estimates only */
+    const struct choice_lock *lock; /* NULL: none */
+    bool fast;                      /* --numerics fast: coarser variants are allowed */
+    bool references;                /* nothing but references: the oracle's path */
     bool
         deterministic; /* --deterministic: what is chosen depends neither on records nor on estimates */
 };

@@ -7,24 +7,42 @@
  * 2. Without finals: the lowest median of all records.
  * 3. Without records: the lowest estimate.
  *
+ * A lock (tuner/choice_lock.h) with a choice for the problem comes before that.  `locked`: its candidate, or an error that says
+ * why that cannot be.  `same-numerics`: only candidates of its numerics class count.  In this mode and in `free` its candidate is
+ * what was in use before: it stays unless records show another one to be faster by more than noise and a per cent; an estimate is
+ * no reason to leave it.
+ *
  * Records of other sources, compilers or protocols do not count; candidates with wrong results are
  * never taken. */
 #ifndef TUNER_DECISION_H
 #define TUNER_DECISION_H
 
-#include "ir/variant.h"
+#include "tuner/choice_lock.h"
 #include "tuner/record.h"
 
 struct decision_policy {
     bool fast;          /* coarser numerics are allowed (--numerics fast) */
     bool measured_only; /* no answer by estimates: the reference where nothing is measured */
+    const struct choice_lock *lock; /* NULL: none */
 };
 
 enum decision_basis { DECISION_REFERENCE, DECISION_ESTIMATE, DECISION_EXPLORED, DECISION_FINAL };
 
+/* What settled it. */
+enum decision_rule {
+    DECIDED_REFERENCE,
+    DECIDED_ESTIMATE,
+    DECIDED_MEDIAN,
+    DECIDED_FASTEST,
+    DECIDED_CANONICAL,
+    DECIDED_INCUMBENT,
+    DECIDED_LOCKED
+};
+
 struct decision {
     struct candidate candidate; /* the reference where no variant answers */
     enum decision_basis basis;
+    enum decision_rule rule;
     double seconds;         /* measured, or estimated; 0: unknown */
     int64_t session;        /* FINAL: whose finals */
     double default_seconds; /* FINAL: of the default in the same finals; 0: it was not there */
@@ -54,6 +72,7 @@ CHECKED status decision_among(const struct record *records, int count, struct ar
                               const struct record **chosen, enum decision_basis *basis,
                               struct diagnostic *diagnostic);
 
+const char *decision_rule_text(enum decision_rule rule); /* in words */
 const char *decision_basis_name(enum decision_basis basis);
 
 #endif
