@@ -74,7 +74,7 @@ static status read_operands(struct yaml *map, struct numerics *numerics,
     }
     return yaml_fail(yaml_find(map, "operands"), diagnostic,
                      "'%s' is no rounding of operands; known are exact, f32, f16, bf16, and "
-                     "q8, e4m3 or e2m1 'per block of N'",
+                     "q8, q11, e4m3 or e2m1 'per block of N'",
                      text);
 }
 
