@@ -100,6 +100,17 @@ static void check_mutant(const struct lot *lot, int m)
                    MUTANT_HONEST_SECONDS);
 }
 
+/* The right kernel, or one that is right as well and found nothing to leave out: chance decides between these. */
+static void check_winner(const struct lot *lot, const char *winner)
+{
+    if (strcmp(winner, "mutant_cpu mutant=1") == 0) return;
+    for (int m = 0; m < lot->set.count; m++)
+        if (mutant_may_be_honest(&lot->set.mutants[m]) &&
+            strcmp(winner, arena_print(lot->arena, "mutant_cpu mutant=%d", m + 2)) == 0)
+            return;
+    CHECK_FAIL("%s won", winner);
+}
+
 /* Tunes with some mutants of one base; gives the seconds it took. */
 static double judge(int base, const struct mutant *mutants, int count)
 {
@@ -111,7 +122,7 @@ static double judge(int base, const struct mutant *mutants, int count)
     CHECK_OK(tune_run(&lot.setup, lot.arena, &report, &diagnostic));
     double took = clock_seconds() - start;
     for (int m = 0; m < count; m++) check_mutant(&lot, m);
-    CHECK_TEXT(report.rows[0].winner, "mutant_cpu mutant=1");
+    check_winner(&lot, report.rows[0].winner);
     assert_int_equal(report.rows[0].decision.basis, DECISION_FINAL);
     assert_int_equal(report.rows[0].measured, count + 2);
     assert_int_equal(store_damaged_count(lot.store), 0);
