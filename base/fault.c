@@ -71,7 +71,7 @@ bool fault_copy(void)
 
 bool fault_pending(void)
 {
-    return atomic_load(&allocations_left) > 0;
+    return atomic_load(&allocations_left) > 0 || atomic_load(&io_left) > 0;
 }
 
 static bool run_point(struct fault_run *run)

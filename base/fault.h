@@ -12,7 +12,7 @@
 bool fault_allocation(void); /* true: this allocation must fail */
 bool fault_io(void);         /* true: this read, write, sync or rename must fail with ENOSPC */
 void fault_set(long allocation, long io); /* from tests: 1 is the next one, 0 never */
-bool fault_pending(void);                 /* an allocation that is to fail has not come yet */
+bool fault_pending(void);                 /* what is to fail has not come yet */
 long fault_points_passed(void);
 bool fault_copy(void);                       /* true: this copy of a virtual card never ends */
 bool fault_flip(void);                       /* true: this copy between devices arrives damaged */
