@@ -178,8 +178,8 @@ static void impossible_partitions_are_refused(void **unused)
                   "devices for 1 layers were given; the graph has 2");
     CHECK_REFUSED(pass_partition(graph, (int[]){0, 2}, 2, 2, &diagnostic), STATUS_FAILED,
                   "layer 1 is to run on device 2 of 2");
-    CHECK_REFUSED(pass_partition(graph, (int[]){0, 0}, 2, 99, &diagnostic), STATUS_USAGE,
-                  "99 devices; Hone takes 1 to 64");
+    CHECK_REFUSED(pass_partition(graph, (int[]){0, 0}, 2, 129, &diagnostic), STATUS_USAGE,
+                  "129 devices; Hone takes 1 to 128");
     graph = parse(arena, "graph g\ninput x: f32[4]\na = transfer(x) layer 0\noutput a\n");
     CHECK_REFUSED(pass_partition(graph, (int[]){0}, 1, 1, &diagnostic), STATUS_FAILED,
                   "is partitioned already");
