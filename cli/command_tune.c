@@ -64,9 +64,9 @@ static void print_report(const struct tune_model_report *report, const char *pag
     printf("%-10s %8s %8s %16s %s\n", "time", "of limit", "gain", "candidates known",
            "problem and winner");
     for (int r = 0; r < tuned->row_count; r++) print_row(&tuned->rows[r]);
-    printf("\n%d candidates measured in %s, %d replaced workers; records are in %s\n",
-           tuned->measured, text_seconds(tuned->seconds, seconds), tuned->restarts,
-           report->kept ? report->store : "memory only");
+    printf("\n%d candidates measured in %s; records are in %s\n", tuned->measured,
+           text_seconds(tuned->seconds, seconds), report->kept ? report->store : "memory only");
+    if (tuned->restarts) printf("%d times a candidate ended its worker\n", tuned->restarts);
     if (page) printf("the report is %s\n", page);
     printf(
         "%.1f %% of the time of a step lies in kernels that were raced; more work may be expected "

@@ -53,7 +53,7 @@ void worker_destroy(struct worker *worker)
 
 int worker_restarts(const struct worker *worker)
 {
-    return worker->restarts;
+    return worker->starts > 1 ? worker->starts - 1 : 0;
 }
 
 /* ---- Waiting ---- */
@@ -181,7 +181,7 @@ static status start_child(struct worker *worker, struct diagnostic *diagnostic)
     process_stop(&worker->process);
     worker->prepared = false;
     for (int s = 0; s < WORKER_SLOTS; s++) worker->slots[s].loaded = false;
-    worker->restarts++;
+    worker->starts++;
     return process_start(&worker->process, worker_child, worker,
                          (struct process_limits){.memory_bytes = worker->setup->child_bytes},
                          diagnostic);

@@ -65,7 +65,7 @@ struct worker {
     int block_count, blocks[CHECK_SCALES_MAX];
     struct worker_slot slots[WORKER_SLOTS];
     double best_seconds; /* of whole checks of right candidates of this problem; 0: none */
-    int restarts;
+    int starts;
 };
 
 #endif
