@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "ir/ceiling.h"
 #include "ops/catalogue.h"
 #include "runtime/cpu_probe.h"
 
@@ -12,6 +13,12 @@
 #include <string.h>
 
 enum { ROUNDS_MOST = 1000, VARIANT_NAME_BYTES = 64 };
+
+/* Operations of kernels that multiply alike, and how one of them rounds. */
+struct family_work {
+    struct numerics numerics;
+    double operations;
+};
 
 struct measuring {
     struct engine *engine;
@@ -24,7 +31,7 @@ struct measuring {
     struct engine_top top; /* in their place where the plan gives it */
     struct engine_input *inputs;
     int *sequences;
-    struct numerics numerics;                                            /* of prompt processing */
+    struct family_work families[CEILING_FAMILY_COUNT];                   /* of prompt processing */
     double *prefill, *decode, *bandwidth, *bandwidth_share, *peak_share; /* per round */
 };
 
@@ -42,19 +49,25 @@ static struct rate summarise(double *values, int count)
     return (struct rate){.median = median, .spread = (upper - lower) / 2};
 }
 
+/* Of one node for a prompt of `tokens`; `*image` is its kernel, -1: it has none. */
+static double node_operations(const struct plan *plan, int n, int64_t tokens, int *image)
+{
+    const struct node *node = &plan->graph->nodes[n];
+    *image = plan->choices[n][bucket_of_rows(tokens)][bucket_of_context(tokens)];
+    if (*image < 0) return 0;
+    struct problem problem = *plan->images[*image].problem;
+    const struct value *first = &plan->graph->values[node->inputs[0]];
+    problem.rows = first->type.shape[0].symbol == SYMBOL_OUTPUTS ? 1 : tokens;
+    if (problem.context) problem.context = tokens;
+    return problem_cost(&problem).operations;
+}
+
 double prefill_operations(const struct plan *plan, int64_t tokens)
 {
     double total = 0;
-    for (int n = 0; n < plan->graph->node_count; n++) {
-        const struct node *node = &plan->graph->nodes[n];
-        int image = plan->choices[n][bucket_of_rows(tokens)][bucket_of_context(tokens)];
-        if (image < 0) continue;
-        struct problem problem = *plan->images[image].problem;
-        const struct value *first = &plan->graph->values[node->inputs[0]];
-        problem.rows = first->type.shape[0].symbol == SYMBOL_OUTPUTS ? 1 : tokens;
-        if (problem.context) problem.context = tokens;
-        total += problem_cost(&problem).operations;
-    }
+    int image;
+    for (int n = 0; n < plan->graph->node_count; n++)
+        total += node_operations(plan, n, tokens, &image);
     return total;
 }
 
@@ -70,22 +83,19 @@ struct numerics image_numerics(const struct engine *engine, const struct plan_im
     return space ? space->numerics : (struct numerics){.operand_block = 1};
 }
 
-/* Those of the largest linear of prompt processing: they set the ceiling to compare with. */
-static struct numerics numerics_of_prompts(const struct engine *engine, int64_t tokens)
+/* What a prompt asks of each instruction family: together they set the ceiling to compare with. */
+static void sort_operations(struct measuring *measuring, int64_t tokens)
 {
-    const struct plan *plan = engine_plan(engine);
-    struct numerics numerics = {.operand_block = 1};
-    double most = 0;
+    const struct plan *plan = engine_plan(measuring->engine);
     for (int n = 0; n < plan->graph->node_count; n++) {
-        int index = plan->choices[n][bucket_of_rows(tokens)][0];
-        if (index < 0) continue;
-        const struct plan_image *image = &plan->images[index];
-        double operations = problem_cost(image->problem).operations;
-        if (operations <= most) continue;
-        most = operations;
-        numerics = image_numerics(engine, image);
+        int image;
+        double operations = node_operations(plan, n, tokens, &image);
+        if (image < 0) continue;
+        struct numerics numerics = image_numerics(measuring->engine, &plan->images[image]);
+        struct family_work *work = &measuring->families[ceiling_family_of(&numerics)];
+        work->numerics = numerics;
+        work->operations += operations;
     }
-    return numerics;
 }
 
 static status prepare(struct measuring *measuring, struct diagnostic *diagnostic)
@@ -106,7 +116,7 @@ static status prepare(struct measuring *measuring, struct diagnostic *diagnostic
     for (int64_t t = 0; t < options->prompt_tokens; t++)
         measuring->tokens[t] =
             (int32_t)(random_bits(1, 0, (uint64_t)t) % (uint64_t)model->vocabulary);
-    measuring->numerics = numerics_of_prompts(measuring->engine, options->prompt_tokens);
+    sort_operations(measuring, options->prompt_tokens);
     return STATUS_OK;
 }
 
@@ -131,9 +141,19 @@ static status feed(struct measuring *measuring, int64_t count, struct diagnostic
                        measuring->logits, diagnostic);
 }
 
+/* Operations per second if every family's were done at its rate; 0: a rate is not known. */
 static double arithmetic_ceiling(struct measuring *measuring)
 {
-    return cpu_probe_rate(measuring->probe, &measuring->numerics);
+    double operations = 0, seconds = 0;
+    for (int f = 0; f < CEILING_FAMILY_COUNT; f++) {
+        const struct family_work *work = &measuring->families[f];
+        if (!(work->operations > 0)) continue;
+        double rate = cpu_probe_rate(measuring->probe, &work->numerics);
+        if (!(rate > 0)) return 0;
+        operations += work->operations;
+        seconds += work->operations / rate;
+    }
+    return seconds > 0 ? operations / seconds : 0;
 }
 
 static status time_phases(struct measuring *measuring, int64_t generated, double *prefill_seconds,
