@@ -16,16 +16,6 @@ enum { USER_KEY_BYTES = crypto_generichash_KEYBYTES, USER_HASH_BYTES = crypto_ge
 
 /* ---- This user's seal ---- */
 
-static status user_key_path(struct arena *arena, const char **path, struct diagnostic *diagnostic)
-{
-    const char *folder = file_config_folder(arena);
-    *path = folder ? file_join(arena, folder, "plan.key") : NULL;
-    if (*path) return STATUS_OK;
-    return fail(
-        diagnostic, STATUS_FAILED,
-        "no home folder is known: set HOME or XDG_CONFIG_HOME, plans are sealed with a key there");
-}
-
 /* Another process may have made it meanwhile: then that one is used. */
 static status make_user_key(const char *path, struct diagnostic *diagnostic)
 {
@@ -42,7 +32,7 @@ static status seal_as_user(const void *bytes, size_t count, bool create, struct 
 {
     const char *path;
     uint8_t key[USER_KEY_BYTES];
-    TRY(user_key_path(arena, &path, diagnostic));
+    TRY(private_file_path("plan.key", arena, &path, diagnostic));
     if (create && !file_exists(path)) TRY(make_user_key(path, diagnostic));
     if (!file_exists(path))
         return fail(diagnostic, STATUS_BAD_INPUT,

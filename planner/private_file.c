@@ -10,6 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+status private_file_path(const char *name, struct arena *arena, const char **path,
+                         struct diagnostic *diagnostic)
+{
+    const char *folder = file_config_folder(arena);
+    *path = folder ? file_join(arena, folder, name) : NULL;
+    if (*path) return STATUS_OK;
+    return fail(diagnostic, STATUS_FAILED,
+                "no home folder is known: set HOME or XDG_CONFIG_HOME, keys are kept there");
+}
+
 static bool fill(int file, const void *bytes, size_t count)
 {
     return write(file, bytes, count) == (ssize_t)count && fsync(file) == 0;

@@ -37,21 +37,11 @@ static status check_name(const char *name, struct diagnostic *diagnostic)
                 name, SIGNING_NAME_MAX);
 }
 
-static status folder_path(struct arena *arena, const char *folder, const char **path,
-                          struct diagnostic *diagnostic)
-{
-    const char *base = file_config_folder(arena);
-    *path = base ? file_join(arena, base, folder) : NULL;
-    if (*path) return STATUS_OK;
-    return fail(diagnostic, STATUS_FAILED,
-                "no home folder is known: set HOME or XDG_CONFIG_HOME, keys are kept there");
-}
-
 static status key_path(struct arena *arena, const char *folder, const char *name,
                        const char *suffix, const char **path, struct diagnostic *diagnostic)
 {
     TRY(check_name(name, diagnostic));
-    TRY(folder_path(arena, folder, path, diagnostic));
+    TRY(private_file_path(folder, arena, path, diagnostic));
     *path = arena_print(arena, "%s/%s%s", *path, name, suffix);
     TRY_MEMORY(*path, diagnostic);
     return STATUS_OK;
@@ -158,7 +148,7 @@ static status list_folder(const char *folder, bool own, struct arena *arena,
 {
     const char *path, **names;
     int name_count = 0;
-    TRY(folder_path(arena, folder, &path, diagnostic));
+    TRY(private_file_path(folder, arena, &path, diagnostic));
     if (!file_is_folder(path)) return STATUS_OK;
     TRY(file_list(path, ".pub", arena, &names, &name_count, diagnostic));
     for (int n = 0; n < name_count; n++) {
